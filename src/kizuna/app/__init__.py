@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Doors: command line, HTTP, console, and the wiring that alone reads settings."""
