@@ -8,6 +8,7 @@ payloads have equal bytes.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -119,6 +120,8 @@ def schemas() -> dict[str, dict[str, Any]]:
         (reference,), definitions = msgspec.json.schema_components(
             (payload,), ref_template="#/$defs/{name}"
         )
+        # Python ends a pattern with \\Z; JSON Schema (ECMA 262) knows only $, which means the same there
+        definitions = json.loads(json.dumps(definitions).replace("\\\\Z", "$"))
         made[kind.value] = {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": kind.value,
