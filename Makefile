@@ -35,6 +35,9 @@ check: $(STAMP) ## formatting, lint, types, import rules, generated files
 bench: $(STAMP) ## figures as ratios of one run
 	@$(BIN)/python -m benchmarks
 
+docs: $(STAMP) ## the documentation as a site, in site/
+	@$(BIN)/zensical build --clean
+
 format: $(STAMP) ## let ruff lay out the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .

@@ -32,8 +32,8 @@ def test_one_thing_has_one_spelling(spelling, one):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "x", "no scheme", "pkg:", "pkg:npm", "https://", "https:/x", "urn:uuid", "a:b c", "a:\u202f\x85",
-     "did:web:a\nb", "https://x/\ufeff", "a:" + "b" * MAX_IDENTIFIER],
+    ["", "x", "no scheme", "pkg:", "pkg:npm", "https://", "https:/x", "urn:uuid", "a:b c",
+     "a:\u202f\x85",     "did:web:a\nb", "https://x/\ufeff", "a:" + "b" * MAX_IDENTIFIER],
 )  # fmt: skip
 def test_what_is_no_identifier_is_refused_with_a_hint(text):
     with pytest.raises(Malformed) as caught:

@@ -120,7 +120,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         (reference,), definitions = msgspec.json.schema_components(
             (payload,), ref_template="#/$defs/{name}"
         )
-        # Python ends a pattern with \\Z; JSON Schema (ECMA 262) knows only $, which means the same there
+        # Python ends a pattern with \Z where JSON Schema (ECMA 262) has $
         definitions = json.loads(json.dumps(definitions).replace("\\\\Z", "$"))
         made[kind.value] = {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
