@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings: read once from environment and arguments, frozen, handed down.
+
+Keeps: 1. Every variable that is read stands in ``VARIABLES`` with its meaning (``kizuna env``
+prints them; a test holds the docs to it). 2. A secret never shows in a representation or an error.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from kizuna.model.errors import Misconfigured
+
+__all__ = ["DEFAULT_STORE", "LANGUAGES", "VARIABLES", "Clock", "Settings", "language", "now"]
+
+Clock = Callable[[], int]
+"""Seconds since 1970."""
+
+DEFAULT_STORE: Final = ".kizuna"
+LANGUAGES: Final = ("en", "ja")
+
+VARIABLES: Final[dict[str, str]] = {
+    "KIZUNA_STORE": "folder of the store (default ./.kizuna)",
+    "KIZUNA_DATABASE": "PostgreSQL address of the store's database (default: SQLite in the folder)",
+    "KIZUNA_PASSPHRASE": "passphrase that opens the store's keys (default: the secret file)",
+    "KIZUNA_PASSPHRASE_FILE": "file that holds the passphrase",
+    "KIZUNA_LANG": "language of messages, en or ja (default: from LC_ALL, LC_MESSAGES, LANG)",
+    "LC_ALL": "language of messages where KIZUNA_LANG is not set",
+    "LC_MESSAGES": "language of messages where LC_ALL is not set",
+    "LANG": "language of messages where LC_MESSAGES is not set",
+    "NO_COLOR": "no colours when set to anything",
+}
+
+
+def now() -> int:
+    """The system's clock, the only place where it is read."""
+    return int(time.time())
+
+
+def language(environment: Mapping[str, str]) -> str:
+    """``ja`` where the environment asks for Japanese, else ``en``."""
+    for name in ("KIZUNA_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
+        value = environment.get(name, "")
+        if value:
+            return "ja" if value.lower().startswith("ja") else "en"
+    return "en"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the outside says about this run.
+
+    ``database`` is ``None`` for the SQLite file in the store's folder, else a PostgreSQL address.
+    """
+
+    store: Path = Path(DEFAULT_STORE)
+    database: str | None = field(default=None, repr=False)
+    passphrase: bytes | None = field(default=None, repr=False)
+    lang: str = "en"
+    color: bool = True
+    clock: Clock = now
+
+    @staticmethod
+    def from_environment(
+        environment: Mapping[str, str] | None = None,
+        *,
+        store: str | os.PathLike[str] | None = None,
+        database: str | None = None,
+        lang: str | None = None,
+    ) -> Settings:
+        """Arguments first, then the environment, then defaults.
+
+        Raises:
+            Misconfigured: ``setting.unreadable`` (the passphrase file), ``setting.language``.
+        """
+        env = os.environ if environment is None else environment
+        secret = env.get("KIZUNA_PASSPHRASE", "").encode() or None
+        named = env.get("KIZUNA_PASSPHRASE_FILE", "")
+        if secret is None and named:
+            try:
+                secret = Path(named).read_bytes().rstrip(b"\r\n") or None
+            except OSError as fault:
+                raise Misconfigured(
+                    "setting.unreadable",
+                    f"cannot read the passphrase file {named}",
+                    why=str(fault.strerror or fault),
+                    hint="check KIZUNA_PASSPHRASE_FILE and the file's permissions",
+                    path=named,
+                ) from fault
+        if lang is not None and lang not in LANGUAGES:
+            raise Misconfigured(
+                "setting.language",
+                f"no messages in language {lang!r}",
+                hint="use --lang en or --lang ja",
+                language=lang,
+            )
+        return Settings(
+            store=Path(store or env.get("KIZUNA_STORE", "") or DEFAULT_STORE),
+            database=database or env.get("KIZUNA_DATABASE", "") or None,
+            passphrase=secret,
+            lang=lang or language(env),
+            color=not env.get("NO_COLOR", ""),
+        )
