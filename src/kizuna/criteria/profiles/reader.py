@@ -410,7 +410,7 @@ def _node(yaml: Any, node: Any, name: str, path: str) -> _At:  # noqa: ANN401 - 
             [_node(yaml, v, name, f"{path}[{i}]") for i, v in enumerate(node.value)], line, path
         )
     text = node.value
-    plain = node.style is None
+    plain = not node.style  # libyaml says "", PyYAML None
     if plain and text in ("true", "false"):
         return _At(text == "true", line, path)
     if plain and text in ("", "~", "null"):
