@@ -39,6 +39,8 @@ class Envelope:
     payload: bytes
     """Payload bytes; for a hash envelope the 32-byte hash of the document."""
     by_hash: bool = False
+    salted: bool = False
+    """True where the hashed document begins with a 16-byte salt that is no part of its content."""
     issued_at: int | None = None
     audience: tuple[SubjectId, ...] = ()
     """Parties that may read it (CWT ``aud``); empty: anyone."""
