@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``kizuna explain``: the tree of reasons behind a verdict."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kizuna.app.cli.door import Door, Failure, command
+from kizuna.app.cli.show import tree_lines
+from kizuna.app.cli.times import instant, known_of
+
+__all__ = ["hang"]
+
+
+def hang(app: typer.Typer) -> None:
+    """Hang the command into the tree."""
+
+    @command(app, "explain")
+    def explain(
+        door: Door,
+        subject: Annotated[str, typer.Argument(metavar="SUBJECT")],
+        profile: Annotated[
+            str, typer.Option("--profile", "-p", help="Profile by name, or a YAML or JSON file.")
+        ],
+        at: Annotated[
+            str | None, typer.Option("--at", metavar="TIME", help="Valid at this instant.")
+        ] = None,
+        known: Annotated[
+            list[str] | None, typer.Option("--known", metavar="CHECKPOINT", help="As `verify`.")
+        ] = None,
+        lists: Annotated[
+            list[str] | None,
+            typer.Option("--list", metavar="NAME", help="Believe these lists only."),
+        ] = None,
+        depth: Annotated[int, typer.Option("--depth", min=0, help="Tiers to print.")] = 12,
+    ) -> None:
+        """Show why SUBJECT stands as it does: the chain as a tree, the worst first.
+
+        Example: kizuna explain pkg:npm/left-pad@1.3.0 --profile software-product
+        """
+        from kizuna.app.wiring.answers import tree_json
+        from kizuna.model.identifier import canonical
+
+        workspace = door.workspace(read_only=True)
+        chosen = workspace.profile(profile)
+        explained = workspace.explain(
+            canonical(subject),
+            chosen,
+            at=None if at is None else instant(at),
+            known=workspace.known(known_of(known or ())),
+            lists=lists,
+        )
+        tree = tree_json(explained.tree, door.lang)
+        verdict = explained.verdict
+        door.answer(
+            {
+                "tree": tree,
+                "verdict": verdict.value.word,
+                "subject": verdict.subject,
+                "profile": verdict.profile,
+                "at": verdict.at,
+            },
+            lambda: tree_lines(door, tree, depth=depth),
+        )
+        if verdict.outcome:
+            raise Failure(verdict.outcome)

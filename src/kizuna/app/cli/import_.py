@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``kizuna import``: documents of the field in, registered statements out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kizuna.app.cli.door import Door, Failure, command
+
+__all__ = ["hang", "read_files"]
+
+
+def read_files(names: list[str]) -> list[tuple[str, bytes]]:
+    """Name and bytes of every file; ``-`` is stdin."""
+    return [("stdin" if name == "-" else name, Door.read(name)) for name in names]
+
+
+def hang(app: typer.Typer) -> None:
+    """Hang the command into the tree."""
+
+    @command(app, "import")
+    def import_(
+        door: Door,
+        files: Annotated[
+            list[str] | None, typer.Argument(metavar="FILE...", help="`-` is stdin.")
+        ] = None,
+        template: Annotated[
+            bool,
+            typer.Option("--template", help="Print a CSV table to fill in, and import nothing."),
+        ] = False,
+    ) -> None:
+        """Read CycloneDX, SPDX, in-toto, CSV or Excel files and register what they say.
+
+        Statements are made in the name of the store's organisation; an import says no more than
+        "the importer says so". Signatures inside the documents are kept and judged.
+
+        Example: kizuna import bom.json
+
+        Example: kizuna import --template > parts.csv
+        """
+        from kizuna.model.errors import Malformed
+
+        if template:
+            from kizuna.app.wiring.importing import template as filled
+
+            table = filled(door.lang)
+            door.answer({"template": table}, table.splitlines())
+            return
+        if not files:
+            raise Malformed(
+                "import.nothing",
+                "no file to import",
+                hint="name one or more files, or `-` for stdin",
+            )
+        outcome = door.workspace().import_files(read_files(files), progress=door.bars)
+        from kizuna.app.wiring.answers import import_json
+
+        told = import_json(outcome, door.lang)
+
+        def lines() -> list[str]:
+            shown = [
+                door.text("import.file", name=f.name, format=f.format, statements=len(f.statements))
+                for f in outcome.files
+            ]
+            if outcome.root:
+                shown.append(door.text("import.root", root=outcome.root))
+            if outcome.duplicates:
+                shown.append(door.text("import.duplicates", count=outcome.duplicates))
+            return shown
+
+        door.answer(told, lines)
+        for place in outcome.not_understood[:10]:
+            door.say("import.not-understood", place=place)
+        if len(outcome.not_understood) > 10:
+            door.say("findings.more", count=len(outcome.not_understood) - 10)
+        for problem in outcome.refused:
+            door.say("import.refused", code=problem.code, what=problem.what)
+        if outcome.root:
+            door.say("import.next", root=outcome.root)
+        if outcome.refused:
+            raise Failure(outcome.refused[0].outcome)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``kizuna key``: the organisation's keys and what becomes of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kizuna.app.cli.door import Door, command
+from kizuna.app.cli.times import instant
+
+__all__ = ["hang"]
+
+_KEY = Annotated[str, typer.Argument(metavar="KEY", help="Thumbprint, or how it begins.")]
+
+
+def hang(app: typer.Typer) -> None:
+    """Hang the noun's commands into the tree."""
+
+    @command(app, "list")
+    def list_(door: Door) -> None:
+        """List the organisation's keys and what each may still do."""
+        rows = door.workspace(read_only=True).keys.states()
+        door.answer(
+            {"keys": rows},
+            [
+                door.text(
+                    "key.row",
+                    thumbprint=r["thumbprint"][:16],
+                    algorithm=r["algorithm"],
+                    state=door.text(f"key.state.{r['state']}"),
+                    here=door.text("key.here") if r["here"] else "",
+                ).rstrip()
+                for r in rows
+            ],
+        )
+
+    @command(app, "rotate")
+    def rotate(
+        door: Door,
+        algorithm: Annotated[
+            str, typer.Option("--algorithm", help="ES256 or EdDSA for the new key.")
+        ] = "ES256",
+    ) -> None:
+        """Make a new key and let it take over; what the old one signed keeps counting."""
+        made = door.workspace().keys.rotate(algorithm)
+        door.answer(made, [door.text("key.rotated", **made)])
+
+    @command(app, "revoke")
+    def revoke(
+        door: Door,
+        key: _KEY,
+        reason: Annotated[str | None, typer.Option("--reason")] = None,
+        yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    ) -> None:
+        """End a key's use from now on; what it signed before keeps counting."""
+        workspace = door.workspace()
+        if not door.confirmed("key.confirm-revoke", yes=yes, key=key):
+            return
+        made = workspace.keys.revoke(key, reason=reason)
+        door.answer(made, [door.text("key.revoked", **made)])
+
+    @command(app, "compromise")
+    def compromise(
+        door: Door,
+        key: _KEY,
+        since: Annotated[
+            str, typer.Option("--since", metavar="TIME", help="From when others may have had it.")
+        ],
+        reason: Annotated[str | None, typer.Option("--reason")] = None,
+        yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    ) -> None:
+        """Declare that others had a key since TIME: what it signed after that no longer counts."""
+        workspace = door.workspace()
+        if not door.confirmed("key.confirm-compromise", yes=yes, key=key, since=since):
+            return
+        made = workspace.keys.compromise(key, since=instant(since), reason=reason)
+        door.answer(made, [door.text("key.compromised", **made)])

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program: the whole tree, run once, every way of failing turned into an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from kizuna.app.cli.tree import build
+from kizuna.model.outcome import Outcome
+
+__all__ = ["execute", "run"]
+
+
+def run() -> None:
+    """Run with the process's arguments and end it."""
+    sys.exit(execute(sys.argv[1:]))
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command; the exit code is ``model.outcome``'s."""
+    try:
+        code = typer.main.get_command(build())(
+            list(arguments), prog_name="kizuna", standalone_mode=False
+        )
+        sys.stdout.flush()
+        return code if isinstance(code, int) else int(Outcome.HOLDS)
+    except typer.TyperException as wrong:
+        return _usage(wrong, arguments)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("\n")
+        return int(Outcome.INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return int(Outcome.HOLDS)
+
+
+def _usage(wrong: typer.TyperException, arguments: Sequence[str]) -> int:
+    from kizuna.app.cli.door import fail
+    from kizuna.app.wiring.settings import LANGUAGES, language
+    from kizuna.model.errors import Malformed
+
+    context = getattr(wrong, "ctx", None)
+    if type(wrong).__name__ == "NoArgsIsHelpError" and context is not None:
+        # a noun without a verb: its help is the answer to what is missing
+        sys.stderr.write(context.get_help() + "\n")
+        return int(Outcome.USAGE)
+    words = list(arguments)
+    lang = language(os.environ)
+    if "--lang" in words[:-1] and words[words.index("--lang") + 1] in LANGUAGES:
+        lang = words[words.index("--lang") + 1]
+    path = context.command_path if context is not None else "kizuna"
+    problem = Malformed(
+        "command.usage",
+        wrong.format_message().rstrip(".") or "this is not how the command is used",
+        hint=f"see `{path} --help`",
+        command=path,
+        why=wrong.format_message(),
+    )
+    return fail(problem, as_json="--json" in words, lang=lang, verbose=False)

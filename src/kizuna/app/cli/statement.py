@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``kizuna statement``: signed statements, made, registered and looked at."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Annotated, Any
+
+import typer
+
+from kizuna.app.cli.door import Door, Failure, command
+
+__all__ = ["hang"]
+
+
+def hang(app: typer.Typer) -> None:
+    """Hang the noun's commands into the tree."""
+
+    @command(app, "sign")
+    def sign(
+        door: Door,
+        kind: Annotated[str, typer.Option("--kind", help="certificate, capability, link ...")],
+        subject: Annotated[str, typer.Option("--subject", help="What it is about.")],
+        payload: Annotated[str, typer.Option("--payload", metavar="FILE", help="JSON.")],
+        out: Annotated[str, typer.Option("--out", metavar="FILE", help="The COSE_Sign1.")],
+        audience: Annotated[
+            list[str] | None,
+            typer.Option("--audience", metavar="DID", help="Only these parties may read it."),
+        ] = None,
+        register: Annotated[
+            bool, typer.Option("--register", help="Register it in this store, too.")
+        ] = False,
+    ) -> None:
+        """Sign a payload in the organisation's name.
+
+        Example: kizuna statement sign --kind certificate --subject pkg:generic/fan
+        --payload ce.json --out ce.cose
+        """
+        from kizuna.model.errors import Malformed
+        from kizuna.model.identifier import canonical
+        from kizuna.model.kind import Kind
+        from kizuna.model.payload import decode_payload
+
+        if kind not in list(Kind):
+            raise Malformed(
+                "statement.kind-unknown",
+                f"no kind of statement is called {kind!r}",
+                hint="one of " + ", ".join(Kind),
+                kind=kind,
+                known=", ".join(Kind),
+            )
+        chosen = Kind(kind)
+        workspace = door.workspace(read_only=not register)
+        signed = workspace.sign(
+            chosen,
+            canonical(subject),
+            decode_payload(chosen, Door.read(payload, limit=2 << 20)),
+            audience=[canonical(a) for a in audience or ()],
+        )
+        digest = workspace.digest_of(signed)
+        Door.write_file(out, signed)
+        told: dict[str, Any] = {"digest": digest, "file": out}
+        if register:
+            told["outcome"] = _registered(workspace.register([signed]), door.lang)
+        if out != "-":
+            door.answer(told, [digest])
+
+    @command(app, "register")
+    def register(
+        door: Door,
+        files: Annotated[list[str], typer.Argument(metavar="FILE...", help="`-` is stdin.")],
+        document: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--document", metavar="FILE", help="Documents that statements sign by hash."
+            ),
+        ] = None,
+    ) -> None:
+        """Register signed statements made elsewhere; one bad statement refuses itself only.
+
+        Example: kizuna statement register ce.cose
+        """
+        from kizuna.model.identifier import digest_of
+
+        documents = {digest_of(d): d for d in (Door.read(f) for f in document or ())}
+        told = _registered(
+            door.workspace().register(
+                [Door.read(f, limit=2 << 20) for f in files], documents, progress=door.bars
+            ),
+            door.lang,
+            door,
+        )
+        door.answer(
+            told,
+            [door.text("register.done", count=len(told["registered"]))]
+            + [door.text("register.refused", **r) for r in told["refused"]],
+        )
+        if told["refused"]:
+            raise Failure(told["outcome"])
+
+    @command(app, "show")
+    def show(
+        door: Door,
+        digest: Annotated[str, typer.Argument(metavar="DIGEST", help="64 hex digits.")],
+        out: Annotated[
+            str | None,
+            typer.Option("--out", metavar="FILE", help="Write the statement with its receipt."),
+        ] = None,
+    ) -> None:
+        """Show a registered statement: who, about what, since when, and what it says."""
+        workspace = door.workspace(read_only=True)
+        told = workspace.statement(digest)
+        if out is not None:
+            Door.write_file(out, workspace.transparent(digest))
+        door.answer(told, lambda: json.dumps(told, ensure_ascii=False, indent=2).splitlines())
+
+    @command(app, "schema")
+    def schema(
+        door: Door,
+        kind: Annotated[str | None, typer.Argument(metavar="KIND")] = None,
+    ) -> None:
+        """Print the JSON Schemas of payloads, of one kind or all."""
+        from kizuna.model.errors import Absent
+        from kizuna.model.payload import schemas
+
+        every = schemas()
+        if kind is not None and kind not in every:
+            raise Absent(
+                "statement.kind-unknown",
+                f"no kind of statement is called {kind!r}",
+                hint="one of " + ", ".join(every),
+                kind=kind,
+                known=", ".join(every),
+            )
+        told = every if kind is None else every[kind]
+        door.answer(told, lambda: json.dumps(told, ensure_ascii=False, indent=2).splitlines())
+
+
+def _registered(outcomes: list[Any], lang: str, door: Door | None = None) -> dict[str, Any]:
+    from kizuna.app.wiring.answers import problem_json
+    from kizuna.record.store import Accepted
+
+    registered, refused, receipts = [], [], []
+    outcome = None
+    for result in outcomes:
+        if isinstance(result, Accepted):
+            registered.append(
+                {
+                    "digest": result.digest.hex(),
+                    "index": result.index,
+                    "registered_at": result.registered_at,
+                    "duplicate": result.duplicate,
+                }
+            )
+            if door is not None:
+                receipt = door.workspace().store.receipt(result.digest)
+                receipts.append(base64.b64encode(receipt).decode())
+        else:
+            outcome = outcome or result.problem.outcome
+            refused.append(
+                {
+                    **problem_json(result.problem, lang),
+                    "digest": result.digest.hex() if result.digest else None,
+                }
+            )
+    return {
+        "registered": registered,
+        "refused": refused,
+        "receipts": receipts,
+        **({"outcome": outcome} if outcome is not None else {}),
+    }

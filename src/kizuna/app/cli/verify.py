@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``kizuna verify``: is it trusted, under this profile, as of then."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kizuna.app.cli.door import Door, Failure, command
+from kizuna.app.cli.show import verdict_lines
+from kizuna.app.cli.times import instant, known_of
+
+__all__ = ["hang"]
+
+
+def hang(app: typer.Typer) -> None:
+    """Hang the command into the tree."""
+
+    @command(app, "verify")
+    def verify(
+        door: Door,
+        profile: Annotated[
+            str, typer.Option("--profile", "-p", help="Profile by name, or a YAML or JSON file.")
+        ],
+        subject: Annotated[
+            str | None, typer.Argument(metavar="SUBJECT", help="Identifier of what is judged.")
+        ] = None,
+        at: Annotated[
+            str | None, typer.Option("--at", metavar="TIME", help="Valid at this instant.")
+        ] = None,
+        known: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--known",
+                metavar="CHECKPOINT",
+                help="Judge by what was registered then: a checkpoint file or ORIGIN@SIZE[:ROOT].",
+            ),
+        ] = None,
+        lists: Annotated[
+            list[str] | None,
+            typer.Option("--list", metavar="NAME", help="Believe these lists only."),
+        ] = None,
+        bundle: Annotated[
+            str | None,
+            typer.Option("--bundle", metavar="FILE", help="Judge a proof bundle; needs no store."),
+        ] = None,
+        trust: Annotated[
+            str | None,
+            typer.Option("--trust", metavar="FILE", help="Whom the verifier believes (bundles)."),
+        ] = None,
+        all_findings: Annotated[
+            bool, typer.Option("--all", help="Show every finding, not the first 20.")
+        ] = False,
+    ) -> None:
+        """Judge the chain of trust behind SUBJECT; the exit code says how it stands.
+
+        Example: kizuna verify pkg:npm/left-pad@1.3.0 --profile software-product
+
+        Example: kizuna verify --bundle proof.kz --trust trust.json --profile iot-device
+        """
+        from kizuna.app.wiring.answers import verdict_json
+        from kizuna.model.errors import Malformed
+        from kizuna.model.identifier import canonical
+
+        moment = None if at is None else instant(at)
+        if bundle is None and subject is None:
+            raise Malformed(
+                "verify.nothing",
+                "nothing to judge: name a SUBJECT or a --bundle FILE",
+                hint="`kizuna import FILE` prints the identifier of what it read",
+            )
+        wanted = None if subject is None else canonical(subject)
+        if bundle is not None:
+            from kizuna.app.wiring.offline import judge_bundle
+
+            verdict = judge_bundle(
+                Door.read(bundle),
+                profile,
+                None if trust is None else Door.read(trust),
+                subject=wanted,
+                at=door.settings.clock() if moment is None else moment,
+                lists=lists,
+            )
+        else:
+            workspace = door.workspace(read_only=True)
+            assert wanted is not None  # noqa: S101 - checked above
+            verdict = workspace.verify(
+                wanted,
+                workspace.profile(profile),
+                at=moment,
+                known=workspace.known(known_of(known or ())),
+                lists=lists,
+            )
+        told = verdict_json(verdict, door.lang)
+        door.answer(told, lambda: verdict_lines(door, told, everything=all_findings))
+        if verdict.outcome:
+            raise Failure(verdict.outcome)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding a profile: by the name of a shipped one, from the store's folder, or from a file.
+
+Keeps: a profile comes from the one who judges. Judging needs no store, so neither does this.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kizuna.app.wiring.settings import Settings
+from kizuna.criteria.profiles import SHIPPED, Profile, read_profile, shipped_profile, shipped_source
+from kizuna.model.errors import Absent, Malformed, Unavailable
+
+__all__ = ["available", "find_profile", "kept_folder", "read_profile", "source_of"]
+
+_LIMIT = 4 << 20
+
+
+def kept_folder(settings: Settings) -> Path:
+    """Where the store's own profiles are kept."""
+    return settings.store / "profiles"
+
+
+def available(settings: Settings) -> list[dict[str, Any]]:
+    """Every profile that can be named, shipped ones first."""
+    rows = [_row(shipped_profile(name), "shipped") for name in SHIPPED]
+    folder = kept_folder(settings)
+    if folder.is_dir():
+        rows += [_row(_from_file(file), "store") for file in sorted(folder.glob("*.json"))]
+    return rows
+
+
+def find_profile(name_or_path: str, settings: Settings) -> Profile:
+    """The profile of that name, or in that file.
+
+    Raises:
+        Absent: ``profile.unknown``. Malformed: ``profile.*`` with the line that is wrong.
+    """
+    if name_or_path in SHIPPED:
+        return shipped_profile(name_or_path)
+    kept = kept_folder(settings) / f"{name_or_path}.json"
+    if "/" not in name_or_path and kept.is_file():
+        return _from_file(kept)
+    path = Path(name_or_path)
+    if path.is_file():
+        return _from_file(path)
+    known = [*SHIPPED, *(p.stem for p in sorted(kept_folder(settings).glob("*.json")))]
+    raise Absent(
+        "profile.unknown",
+        f"no profile named {name_or_path[:80]!r}",
+        why=f"there are {', '.join(known)}, and no file of that name",
+        hint="`kizuna profile list` shows the names; a file is given by its path",
+        name=name_or_path[:80],
+        known=", ".join(known),
+    )
+
+
+def source_of(name: str, profile: Profile) -> str:
+    """The text in which a profile was written, or its document as JSON."""
+    if name in SHIPPED:
+        return shipped_source(name).decode()
+    path = Path(name)
+    if path.is_file():
+        return path.read_text(encoding="utf-8")
+    import msgspec
+
+    return msgspec.json.format(profile.canonical_bytes(), indent=2).decode()
+
+
+def _from_file(path: Path) -> Profile:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LIMIT + 1)
+    except OSError as fault:
+        raise Unavailable(
+            "file.unreadable",
+            f"cannot read {path}",
+            why=str(fault.strerror or fault),
+            hint="check the path and its permissions",
+            path=str(path),
+        ) from fault
+    if len(data) > _LIMIT:
+        raise Malformed(
+            "file.too-large",
+            f"{path} is larger than {_LIMIT >> 20} MiB",
+            hint="a profile is a short document",
+            path=str(path),
+            limit=_LIMIT >> 20,
+        )
+    return read_profile(data, path.name)
+
+
+def _row(profile: Profile, origin: str) -> dict[str, Any]:
+    return {
+        "name": profile.name,
+        "version": profile.version,
+        "title": dict(profile.title),
+        "about": dict(profile.about),
+        "digest": profile.digest,
+        "requirements": len(profile.requirements),
+        "origin": origin,
+    }
