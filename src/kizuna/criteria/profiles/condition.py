@@ -142,14 +142,14 @@ def _compile(text: str) -> Condition:
         raise _refused(text, "it is empty")
     if len(text) > MAX_CONDITION:
         raise _refused(text, f"it is {len(text)} characters long, at most {MAX_CONDITION}")
-    _check_shape(text)
+    of_loops = _check_shape(text)
     import cel  # noqa: PLC0415 - only who has conditions loads the engine
 
     try:
         program = cel.compile(text)
     except (ValueError, RuntimeError, TypeError) as fault:
         raise _refused(text, _first_line(str(fault))) from fault
-    strangers = sorted(set(program.variables()) - _NAMES)
+    strangers = sorted(set(program.variables()) - _NAMES - of_loops)
     if strangers:
         raise _refused(
             text, f"it names {', '.join(strangers)}; known are {', '.join(sorted(_NAMES))}"
@@ -157,11 +157,18 @@ def _compile(text: str) -> Condition:
     return Condition(text, program)
 
 
-def _check_shape(text: str) -> None:
-    """Hold nesting and loops within bounds before the parser sees the text."""
+def _check_shape(text: str) -> set[str]:
+    """Hold nesting and loops within bounds before the parser sees the text; returns the names
+    that its loops give to their items.
+    """
     loops: list[bool] = []  # one entry an open bracket: does it belong to a loop
+    items: set[str] = set()
     prefixes = 0
+    begun = False
     for token in _TOKEN.finditer(text):
+        if begun and token[0].strip():
+            items.add(token[0])
+            begun = False
         match token.lastgroup:
             case "loop":
                 if token[0].rstrip("( \t\n").startswith(("map", "transform")):
@@ -169,6 +176,7 @@ def _check_shape(text: str) -> None:
                 if True in loops:
                     raise _refused(text, "a loop inside a loop")
                 loops.append(True)
+                begun = True
             case "open":
                 loops.append(False)
             case "close":
@@ -180,6 +188,7 @@ def _check_shape(text: str) -> None:
                 continue
         if len(loops) > _MAX_NESTING or prefixes > 8 * _MAX_NESTING:
             raise _refused(text, f"it is nested deeper than {_MAX_NESTING}")
+    return items
 
 
 def _too_large(claim: Mapping[str, Any]) -> str | None:
