@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""COSE: the one envelope of statements and receipts.
+
+Keeps: bytes as received are verified and kept; decoding is bounded and strict; only the protected
+header has meaning.
+"""
+
+from kizuna.roots.cose.cbor import decode, encode
+from kizuna.roots.cose.envelope import (
+    MAX_AUDIENCE,
+    SALT_SIZE,
+    check_signature,
+    open_document,
+    parse_sign1,
+    salted,
+    sign_statement,
+)
+from kizuna.roots.cose.sign1 import (
+    MAX_ENVELOPE,
+    MAX_HEADER,
+    Sign1,
+    check_sign1,
+    read_sign1,
+    sign1,
+    with_receipts,
+)
+
+__all__ = [
+    "MAX_AUDIENCE",
+    "MAX_ENVELOPE",
+    "MAX_HEADER",
+    "SALT_SIZE",
+    "Sign1",
+    "check_sign1",
+    "check_signature",
+    "decode",
+    "encode",
+    "open_document",
+    "parse_sign1",
+    "read_sign1",
+    "salted",
+    "sign1",
+    "sign_statement",
+    "with_receipts",
+]

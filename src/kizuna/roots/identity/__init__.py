@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Identity: which keys speak for a name, from when to when, as the log tells it.
+
+Keeps: names carry their key or have pinned ones; further keys come and go by registered
+statements; the network is never asked.
+"""
+
+from kizuna.roots.identity.did import (
+    did_jwk,
+    did_key,
+    did_web_url,
+    genesis_keys,
+    pinned_keys,
+)
+from kizuna.roots.identity.history import (
+    CLOCK_SKEW,
+    KeyEvent,
+    KeyHistory,
+    KeyStanding,
+    event_of,
+    key_event,
+)
+
+__all__ = [
+    "CLOCK_SKEW",
+    "KeyEvent",
+    "KeyHistory",
+    "KeyStanding",
+    "did_jwk",
+    "did_key",
+    "did_web_url",
+    "event_of",
+    "genesis_keys",
+    "key_event",
+    "pinned_keys",
+]
