@@ -1,0 +1,618 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verifiable map: from a key to the complete list of statements that stand under it.
+
+A log proves "this is in it", never "this is all there is". The map does: 2^20 buckets under one
+hash tree; a bucket lists its keys with size and root of each key's own tree of (index, digest)
+rows. The root is logged after each batch in a ``map-head`` statement, so that everyone sees the
+same map. A missing key is proven by showing the whole bucket it would stand in.
+
+Keeps: 1. One list of rows has one root: buckets are sorted, empty subtrees are 32 zero bytes.
+2. ``stage`` changes nothing; ``commit`` writes; so the root is known before the transaction that it
+belongs to. 3. ``covered`` is the number of log entries whose rows are in the map. Everything up to
+``synced`` is on disk; after a crash the owner hands the keys of all later rows to ``refresh``.
+4. A proof is checked against the root before it is handed out, and by its reader against a root
+that the reader got from a logged map head: never from the proof.
+Standard: none (transparency-dev's verifiable index is nearest); rows are an RFC 9162 tree.
+Does not: store heads or rows (its owner does, through ``Heads``), sign, read a clock.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from threading import RLock
+from typing import Final, Protocol
+
+from kizuna.model.errors import Malformed, Misconfigured, Tampered, Unavailable
+from kizuna.model.identifier import Digest
+from kizuna.record.log.merkle import HASH_SIZE, Frontier
+
+__all__ = [
+    "BUCKET_BITS",
+    "EMPTY_MAP_ROOT",
+    "Entry",
+    "Head",
+    "Heads",
+    "MapProof",
+    "MemoryHeads",
+    "Row",
+    "Staged",
+    "VerifiableMap",
+    "bucket_of",
+    "row_leaf",
+    "verify_map_proof",
+]
+
+BUCKET_BITS: Final = 20
+"""Depth of the tree: 2^20 buckets, paths of 640 bytes."""
+
+EMPTY_MAP_ROOT: Final = bytes(HASH_SIZE)
+"""Root of a map without any row."""
+
+_FIRST: Final = 1 << BUCKET_BITS
+_HEADER: Final = 4096
+_SIZE: Final = _HEADER + (2 << BUCKET_BITS) * HASH_SIZE
+_MAGIC: Final = b"kizuna-map-1\x00\x00\x00\x00"
+_HEAD: Final = struct.Struct(">16sQQQ32s")  # magic, generation, covered, synced, root
+_ROW: Final = struct.Struct(">Q")
+_TRIES: Final = 64
+MAX_PROOF_KEYS: Final = 1 << 20
+MAX_BUCKET: Final = 1 << 16
+
+Head = tuple[int, bytes]
+"""Size of one key's tree and its frontier (``merkle.Frontier.to_bytes``)."""
+
+Row = tuple[int, Digest]
+"""Index in the log and digest of a statement."""
+
+
+class Heads(Protocol):
+    """Where the heads of all keys are kept; the owner of the map implements it."""
+
+    def fetch_buckets(self, buckets: Sequence[int]) -> Mapping[int, Mapping[bytes, Head]]:
+        """Every key of every bucket asked for, with its head; empty buckets may be left out."""
+
+    def put(self, heads: Mapping[bytes, Head]) -> None:
+        """Keep these heads in the place of the earlier ones."""
+
+
+class MemoryHeads:
+    """Heads in memory: for audits, mirrors and tests."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, dict[bytes, Head]] = {}
+
+    def fetch_buckets(self, buckets: Sequence[int]) -> Mapping[int, Mapping[bytes, Head]]:
+        """Every key of every bucket asked for."""
+        known = self._buckets
+        return {bucket: known[bucket] for bucket in buckets if bucket in known}
+
+    def put(self, heads: Mapping[bytes, Head]) -> None:
+        """Keep these heads."""
+        for key, head in heads.items():
+            self._buckets.setdefault(bucket_of(key), {})[key] = head
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """One key as its bucket lists it."""
+
+    key: bytes
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """A change that is computed and not yet written: its root goes into the map head."""
+
+    covered: int
+    root: bytes
+    heads: dict[bytes, Head]
+    nodes: dict[int, bytes] = field(repr=False)
+    base: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapProof:
+    """The complete lists of some keys, and what is needed to compute the map's root from them.
+
+    ``rows`` holds every key asked for (an empty list: absent); ``buckets`` the whole bucket of
+    each; ``nodes`` the neighbouring hashes, level by level from the leaves, left to right.
+    """
+
+    rows: Mapping[bytes, Sequence[Row]]
+    buckets: Mapping[int, Sequence[Entry]]
+    nodes: Sequence[bytes]
+
+    def to_bytes(self) -> bytes:
+        """One exact binary form; equal proofs have equal bytes."""
+        out = bytearray()
+        _count(out, len(self.rows))
+        for key in sorted(self.rows):
+            rows = self.rows[key]
+            out += key
+            _count(out, len(rows))
+            for index, digest in rows:
+                out += _ROW.pack(index) + digest
+        _count(out, len(self.buckets))
+        for bucket in sorted(self.buckets):
+            entries = self.buckets[bucket]
+            out += bucket.to_bytes(3, "big")
+            _count(out, len(entries))
+            for entry in entries:
+                out += entry.key + _ROW.pack(entry.size) + entry.root
+        _count(out, len(self.nodes))
+        flags = bytearray((len(self.nodes) + 7) // 8)
+        for at, node in enumerate(self.nodes):
+            if node != EMPTY_MAP_ROOT:
+                flags[at >> 3] |= 1 << (at & 7)
+        out += flags
+        for node in self.nodes:
+            if node != EMPTY_MAP_ROOT:
+                out += node
+        return bytes(out)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> MapProof:
+        """Read exactly what ``to_bytes`` writes; every bit of the input counts.
+
+        Raises:
+            Malformed: ``map.proof-malformed``.
+        """
+        source = _Source(data)
+        rows: dict[bytes, list[Row]] = {}
+        for _ in range(source.count(MAX_PROOF_KEYS, HASH_SIZE + 4)):
+            key = source.take(HASH_SIZE)
+            length = source.count(len(data), 40)
+            rows[key] = [(source.number(), Digest(source.take(HASH_SIZE))) for _ in range(length)]
+        buckets: dict[int, list[Entry]] = {}
+        for _ in range(source.count(MAX_PROOF_KEYS, 7)):
+            bucket = int.from_bytes(source.take(3), "big")
+            buckets[bucket] = [
+                Entry(source.take(HASH_SIZE), source.number(), source.take(HASH_SIZE))
+                for _ in range(source.count(MAX_BUCKET, 72))
+            ]
+        total = source.count(MAX_PROOF_KEYS * BUCKET_BITS, 0)
+        flags = source.take((total + 7) // 8)
+        nodes = [
+            source.take(HASH_SIZE) if flags[at >> 3] >> (at & 7) & 1 else EMPTY_MAP_ROOT
+            for at in range(total)
+        ]
+        proof = cls(rows=rows, buckets=buckets, nodes=nodes)
+        if proof.to_bytes() != data:
+            raise _malformed("not the one form of its content")
+        return proof
+
+
+def bucket_of(key: bytes) -> int:
+    """The bucket a key stands in: its first 20 bits."""
+    return int.from_bytes(key[:3], "big") >> 4
+
+
+def row_leaf(index: int, digest: bytes) -> bytes:
+    """Leaf hash of one row in the tree of its key."""
+    return sha256(b"\x00" + _ROW.pack(index) + digest).digest()
+
+
+def verify_map_proof(proof: MapProof, root: bytes) -> dict[bytes, tuple[Row, ...]]:
+    """The proven complete list of every key in the proof, empty where a key is absent.
+
+    Raises:
+        Tampered: ``map.proof-wrong`` when anything in the proof does not fit the root.
+    """
+    wanted = {bucket_of(key) for key in proof.rows if len(key) == HASH_SIZE}
+    if wanted != set(proof.buckets) or any(len(k) != HASH_SIZE for k in proof.rows):
+        raise _wrong("the buckets are not those of the keys")
+    level: dict[int, bytes] = {}
+    listed: dict[bytes, Entry] = {}
+    for bucket, entries in proof.buckets.items():
+        before = b""
+        for entry in entries:
+            if (
+                entry.key <= before
+                or bucket_of(entry.key) != bucket
+                or entry.size < 1
+                or len(entry.root) != HASH_SIZE
+            ):
+                raise _wrong("a bucket is not in order")
+            before = entry.key
+            listed[entry.key] = entry
+        level[_FIRST + bucket] = _bucket_hash(entries)
+    for key, rows in proof.rows.items():
+        known = listed.get(key)
+        if known is None:
+            if rows:
+                raise _wrong("rows under a key that its bucket does not have")
+            continue
+        frontier = Frontier()
+        last = -1
+        for index, digest in rows:
+            if index <= last:
+                raise _wrong("rows are not in the order of the log")
+            last = index
+            frontier.append(row_leaf(index, digest))
+        if frontier.size != known.size or frontier.root() != known.root:
+            raise _wrong("the rows of a key are not its complete list")
+    nodes = iter(proof.nodes)
+    for _ in range(BUCKET_BITS):
+        above: dict[int, bytes] = {}
+        for node in sorted(level):
+            if node >> 1 in above:
+                continue
+            if node & 1:
+                left, right = next(nodes, b""), level[node]
+            else:
+                left, right = level[node], level.get(node + 1) or next(nodes, b"")
+            if len(left) != HASH_SIZE or len(right) != HASH_SIZE:
+                raise _wrong("hashes are missing")
+            above[node >> 1] = _inner(left, right)
+        level = above
+    found = level.get(1, root if not proof.rows else b"")
+    if next(nodes, None) is not None or found != root:
+        raise _wrong("the path does not lead to the logged root")
+    return {key: tuple(rows) for key, rows in proof.rows.items()}
+
+
+class VerifiableMap:
+    """The map's tree in one memory-mapped sparse file; heads are with the owner.
+
+    One process writes, any number read: a reader that meets a write in progress reads again.
+    """
+
+    def __init__(self, path: str | Path, heads: Heads) -> None:
+        """Open or create the file.
+
+        Raises:
+            Misconfigured: ``map.file-wrong`` when the file is none of ours.
+            Unavailable: ``map.unavailable`` when it cannot be opened (disk full, permissions).
+        """
+        self.path = Path(path)
+        self._heads = heads
+        self._lock = RLock()
+        try:
+            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as fault:
+            raise _unavailable(fault, self.path) from fault
+        try:
+            length = os.fstat(self._descriptor).st_size
+            if length == 0:
+                os.ftruncate(self._descriptor, _SIZE)
+                os.pwrite(self._descriptor, _HEAD.pack(_MAGIC, 0, 0, 0, EMPTY_MAP_ROOT), 0)
+                os.fsync(self._descriptor)
+            whole = length in (0, _SIZE) and os.pread(self._descriptor, 16, 0) == _MAGIC
+            if whole:
+                self._file = mmap.mmap(self._descriptor, _SIZE)
+        except OSError as fault:
+            os.close(self._descriptor)
+            raise _unavailable(fault, self.path) from fault
+        if not whole:
+            os.close(self._descriptor)
+            raise Misconfigured(
+                "map.file-wrong",
+                f"{self.path} is not a map file",
+                why="its length or first bytes are not those of a map file",
+                hint="move it away; `kizuna store rebuild` makes it again from the statements",
+                path=str(self.path),
+            )
+
+    # --- reading ------------------------------------------------------------------------------
+
+    @property
+    def covered(self) -> int:
+        """How many log entries have their rows in the map."""
+        return self._head()[1]
+
+    @property
+    def synced(self) -> int:
+        """Up to which entry everything is on disk for certain."""
+        return self._head()[2]
+
+    @property
+    def root(self) -> bytes:
+        """The root over everything covered."""
+        return self._head()[3]
+
+    def prove(self, rows: Mapping[bytes, Sequence[Row]]) -> MapProof:
+        """A proof for these keys; ``rows`` are their complete lists (empty: the key is absent).
+
+        Raises:
+            Tampered: ``map.rows-wrong`` when rows, heads and tree do not fit each other.
+            Unavailable: ``map.busy`` when a writer never left the map alone.
+        """
+        buckets = sorted({bucket_of(key) for key in rows})
+        for _ in range(_TRIES):
+            before = self._head()
+            if before[0] & 1:
+                continue
+            heads = self._heads.fetch_buckets(buckets)
+            with self._lock:
+                nodes = self._siblings(buckets)
+            if self._head()[0] != before[0]:
+                continue
+            proof = MapProof(
+                rows={key: tuple(rows[key]) for key in sorted(rows)},
+                buckets={bucket: _entries(heads.get(bucket, {})) for bucket in buckets},
+                nodes=nodes,
+            )
+            try:
+                verify_map_proof(proof, before[3])
+            except Tampered as fault:
+                raise Tampered(
+                    "map.rows-wrong",
+                    "the stored rows do not fit the map",
+                    why=fault.why,
+                    hint="run `kizuna log fsck`; `kizuna store rebuild` makes the map again",
+                ) from fault
+            return proof
+        raise Unavailable("map.busy", "the map is being written", hint="try again")
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def stage(self, rows: Iterable[tuple[bytes, int, bytes]], covered: int) -> Staged:
+        """Compute what rows (key, index, digest), in the order of the log, make of the map.
+
+        Nothing is written. The caller stores ``heads`` in its transaction and then commits.
+
+        Raises:
+            Malformed: ``map.covered-wrong`` when ``covered`` would shrink.
+        """
+        base = self.covered
+        if covered < base:
+            raise Malformed(
+                "map.covered-wrong",
+                f"a map of {base} entries cannot cover {covered}",
+                covered=covered,
+                base=base,
+            )
+        by_key: dict[bytes, list[bytes]] = {}
+        pack = _ROW.pack
+        for key, index, digest in rows:
+            leaf = sha256(b"\x00" + pack(index) + digest).digest()
+            known = by_key.get(key)
+            if known is None:
+                by_key[key] = [leaf]
+            else:
+                known.append(leaf)
+        buckets = sorted({int.from_bytes(key[:3], "big") >> 4 for key in by_key})
+        fetched = self._heads.fetch_buckets(buckets) if buckets else {}
+        changed: dict[bytes, Head] = {}
+        touched: dict[int, dict[bytes, Head]] = {
+            bucket: dict(fetched.get(bucket, ())) for bucket in buckets
+        }
+        for key, leaves in by_key.items():
+            bucket = touched[int.from_bytes(key[:3], "big") >> 4]
+            known_head = bucket.get(key)
+            if known_head is None and len(leaves) == 1:
+                head = (1, leaves[0])
+            else:
+                frontier = Frontier.from_bytes(*known_head) if known_head else Frontier()
+                for leaf in leaves:
+                    frontier.append(leaf)
+                head = (frontier.size, frontier.to_bytes())
+            bucket[key] = changed[key] = head
+        nodes, root = self._paths(touched)
+        return Staged(covered=covered, root=root, heads=changed, nodes=nodes, base=base)
+
+    def commit(self, staged: Staged) -> None:
+        """Write a staged change. Its heads must be stored already.
+
+        Raises:
+            Malformed: ``map.covered-wrong`` when the map moved on since it was staged.
+        """
+        with self._lock:
+            if self.covered != staged.base:
+                raise Malformed(
+                    "map.covered-wrong",
+                    f"the map covers {self.covered} entries, the change begins at {staged.base}",
+                    covered=self.covered,
+                    base=staged.base,
+                )
+            self._write(staged.nodes, staged.covered, staged.root)
+
+    def apply(self, rows: Iterable[tuple[bytes, int, bytes]], covered: int) -> bytes:
+        """Stage, store the heads and commit in one step; returns the new root."""
+        staged = self.stage(rows, covered)
+        self._heads.put(staged.heads)
+        self.commit(staged)
+        return staged.root
+
+    def refresh(self, keys: Iterable[bytes], covered: int) -> bytes:
+        """Compute the paths of these keys again from their heads; returns the root.
+
+        After a crash the owner passes the keys of every row with an index of ``synced`` or more,
+        and everything is as if it had been committed.
+        """
+        buckets = sorted({bucket_of(key) for key in keys})
+        with self._lock:
+            nodes, root = self._paths(self._heads.fetch_buckets(buckets), buckets)
+            self._write(nodes, covered, root)
+        return root
+
+    def rebuild(self, heads: Iterable[Mapping[bytes, Head]], covered: int) -> bytes:
+        """Make the whole tree again from all heads (any grouping); returns the root."""
+        leaves: dict[int, dict[bytes, Head]] = {}
+        for group in heads:
+            for key, head in group.items():
+                leaves.setdefault(bucket_of(key), {})[key] = head
+        with self._lock:
+            self.clear()
+            nodes, root = self._paths(leaves)
+            self._write(nodes, covered, root)
+            self.sync()
+        return root
+
+    def clear(self) -> None:
+        """Empty the map: an empty file, covering nothing."""
+        with self._lock:
+            self._file.close()
+            os.ftruncate(self._descriptor, 0)
+            os.ftruncate(self._descriptor, _SIZE)
+            os.pwrite(self._descriptor, _HEAD.pack(_MAGIC, 0, 0, 0, EMPTY_MAP_ROOT), 0)
+            self._file = mmap.mmap(self._descriptor, _SIZE)
+
+    def sync(self) -> None:
+        """Bring everything to disk; later crashes need only the rows after ``covered``.
+
+        Raises:
+            Unavailable: ``map.unavailable`` when the disk refuses.
+        """
+        with self._lock:
+            generation, covered, synced, root = self._head()
+            if synced == covered:
+                return
+            try:
+                self._file.flush()
+                self._set_head(generation, covered, covered, root)
+                self._file.flush(0, _HEADER)
+            except OSError as fault:
+                raise _unavailable(fault, self.path) from fault
+
+    def close(self) -> None:
+        """Sync and let go of the file."""
+        with self._lock:
+            if not self._file.closed:
+                self.sync()
+                self._file.close()
+                os.close(self._descriptor)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _head(self) -> tuple[int, int, int, bytes]:
+        _, generation, covered, synced, root = _HEAD.unpack_from(self._file, 0)
+        return generation, covered, synced, root
+
+    def _set_head(self, generation: int, covered: int, synced: int, root: bytes) -> None:
+        _HEAD.pack_into(self._file, 0, _MAGIC, generation, covered, synced, root)
+
+    def _write(self, nodes: Mapping[int, bytes], covered: int, root: bytes) -> None:
+        generation, before, synced, old_root = self._head()
+        # an odd generation left by a crash is taken over: whoever writes again ends it
+        writing = generation | 1
+        self._set_head(writing, before, synced, old_root)
+        file = self._file
+        for node, value in nodes.items():
+            at = _HEADER + (node << 5)
+            file[at : at + 32] = value
+        self._set_head(writing + 1, covered, synced, root)
+
+    def _paths(
+        self, touched: Mapping[int, Mapping[bytes, Head]], buckets: Sequence[int] | None = None
+    ) -> tuple[dict[int, bytes], bytes]:
+        """New hashes of these buckets and of everything above them, by node number."""
+        level: dict[int, bytes] = {}
+        for bucket in sorted(touched) if buckets is None else buckets:
+            keys = touched.get(bucket, {})
+            if len(keys) == 1:
+                ((key, (size, frontier)),) = keys.items()
+                root = frontier if size == 1 else Frontier.from_bytes(size, frontier).root()
+                level[_FIRST + bucket] = sha256(b"\x00" + key + _ROW.pack(size) + root).digest()
+            else:
+                level[_FIRST + bucket] = _bucket_hash(_entries(keys))
+        nodes = dict(level)
+        file, empty = self._file, EMPTY_MAP_ROOT
+        for _ in range(BUCKET_BITS):
+            above: dict[int, bytes] = {}
+            for node, value in level.items():
+                parent = node >> 1
+                if parent in above:
+                    continue
+                other = level.get(node ^ 1)
+                if other is None:
+                    at = _HEADER + ((node ^ 1) << 5)
+                    other = file[at : at + 32]
+                pair = other + value if node & 1 else value + other
+                above[parent] = (
+                    sha256(b"\x01" + pair).digest() if value != empty or other != empty else empty
+                )
+            nodes.update(above)
+            level = above
+        return nodes, level.get(1, self._head()[3])
+
+    def _siblings(self, buckets: Sequence[int]) -> tuple[bytes, ...]:
+        """The neighbours that a reader cannot compute, in the order ``verify_map_proof`` reads."""
+        nodes: list[bytes] = []
+        level = {_FIRST + bucket for bucket in buckets}
+        for _ in range(BUCKET_BITS):
+            for node in sorted(level):
+                if node ^ 1 not in level:
+                    at = _HEADER + ((node ^ 1) << 5)
+                    nodes.append(self._file[at : at + HASH_SIZE])
+            level = {node >> 1 for node in level}
+        return tuple(nodes)
+
+
+class _Source:
+    """Bytes read from the front, with a bound on every count."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def take(self, length: int) -> bytes:
+        piece = self._data[self._at : self._at + length]
+        if len(piece) != length:
+            raise _malformed("it ends too early")
+        self._at += length
+        return piece
+
+    def number(self) -> int:
+        return int.from_bytes(self.take(8), "big")
+
+    def count(self, limit: int, width: int) -> int:
+        found = int.from_bytes(self.take(4), "big")
+        if found > limit or found * width > len(self._data) - self._at:
+            raise _malformed(f"a count of {found} is too large")
+        return found
+
+
+def _count(out: bytearray, number: int) -> None:
+    out += number.to_bytes(4, "big")
+
+
+def _entries(heads: Mapping[bytes, Head]) -> tuple[Entry, ...]:
+    return tuple(
+        Entry(key, size, Frontier.from_bytes(size, frontier).root())
+        for key, (size, frontier) in sorted(heads.items())
+    )
+
+
+def _bucket_hash(entries: Sequence[Entry]) -> bytes:
+    if not entries:
+        return EMPTY_MAP_ROOT
+    return sha256(b"\x00" + b"".join(e.key + _ROW.pack(e.size) + e.root for e in entries)).digest()
+
+
+def _inner(left: bytes, right: bytes) -> bytes:
+    if left == right == EMPTY_MAP_ROOT:
+        return EMPTY_MAP_ROOT
+    return sha256(b"\x01" + left + right).digest()
+
+
+def _malformed(why: str) -> Malformed:
+    return Malformed(
+        "map.proof-malformed", "not a proof of the map", why=why, hint="ask for the proof again"
+    )
+
+
+def _wrong(why: str) -> Tampered:
+    return Tampered(
+        "map.proof-wrong",
+        "the proof does not show the complete list",
+        why=why,
+        hint="ask the store for a new proof at a newer checkpoint; keep this one as evidence",
+    )
+
+
+def _unavailable(fault: OSError, path: Path) -> Unavailable:
+    return Unavailable(
+        "map.unavailable",
+        f"cannot use the map file {path}",
+        why=fault.strerror or str(fault),
+        hint="check disk space and permissions",
+        path=str(path),
+    )
