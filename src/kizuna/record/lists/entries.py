@@ -7,8 +7,9 @@ says by itself what was the matter; a reason is part of it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import SubjectId, canonical
@@ -34,6 +35,7 @@ def grant(
     reason: str | None = None,
     logs: Sequence[str] = (),
     keys: Sequence[dict[str, str]] = (),
+    ext: Mapping[str, Any] | None = None,
 ) -> Membership:
     """An entry that grants services.
 
@@ -56,6 +58,7 @@ def grant(
         reason=reason,
         logs=list(logs),
         keys=list(keys),
+        ext=dict(ext or {}),
     )
 
 
@@ -84,4 +87,5 @@ def _changed(entry: Membership, state: Standing, reason: str) -> Membership:
         reason=reason,
         logs=entry.logs,
         keys=entry.keys,
+        ext=entry.ext,
     )
