@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bill of materials, whatever format it came in: parts, their ties, and the statements of both.
+
+Keeps: 1. Every part hangs on the root: by its own entry, through other parts, or, where the
+document ties it to nothing, directly. 2. A part that the root reaches only through others is tied
+to the root once more as ``transitive``. 3. No payload exceeds what a statement may carry inline:
+a large bill becomes several statements, told apart by ``part``. 4. Completeness is claimed only
+where the document claims it, and only by the last of several statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from kizuna.model.identifier import Element, SubjectId
+from kizuna.model.kind import Kind, media_type_of
+from kizuna.model.payload import Described, Link, Links, Payload, encode_payload
+from kizuna.model.relation import Relation
+from kizuna.proof.documents.names import clean
+from kizuna.proof.documents.values import Draft, Remark
+
+__all__ = ["MAX_PARTS", "Bill", "Part", "claim_values", "draft", "flatten"]
+
+MAX_PARTS: Final = 250_000
+"""Most parts of one document: bounds memory and the size of the answer."""
+
+_PAYLOAD_ROOM: Final = 900_000
+"""Bytes of one payload: below the model's limit, with room for the members around the lists."""
+
+_SAFE_INTEGER: Final = 2**53
+
+
+def draft(kind: Kind, subject: SubjectId, payload: Payload) -> Draft:
+    """A payload of our own kinds as a draft."""
+    return Draft(
+        kind=kind, subject=subject, payload=encode_payload(payload), media_type=media_type_of(kind)
+    )
+
+
+@dataclass(slots=True)
+class Part:
+    """One thing in the bill, as the document describes it. Owned by one ``Bill``."""
+
+    id: SubjectId
+    where: str
+    element: Element | None = None
+    name: str = ""
+    version: str = ""
+    hashes: dict[str, str] = field(default_factory=dict)
+    licenses: list[str] = field(default_factory=list)
+    claims: dict[str, Any] = field(default_factory=dict)
+    category: str | None = None
+    quantity: int | None = None
+
+    def described(self) -> Described:
+        """The part as an entry of a link statement."""
+        return Described(
+            subject=self.id,
+            element=self.element,
+            name=self.name or None,
+            version=self.version or None,
+            hashes=self.hashes,
+            licenses=self.licenses,
+            claims=self.claims,
+        )
+
+
+class Bill:
+    """Collects parts and ties, then says them. One importer owns it while it reads one document."""
+
+    def __init__(self, root: SubjectId, format_name: str) -> None:
+        self.root = root
+        self.format = format_name
+        self.parts: dict[SubjectId, Part] = {}
+        self.remarks: list[Remark] = []
+        self._needs: dict[SubjectId, dict[SubjectId, tuple[str | None, int | None]]] = {}
+        self._other: dict[Link, None] = {}
+        self._complete: set[SubjectId] = set()
+        self._incomplete: set[SubjectId] = set()
+
+    def add(self, part: Part) -> Part:
+        """Take in a part; a second description adds only what the first left out."""
+        known = self.parts.get(part.id)
+        if known is None:
+            self.parts[part.id] = part
+            return part
+        if part.version and known.version and part.version != known.version:
+            self.remarks.append(Remark(part.where, "described-twice", part.id))
+        known.element = known.element or part.element
+        known.name = known.name or part.name
+        known.version = known.version or part.version
+        known.hashes = {**part.hashes, **known.hashes}
+        known.licenses = known.licenses or part.licenses
+        known.claims = {**part.claims, **known.claims}
+        return known
+
+    def needs(
+        self,
+        whole: SubjectId,
+        part: SubjectId,
+        category: str | None = None,
+        quantity: int | None = None,
+    ) -> None:
+        """``part`` is part of ``whole``: the whole depends on it."""
+        if whole != part:
+            self._needs.setdefault(whole, {}).setdefault(part, (category, quantity))
+
+    def tie(self, subject: SubjectId, relation: Relation, target: SubjectId) -> None:
+        """Any other relation between two subjects."""
+        if subject != target:
+            self._other[Link(relation=relation, subject=subject, object=target)] = None
+
+    def complete(self, whole: SubjectId, *, claimed: bool) -> None:
+        """The document says that the parts of ``whole`` are (or are not) all named."""
+        (self._complete if claimed else self._incomplete).add(whole)
+
+    @property
+    def is_empty(self) -> bool:
+        """True where the document ties nothing to its root and describes nothing else."""
+        return not self._needs and not self._other and set(self.parts) <= {self.root}
+
+    def _reach(self, start: Iterable[SubjectId], seen: set[SubjectId]) -> None:
+        frontier = [node for node in start if node not in seen]
+        seen.update(frontier)
+        while frontier:
+            frontier = [
+                part
+                for node in frontier
+                for part in self._needs.get(node, ())
+                if part not in seen and not seen.add(part)  # type: ignore[func-returns-value]
+            ]
+
+    def _hang_loose_parts(self, loose: Iterable[SubjectId]) -> None:
+        """Tie what the document ties to nothing to the root: tops first, then one of each cycle."""
+        reached: set[SubjectId] = set()
+        self._reach([self.root], reached)
+        left = [part for part in loose if part not in reached]
+        inner = {part for node in left for part in self._needs.get(node, ())}
+        tops = [part for part in left if part not in inner]
+        for top in tops:
+            self._hang(top)
+        self._reach(tops, reached)
+        for part in left:
+            if part not in reached:
+                self._hang(part)
+                self._reach([part], reached)
+
+    def _hang(self, part: SubjectId) -> None:
+        known = self.parts.get(part)
+        self.needs(
+            self.root, part, known.category if known else None, known.quantity if known else None
+        )
+
+    def links(self, loose: Iterable[SubjectId]) -> list[Link]:
+        """Every tie; ``loose`` are the parts that must hang on the root one way or another."""
+        self._hang_loose_parts(loose)
+        made: list[Link] = []
+        root = self.root
+        for whole, parts in self._needs.items():
+            end = None if whole == root else whole
+            made += [
+                Link(
+                    relation=Relation.PART_OF,
+                    subject=None if part == root else part,
+                    object=end,
+                    category=category,
+                    quantity=quantity,
+                )
+                for part, (category, quantity) in parts.items()
+            ]
+        reached: set[SubjectId] = set()
+        self._reach([root], reached)
+        direct = self._needs.get(root, {})
+        made += [
+            Link(relation=Relation.PART_OF, subject=part, transitive=True)
+            for part in self.parts
+            if part in reached and part not in direct and part != root
+        ]
+        made += [
+            Link(
+                relation=link.relation,
+                subject=None if link.subject == root else link.subject,
+                object=None if link.object == root else link.object,
+            )
+            for link in self._other
+        ]
+        return made
+
+    def drafts(
+        self, loose: Iterable[SubjectId], *, part: str, ext: Mapping[str, Any] | None = None
+    ) -> list[Draft]:
+        """The link statements: of the root, and of every other whole that is claimed complete."""
+        links = self.links(loose)
+        described = [entry.described() for entry in self.parts.values()]
+        complete = self._complete - self._incomplete
+        made = _split(
+            self.root,
+            links,
+            described,
+            complete=[Relation.PART_OF] if self.root in complete else [],
+            part=part,
+            ext=dict(ext or {}),
+        )
+        for whole in self._needs:
+            if whole in complete and whole != self.root:
+                own = [
+                    Link(
+                        relation=Relation.PART_OF, subject=node, category=category, quantity=number
+                    )
+                    for node, (category, number) in self._needs[whole].items()
+                ]
+                made += _split(whole, own, [], complete=[Relation.PART_OF], part=part, ext={})
+        made += [
+            draft(
+                Kind.LINK,
+                whole,
+                Links(complete=[Relation.PART_OF], part=part, imported=True),
+            )
+            for whole in sorted(complete - set(self._needs) - {self.root})
+        ]
+        return made
+
+
+def _split(
+    subject: SubjectId,
+    links: list[Link],
+    described: list[Described],
+    *,
+    complete: list[Relation],
+    part: str,
+    ext: dict[str, Any],
+) -> list[Draft]:
+    whole = Links(
+        links=links,
+        described=described,
+        complete=complete,
+        part=part,
+        imported=True,
+        ext=ext,
+    )
+    data = encode_payload(whole)
+    if len(data) <= _PAYLOAD_ROOM:
+        return [
+            Draft(
+                kind=Kind.LINK,
+                subject=subject,
+                payload=data,
+                media_type=media_type_of(Kind.LINK),
+            )
+        ]
+    pages: list[tuple[list[Link], list[Described]]] = [([], [])]
+    room = _PAYLOAD_ROOM
+    encode = msgspec.json.Encoder().encode
+    entries: tuple[Link | Described, ...] = (*links, *described)
+    for entry in entries:
+        size = len(encode(entry)) + 1
+        if size > room:
+            pages.append(([], []))
+            room = _PAYLOAD_ROOM
+        room -= size
+        if isinstance(entry, Link):
+            pages[-1][0].append(entry)
+        else:
+            pages[-1][1].append(entry)
+    last = len(pages)
+    return [
+        draft(
+            Kind.LINK,
+            subject,
+            Links(
+                links=some,
+                described=told,
+                complete=complete if number == last else [],
+                part=part if number == 1 else f"{part}:{number}",
+                imported=True,
+                ext={**ext, "page": number, "pages": last},
+            ),
+        )
+        for number, (some, told) in enumerate(pages, 1)
+    ]
+
+
+def claim_values(values: Mapping[str, object]) -> dict[str, Any]:
+    """``values`` as a claim may hold them: text, whole numbers, truth values and lists of these.
+
+    Decimal fractions become text; what is empty is left out; names are cut to what fits.
+    """
+    made: dict[str, Any] = {}
+    for name, value in values.items():
+        key = clean(name, 200)
+        if not key:
+            continue
+        if isinstance(value, list | tuple):
+            items = [item for one in value[:100] if (item := _scalar(one)) not in (None, "")]
+            if items:
+                made[key] = items
+        elif (one := _scalar(value)) not in (None, ""):
+            made[key] = one
+    return made
+
+
+def _scalar(value: object) -> str | int | bool | None:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= _SAFE_INTEGER else str(value)
+    if isinstance(value, float):
+        return repr(value)
+    return clean(value, 1000) or None
+
+
+def flatten(value: object, prefix: str = "", *, most: int = 60, depth: int = 4) -> dict[str, Any]:
+    """The scalars inside an object under dotted names, at most ``most`` of them."""
+    made: dict[str, Any] = {}
+    stack: list[tuple[str, object, int]] = [(prefix, value, depth)]
+    while stack and len(made) < most:
+        name, here, left = stack.pop()
+        if isinstance(here, dict):
+            if left:
+                stack.extend(
+                    (f"{name}.{key}" if name else str(key), member, left - 1)
+                    for key, member in reversed(here.items())
+                )
+        elif isinstance(here, list):
+            if here and not any(isinstance(item, dict | list) for item in here):
+                made[name] = here
+        elif here is not None:
+            made[name] = here
+    return claim_values(made)
