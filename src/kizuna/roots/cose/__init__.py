@@ -15,7 +15,7 @@ from kizuna.roots.cose.envelope import (
     salted,
     sign_statement,
 )
-from kizuna.roots.cose.sign1 import (
+from kizuna.roots.cose.message import (
     MAX_ENVELOPE,
     MAX_HEADER,
     Sign1,

@@ -13,7 +13,7 @@ Example:
 
 from __future__ import annotations
 
-from io import BytesIO
+import os
 from typing import Any, Final
 
 import cbor2
@@ -35,6 +35,10 @@ def _kept(number: int) -> cbor2.SemanticDecoderCallback:
     return lambda value, _immutable: Tag(number, value)
 
 
+_MARK: Final = os.urandom(16)
+"""Unknown outside this process, so that no message can hold it."""
+_END: Final = b"\x50" + _MARK
+_loads: Final = cbor2.loads
 _PLAIN: Final = {number: _kept(number) for number in _BUILT_IN}
 
 
@@ -44,18 +48,18 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 - CB
     Raises:
         Malformed: ``envelope.malformed``.
     """
-    source = BytesIO(data)
     try:
-        value = cbor2.CBORDecoder(
-            source,
+        # the end mark shows whether the item ended where the bytes do: it is read as a second item
+        value, end = _loads(
+            b"\x82" + data + _END,
             semantic_decoders=_PLAIN,
-            max_depth=max_depth,
+            max_depth=max_depth + 1,
             allow_indefinite=False,
             allow_duplicate_keys=False,
-        ).decode()
+        )
     except (cbor2.CBORError, ValueError, OverflowError, RecursionError, TypeError) as fault:
         raise malformed(f"not CBOR: {str(fault)[:120]}") from fault
-    if source.tell() != len(data):
+    if end != _MARK:
         raise malformed("bytes after the end of the CBOR item")
     return value
 

@@ -51,9 +51,10 @@ _UNDERSTOOD: Final[frozenset[int | str]] = frozenset(
     {1, 2, 3, 4, 15, 16, X5CHAIN, 34, 258, 259, 260, 395, 396}
 )
 
-Frame = tuple[bytes, bytes, bytes | None, bytes, bytes]
-"""Protected header, unprotected header (CBOR), payload (None: detached), signature, and the whole
-with tag 18 and an empty unprotected header."""
+Frame = tuple[bytes, bytes, bytes | None, bytes, bytes, bytes]
+"""Protected header, unprotected header (CBOR), payload (None: detached), signature, the whole with
+tag 18 and an empty unprotected header, and the Sig_structure without external data (empty where
+the payload is detached)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +112,7 @@ def read_sign1(data: bytes, understood: Collection[int | str] = ()) -> Sign1:
         Malformed: ``envelope.too-large``, ``envelope.malformed``.
         Refused: ``envelope.critical``.
     """
-    protected, unprotected, payload, signature, _ = read_frame(data)
+    protected, unprotected, payload, signature, _, _ = read_frame(data)
     header = decode_header(protected) if protected else {}
     refuse_critical(header, understood)
     return Sign1(
@@ -163,7 +164,7 @@ def with_receipts(data: bytes, receipts: Sequence[bytes]) -> bytes:
     Raises:
         Malformed: ``envelope.too-large``, ``envelope.malformed``.
     """
-    protected, _, payload, signature, _ = read_frame(data)
+    protected, _, payload, signature, _, _ = read_frame(data)
     return b"".join(
         (
             b"\xd2\x84",
@@ -207,18 +208,20 @@ def read_frame(data: bytes) -> Frame:
     at = 1 if data[:1] == b"\xd2" else 0
     if data[at : at + 1] != b"\x84":
         raise malformed("not an array of four parts")
-    start, end = _string(data, at + 1)
-    if end - start > MAX_HEADER:
-        raise malformed(f"protected header of {end - start} bytes, at most {MAX_HEADER}")
-    protected = data[start:end]
-    middle = end
-    rest = end + 1 if data[end : end + 1] == b"\xa0" else end_of_item(data, end)
+    start, middle = _string(data, at + 1)
+    if middle - start > MAX_HEADER:
+        raise malformed(f"protected header of {middle - start} bytes, at most {MAX_HEADER}")
+    protected = data[start:middle]
+    rest = middle + 1 if data[middle : middle + 1] == b"\xa0" else end_of_item(data, middle)
     payload: bytes | None
     if data[rest : rest + 1] == b"\xf6":
-        payload, after = None, rest + 1
+        payload, after, covered = None, rest + 1, b""
     else:
         start, after = _string(data, rest)
         payload = data[start:after]
+        # the heads have their shortest form, so the slices are what the Sig_structure holds
+        own = b"\x40" if protected == b"\xa0" else data[at + 1 : middle]
+        covered = b"\x84\x6aSignature1" + own + b"\x40" + data[rest:after]
     start, end = _string(data, after)
     if end != size:
         raise malformed("bytes after the signature")
@@ -226,7 +229,7 @@ def read_frame(data: bytes) -> Frame:
         plain = data
     else:
         plain = b"".join((b"\xd2", data[at:middle], b"\xa0", data[rest:]))
-    return protected, data[middle:rest], payload, data[start:end], plain
+    return protected, data[middle:rest], payload, data[start:end], plain, covered
 
 
 def decode_header(protected: bytes) -> dict[Any, Any]:
@@ -301,23 +304,23 @@ def _decode_unprotected(data: bytes, protected: Mapping[Any, Any]) -> dict[Any, 
 
 def _string(data: bytes, at: int) -> tuple[int, int]:
     """Start and end of the byte string whose head is at ``at``."""
-    first = data[at] if at < len(data) else 0
-    if 0x40 <= first <= 0x57:
-        start, length = at + 1, first - 0x40
-    elif first == 0x58:
-        start, length = at + 2, int.from_bytes(data[at + 1 : at + 2], "big")
-        if length < 24:
-            raise malformed("a length is not in its shortest form")
-    elif first == 0x59:
-        start, length = at + 3, int.from_bytes(data[at + 1 : at + 3], "big")
-        if length < 0x100:
-            raise malformed("a length is not in its shortest form")
-    elif first == 0x5A:
-        start, length = at + 5, int.from_bytes(data[at + 1 : at + 5], "big")
-        if length < 0x10000:
-            raise malformed("a length is not in its shortest form")
-    else:
-        raise malformed("a byte string is missing")
-    if start + length > len(data):
+    try:
+        first = data[at]
+        if first == 0x58:
+            start, least, length = at + 2, 24, data[at + 1]
+        elif first == 0x59:
+            start, least, length = at + 3, 0x100, data[at + 1] << 8 | data[at + 2]
+        elif 0x40 <= first <= 0x57:
+            start, least, length = at + 1, 0, first - 0x40
+        elif first == 0x5A:
+            start, least, length = at + 5, 0x10000, int.from_bytes(data[at + 1 : at + 5], "big")
+        else:
+            raise malformed("a byte string is missing")
+    except IndexError:
+        raise malformed("cut short") from None
+    if length < least:
+        raise malformed("a length is not in its shortest form")
+    end = start + length
+    if end > len(data):
         raise malformed("cut short")
-    return start, start + length
+    return start, end
