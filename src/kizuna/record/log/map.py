@@ -352,6 +352,14 @@ class VerifiableMap:
             return proof
         raise Unavailable("map.busy", "the map is being written", hint="try again")
 
+    def differs_from(self, other: VerifiableMap) -> bool:
+        """Whether any node of the two files is not the same."""
+        step = 1 << 20
+        mine, theirs = self._file, other._file
+        return any(
+            mine[at : at + step] != theirs[at : at + step] for at in range(_HEADER, _SIZE, step)
+        )
+
     # --- writing ------------------------------------------------------------------------------
 
     def stage(self, rows: Iterable[tuple[bytes, int, bytes]], covered: int) -> Staged:

@@ -3,8 +3,8 @@
 
 Keeps: 1. A proof is judged by arithmetic alone: sizes, indices, hash lengths and proof length are
 checked before anything is hashed, so a hostile proof costs nothing. 2. Stricter than the standard
-asks in one point: every hash has 32 bytes and the root of a tree of size 0 is the empty-tree hash;
-a proof about nothing proves nothing. 3. ``Frontier`` says the same root as the tiles do.
+asks in one point: hashes have 32 bytes, and the root of a tree of size 0 is the empty-tree hash
+and nothing else. 3. ``Frontier`` says the same root as the tiles do.
 Standard: RFC 9162, sections 2.1.1 to 2.1.5 (the same tree as RFC 6962), SHA-256.
 Does not: read files, sign, decide whom to believe.
 
@@ -225,18 +225,15 @@ def verify_consistency(
     """Whether the second tree begins with the first. From size 0 everything grows: then the proof
     is empty, and the first root must be that of the empty tree.
     """
-    if (
-        not 0 <= first <= second <= MAX_TREE_SIZE
-        or len(first_root) != HASH_SIZE
-        or len(second_root) != HASH_SIZE
-        or any(len(h) != HASH_SIZE for h in proof)
-    ):
+    if not 0 <= first <= second <= MAX_TREE_SIZE:
         return False
-    if first == second:
-        same = not proof and first_root == second_root
-        return same and (first != 0 or first_root == EMPTY_ROOT)
     if first == 0:
-        return not proof and first_root == EMPTY_ROOT
+        grown = second > 0 and len(second_root) == HASH_SIZE
+        return not proof and first_root == EMPTY_ROOT and (grown or second_root == EMPTY_ROOT)
+    if first == second:
+        return not proof and first_root == second_root
+    if len(first_root) != HASH_SIZE or any(len(h) != HASH_SIZE for h in proof):
+        return False
     shift = (first & -first).bit_length() - 1
     inner = ((first - 1) ^ (second - 1)).bit_length() - shift
     border = ((first - 1) >> (inner + shift)).bit_count()

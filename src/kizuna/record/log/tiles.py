@@ -494,6 +494,25 @@ def replace_durably(path: Path, data: bytes) -> None:
         ) from fault
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are missing.
+
+    Raises:
+        Unavailable: ``log.not-written``.
+    """
+    try:
+        for parent in _make_folders(path):
+            flush_folder(parent)
+    except OSError as fault:
+        raise Unavailable(
+            "log.not-written",
+            f"cannot make the folder {path}",
+            why=fault.strerror or str(fault),
+            hint="make room on the disk or mend its permissions, then try again",
+            path=str(path),
+        ) from fault
+
+
 def flush_folder(path: Path) -> None:
     """Bring the names in a folder to disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
