@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP door: one ASGI application over one workspace.
+
+Keeps: importing this package is cheap; the web framework is imported when an application is made,
+and where it is not installed the problem names the extra that brings it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from kizuna.model.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from kizuna.app.api.limits import Limits
+    from kizuna.app.api.shell import Shell
+    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.record.store.view import View
+
+__all__ = ["create_app"]
+
+
+def create_app(
+    workspace: Workspace,
+    *,
+    limits: Limits | None = None,
+    hosts: Collection[str] = (),
+    console: str | None = "kizuna.app.console",
+    console_view: View | None = None,
+) -> Shell:
+    """The ASGI application of a workspace.
+
+    Args:
+        workspace: what is served. Its owner closes it after the server has ended.
+        limits: bounds on size, time and number.
+        hosts: names this server answers to, without port; empty answers to all. A server on the
+            loopback address should name them: otherwise a page of another origin can reach it under
+            a name of its own choosing.
+        console: module that gives the pages, or ``None`` for a server without.
+        console_view: whose eyes the pages are; ``None`` is the public's.
+
+    Raises:
+        Misconfigured: ``http.extra-missing`` where the extra ``server`` is not installed.
+    """
+    try:
+        from kizuna.app.api.application import make  # noqa: PLC0415 - the framework is an extra
+    except ModuleNotFoundError as fault:
+        if (fault.name or "").partition(".")[0] not in ("litestar", "jinja2", "markupsafe"):
+            raise
+        raise Misconfigured(
+            "http.extra-missing",
+            f"the server needs {fault.name}, which is not installed",
+            why="it comes with the extra `server`",
+            hint="pip install 'kizuna[server]'",
+            module=fault.name or "",
+            extra="server",
+        ) from fault
+    from kizuna.app.api.limits import Limits as Bounds  # noqa: PLC0415 - beside its use
+
+    return make(
+        workspace,
+        limits=limits or Bounds(),
+        hosts=hosts,
+        console=console,
+        console_view=console_view,
+    )

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Is it alive, can it answer, how much does it do.
+
+Keeps: ``/health`` says only that the process answers; ``/ready`` asks the store, and names what is
+not ready by code without showing paths or secrets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+from litestar import Response, get
+from litestar.types import ControllerRouterHandler
+
+from kizuna import __version__
+from kizuna.app.api.context import Context
+from kizuna.model.errors import Problem
+
+__all__ = ["health"]
+
+_PUBLIC: Final = {"permission": "public"}
+_PATIENCE: Final = 5.0
+
+
+def health(context: Context) -> Sequence[ControllerRouterHandler]:
+    """Routes of this resource."""
+
+    @get("/health", opt=_PUBLIC, tags=["server"], summary="The process answers")
+    async def alive() -> dict[str, str]:
+        return {"status": "ok", "version": __version__}
+
+    @get("/ready", opt=_PUBLIC, tags=["server"], summary="The store answers")
+    async def ready() -> Response[dict[str, Any]]:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                head = await context.ask(context.workspace.store.head)
+        except Problem as problem:
+            return Response({"status": "not ready", "code": problem.code}, status_code=503)
+        except TimeoutError:
+            return Response({"status": "not ready", "code": "http.timeout"}, status_code=503)
+        return Response({"status": "ready", "size": head.size})
+
+    @get(
+        "/metrics",
+        opt=_PUBLIC,
+        tags=["server"],
+        media_type="text/plain; version=0.0.4; charset=utf-8",
+        summary="Counters in the text format of Prometheus",
+    )
+    async def metrics() -> Response[bytes]:
+        try:
+            size = (await context.ask(context.workspace.store.head)).size
+        except Problem:
+            size = 0
+        text = context.metrics.text(
+            {
+                "event_listeners": context.hub.clients,
+                "questions_pending": context.questions.pending,
+                "intake_pending": context.intake.pending,
+                "log_size": size,
+            }
+        )
+        return Response(text.encode(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return (alive, ready, metrics)

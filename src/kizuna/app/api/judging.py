@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Questions about a chain: verdict, explanation, impact, proof bundle.
+
+Keeps: the answers are those of the command line, member for member: both are made by
+``wiring.answers`` from what the one workspace says, under the view of whoever asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.params import Body, Parameter
+from litestar.types import ControllerRouterHandler
+
+from kizuna.app.api.asked import as_instant, as_known, as_subject, language
+from kizuna.app.api.context import Context
+from kizuna.app.wiring import showing
+from kizuna.app.wiring.answers import tree_json, verdict_json
+from kizuna.model.identifier import SubjectId
+from kizuna.model.verdict import Known
+
+__all__ = ["Question", "judging"]
+
+BUNDLE: Final = "application/vnd.kizuna.bundle"
+_READ: Final = {"permission": "view"}
+
+_Subject = Annotated[str, Parameter(description="Identifier of what is judged.", max_length=2048)]
+_Profile = Annotated[
+    str, Parameter(description="Name of a profile, see /api/profiles.", max_length=200)
+]
+_At = Annotated[
+    str | None,
+    Parameter(
+        description="Valid at this instant: RFC 3339, a date, or seconds since 1970.",
+        max_length=40,
+    ),
+]
+_Known = Annotated[
+    list[str] | None,
+    Parameter(
+        query="known",
+        description="What had been registered: ORIGIN,SIZE,ROOT, once a log.",
+        max_items=16,
+    ),
+]
+_Lists = Annotated[
+    list[str] | None,
+    Parameter(query="list", description="Believe only these lists, by name.", max_items=32),
+]
+
+
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A question in the body, for identifiers that should not stand in an address."""
+
+    subject: str
+    profile: str
+    at: str | int | None = None
+    known: list[str] = []
+    lists: list[str] | None = None
+
+
+def judging(context: Context) -> Sequence[ControllerRouterHandler]:
+    """Routes of this resource."""
+    workspace = context.workspace
+
+    async def verdict(request: Request[Any, Any, Any], asked: Question, body: bytes) -> Any:  # noqa: ANN401 - JSON
+        view = await context.view(request.scope, body)
+        subject, at, known = _parsed(asked)
+
+        def judge() -> dict[str, Any]:
+            profile = showing.profile_named(workspace, asked.profile)
+            judged = workspace.verify(
+                subject, profile, at=at, known=known, lists=asked.lists, view=view
+            )
+            return verdict_json(judged, language(request.scope))
+
+        return await context.ask(judge)
+
+    @get(
+        "/api/verify",
+        opt=_READ,
+        tags=["judgement"],
+        summary="Judge the chain of a subject",
+        description="`verdict`, `coverage`, `findings` with message and mend, as `kizuna verify`.",
+    )
+    async def verify(
+        request: Request[Any, Any, Any],
+        subject: _Subject,
+        profile: _Profile,
+        at: _At = None,
+        known: _Known = None,
+        lists: _Lists = None,
+    ) -> dict[str, Any]:
+        asked = Question(subject=subject, profile=profile, at=at, known=known or [], lists=lists)
+        answer: dict[str, Any] = await verdict(request, asked, b"")
+        return answer
+
+    @post(
+        "/api/verify",
+        opt=_READ,
+        tags=["judgement"],
+        status_code=200,
+        summary="Judge the chain of a subject named in the body",
+    )
+    async def verify_asked(
+        request: Request[Any, Any, Any], data: Annotated[Question, Body()]
+    ) -> dict[str, Any]:
+        answer: dict[str, Any] = await verdict(request, data, await request.body())
+        return answer
+
+    @get(
+        "/api/explain",
+        opt=_READ,
+        tags=["judgement"],
+        summary="The tree of reasons",
+        description="The same tree as `kizuna explain --json`: the worst first, each part once.",
+    )
+    async def explain(
+        request: Request[Any, Any, Any],
+        subject: _Subject,
+        profile: _Profile,
+        at: _At = None,
+        known: _Known = None,
+        lists: _Lists = None,
+    ) -> dict[str, Any]:
+        view = await context.view(request.scope)
+        lang = language(request.scope)
+        asked = Question(subject=subject, profile=profile, at=at, known=known or [])
+        what, when, registered = _parsed(asked)
+
+        def tell() -> dict[str, Any]:
+            chosen = showing.profile_named(workspace, profile)
+            told = workspace.explain(
+                what, chosen, at=when, known=registered, lists=lists, view=view
+            )
+            return {
+                "tree": tree_json(told.tree, lang),
+                "verdict": told.verdict.value.word,
+                "subject": told.verdict.subject,
+                "profile": told.verdict.profile,
+                "at": told.verdict.at,
+            }
+
+        return await context.ask(tell)
+
+    @get(
+        "/api/impact",
+        opt=_READ,
+        tags=["judgement"],
+        summary="Whose standing depends on a subject or statement",
+    )
+    async def impact(
+        request: Request[Any, Any, Any],
+        of: Annotated[
+            str,
+            Parameter(description="Identifier, or digest (hex) of a statement.", max_length=2048),
+        ],
+        profile: Annotated[str | None, Parameter(max_length=200)] = None,
+    ) -> dict[str, Any]:
+        view = await context.view(request.scope)
+        digest = len(of) == 64 and set(of) <= set("0123456789abcdef")
+        what = of if digest else as_subject(of)
+
+        def tell() -> dict[str, Any]:
+            chosen = None if profile is None else showing.profile_named(workspace, profile)
+            return {"of": what, "affected": workspace.impact(what, profile=chosen, view=view)}
+
+        return await context.ask(tell)
+
+    @get(
+        "/api/export",
+        opt=_READ,
+        tags=["judgement"],
+        media_type=BUNDLE,
+        summary="A proof bundle: everything needed to judge again offline",
+        description="Check it with `kizuna verify --bundle FILE --trust FILE`; whom to believe "
+        "comes from the verifier, never from the bundle.",
+    )
+    async def export(
+        request: Request[Any, Any, Any], subject: _Subject, profile: _Profile
+    ) -> Response[bytes]:
+        view = await context.view(request.scope)
+        what = as_subject(subject)
+
+        def write() -> Any:  # noqa: ANN401 - WrittenBundle
+            return workspace.export_bundle(
+                what, showing.profile_named(workspace, profile), view=view
+            )
+
+        written = await context.ask(write)
+        return Response(
+            written.data,
+            media_type=BUNDLE,
+            headers={
+                "content-disposition": 'attachment; filename="proof.kz"',
+                "x-kizuna-statements": str(written.statements),
+            },
+        )
+
+    return (verify, verify_asked, explain, impact, export)
+
+
+def _parsed(asked: Question) -> tuple[SubjectId, int | None, tuple[Known, ...] | None]:
+    at = None if asked.at is None else as_instant(str(asked.at))
+    return as_subject(asked.subject), at, as_known(asked.known) or None

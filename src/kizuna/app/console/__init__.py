@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The console: pages for people, rendered on the server.
+
+Keeps: importing this package is cheap; Jinja and the web framework are imported when a site is
+made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kizuna.app.console.site import Site
+    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.record.store.view import View
+
+__all__ = ["pages"]
+
+
+def pages(
+    workspace: Workspace,
+    run: Callable[[Callable[[], Any]], Awaitable[Any]],
+    view: View | None,
+) -> Site:
+    """The console of a workspace; see ``Site``."""
+    from kizuna.app.console.site import Site  # noqa: PLC0415 - keeps the import cheap
+
+    return Site(workspace, run, view)

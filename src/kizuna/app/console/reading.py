@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What each page shows, as plain values: the page and its ``.json`` twin are made of the same.
+
+Keeps: every question goes to the one workspace with the console's view; nothing is judged here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kizuna.app.console.chains import chain_of, short_name
+from kizuna.app.console.folding import Chain, fold
+from kizuna.app.wiring import showing
+from kizuna.app.wiring.answers import tree_json, verdict_json
+from kizuna.model.finding import Value
+from kizuna.model.identifier import Digest, SubjectId
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.record.store.view import View
+
+__all__ = ["Reading"]
+
+_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Questions of one reader."""
+
+    workspace: Workspace
+    view: View | None
+
+    def profiles(self, lang: str) -> list[dict[str, Any]]:
+        """Names and titles for the reader's choice."""
+        return [
+            {"name": p.name, "title": _words(p.title, lang) or p.name}
+            for p in self.workspace.profiles()
+        ]
+
+    def portfolio(self, verdict: str, lang: str) -> dict[str, Any]:
+        """Watched subjects, the worst first; only those of one value when asked."""
+        standings = self.workspace.portfolio(view=self.view)
+        standings.sort(key=lambda s: (s.value, s.name or s.subject, s.profile))
+        counts = {value.word: 0 for value in Value}
+        for standing in standings:
+            counts[standing.value.word] += 1
+        wanted = verdict if verdict in counts else ""
+        return {
+            "at": self.workspace.clock(),
+            "total": len(standings),
+            "counts": counts,
+            "verdict": wanted,
+            "watches": [
+                {
+                    "subject": s.subject,
+                    "name": s.name,
+                    "profile": s.profile,
+                    "verdict": s.value.word,
+                    "findings": s.findings,
+                    "next_change": s.next_change,
+                    "at": s.at,
+                }
+                for s in standings
+                if not wanted or s.value.word == wanted
+            ],
+            "profiles": self.profiles(lang),
+        }
+
+    def subject(
+        self, subject: SubjectId, profile_name: str, at: int | None, lang: str
+    ) -> tuple[dict[str, Any], Chain]:
+        """One subject: verdict, chain, what depends on it, what was said about it."""
+        profile = showing.profile_named(self.workspace, profile_name)
+        explained = self.workspace.explain(subject, profile, at=at, view=self.view)
+        tree = tree_json(explained.tree, lang)
+        whole, left_out = chain_of(tree)
+        folded = fold(whole)
+        return {
+            "name": tree.get("name") or short_name(subject),
+            "verdict": verdict_json(explained.verdict, lang),
+            "profile_title": _words(profile.title, lang) or profile.name,
+            "chain": {
+                "shown": len(folded.boxes),
+                "things": whole.things + left_out,
+                "left_out": left_out,
+                "ties": [
+                    {"dependent": t.dependent, "dependency": t.dependency, "relation": t.relation}
+                    for t in whole.ties
+                ],
+                "subjects": [
+                    {"subject": b.key, "name": b.name, "element": b.element, "value": b.value.word}
+                    for b in whole.boxes.values()
+                ],
+            },
+            "dependents": self.dependents(subject),
+            "statements": showing.about(self.workspace, subject, _PAGE, self.view),
+            "profiles": self.profiles(lang),
+        }, folded
+
+    def dependents(self, of: str) -> list[dict[str, Any]]:
+        """What depends on a subject or statement."""
+        return [_dependent(d) for d in self.workspace.impact(of, view=self.view)]
+
+    def explain(self, subject: SubjectId, profile_name: str, lang: str) -> dict[str, Any]:
+        """The tree of reasons."""
+        profile = showing.profile_named(self.workspace, profile_name)
+        explained = self.workspace.explain(subject, profile, view=self.view)
+        tree = tree_json(explained.tree, lang)
+        return {
+            "subject": subject,
+            "name": tree.get("name") or short_name(subject),
+            "profile": profile.name,
+            "verdict": explained.verdict.value.word,
+            "at": explained.verdict.at,
+            "tree": tree,
+        }
+
+    def impact(self, of: str) -> dict[str, Any]:
+        """Everything that depends on a subject or statement."""
+        return {"of": of, "name": short_name(of), "affected": self.dependents(of)}
+
+    def log(self, before: int | None, cursor: str) -> dict[str, Any]:
+        """The checkpoint and one page of entries, the newest first."""
+        head = showing.log_head(self.workspace)
+        page, following = showing.latest_entries(self.workspace, before, _PAGE, self.view)
+        return {**head, "entries": page, "cursor": cursor, "following": following}
+
+    def entry(self, digest: Digest) -> dict[str, Any]:
+        """One statement with its proof."""
+        return showing.entry(self.workspace, digest, self.view)
+
+    def entry_at(self, index: int) -> dict[str, Any] | None:
+        """The statement at one place of the log; None where nothing is to be seen there."""
+        page, _ = showing.entries(self.workspace, index, 1, self.view)
+        if not page or page[0]["index"] != index:
+            return None
+        return self.entry(Digest(bytes.fromhex(page[0]["digest"])))
+
+    def lists(self) -> dict[str, Any]:
+        """The lists that this store's verifier believes, with their members."""
+        return {
+            "lists": [self.workspace.lists.show(a.name) for a in self.workspace.anchors().lists]
+        }
+
+    def all_profiles(self, lang: str) -> dict[str, Any]:
+        """Every profile that can be named, with what it asks."""
+        told: list[dict[str, Any]] = []
+        for profile in self.workspace.profiles():
+            document = profile.document()
+            told.append(
+                {
+                    "name": profile.name,
+                    "version": profile.version,
+                    "digest": profile.digest,
+                    "title": _words(profile.title, lang) or profile.name,
+                    "about": _words(profile.about, lang),
+                    "requirements": [
+                        {
+                            "id": r["id"],
+                            "title": _words(r["title"], lang) or r["id"],
+                            "claim": r["claim"],
+                            "services": r["from"],
+                            "level": r.get("level", "self-declared"),
+                            "max_age": r.get("max_age"),
+                            "condition": r.get("condition"),
+                        }
+                        for r in document["requirements"]
+                    ],
+                    "follow": [
+                        {
+                            "relation": f["relation"],
+                            "category": f.get("category"),
+                            "counts": f["counts"],
+                            "share": f.get("share"),
+                            "complete": f.get("complete", False),
+                        }
+                        for f in document.get("follow", ())
+                    ],
+                }
+            )
+        return {"profiles": told}
+
+
+def _words(by_language: Mapping[str, str], lang: str) -> str:
+    return by_language.get(lang) or by_language.get("en") or next(iter(by_language.values()), "")
+
+
+def _dependent(found: Mapping[str, Any]) -> dict[str, Any]:
+    subject = str(found["subject"])
+    return {
+        **found,
+        "subject": subject,
+        "name": found.get("name") or short_name(subject),
+        "relation": found.get("relation") or "",
+    }
