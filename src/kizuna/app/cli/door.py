@@ -92,6 +92,11 @@ class Door:
 
         return text(key, self.lang, **values)
 
+    @property
+    def store_named(self) -> bool:
+        """Whether the store was named on the command line."""
+        return self._store is not None
+
     def workspace(self, *, read_only: bool = False) -> Workspace:
         """The store's workspace, opened once and closed with the command."""
         if self._workspace is None:
@@ -119,6 +124,12 @@ class Door:
             return
         for line in lines() if callable(lines) else lines:
             write(line)
+
+    def print(self, line: str) -> None:
+        """A line of an answer that is told while it comes about; never with ``--json``."""
+        self.bars.close()
+        write(line)
+        sys.stdout.flush()
 
     def say(self, key: str, **values: object) -> None:
         """A message for a person, on stderr; silent with ``--quiet`` and ``--json``."""

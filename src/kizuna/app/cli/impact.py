@@ -33,10 +33,9 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna impact pkg:npm/left-pad@1.3.0 --profile software-product
         """
         workspace = door.workspace(read_only=True)
-        found = workspace.impact(
+        affected = workspace.impact(
             what, profile=None if profile is None else workspace.profile(profile)
         )
-        affected = found["affected"]
 
         def lines() -> list[str]:
             if not affected:
@@ -52,4 +51,4 @@ def hang(app: typer.Typer) -> None:
                 told.append("  " + door.text("findings.more", count=len(affected) - limit))
             return told
 
-        door.answer(found, lines)
+        door.answer({"of": what, "affected": affected}, lines)

@@ -52,19 +52,23 @@ def hang(app: typer.Typer) -> None:
             )
         chosen = Kind(kind)
         workspace = door.workspace(read_only=not register)
-        signed = workspace.sign(
+        signed = workspace.say(
             chosen,
             canonical(subject),
             decode_payload(chosen, Door.read(payload, limit=2 << 20)),
             audience=[canonical(a) for a in audience or ()],
         )
-        digest = workspace.digest_of(signed)
-        Door.write_file(out, signed)
-        told: dict[str, Any] = {"digest": digest, "file": out}
+        Door.write_file(out, signed.statement)
+        told: dict[str, Any] = {"digest": signed.digest, "file": out, "documents": []}
+        for place, document in enumerate(signed.documents.values()):
+            beside = f"{out}.document" + (f"-{place}" if place else "")
+            if out != "-":
+                Door.write_file(beside, document)
+                told["documents"].append(beside)
         if register:
-            told["outcome"] = _registered(workspace.register([signed]), door.lang)
+            told["index"] = workspace.register_one(signed.statement, signed.documents)[1]
         if out != "-":
-            door.answer(told, [digest])
+            door.answer(told, [signed.digest])
 
     @command(app, "register")
     def register(

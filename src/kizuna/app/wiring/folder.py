@@ -189,10 +189,11 @@ class Folder:
         """A new software unit; without a passphrase under a random secret kept beside it."""
         from kizuna.roots.units.software import SoftwareUnit
 
+        random = passphrase is None
         if passphrase is None:
             passphrase = secrets.token_bytes(32)
             write_whole(self.secret_file, passphrase, mode=0o600)
-        return SoftwareUnit.create(self.keys, passphrase)
+        return SoftwareUnit.create(self.keys, passphrase, random=random)
 
     def open_unit(self, passphrase: bytes | None) -> Unit:
         """The software unit of this folder.

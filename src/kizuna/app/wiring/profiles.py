@@ -13,7 +13,7 @@ from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.profiles import SHIPPED, Profile, read_profile, shipped_profile, shipped_source
 from kizuna.model.errors import Absent, Malformed, Unavailable
 
-__all__ = ["available", "find_profile", "kept_folder", "read_profile", "source_of"]
+__all__ = ["available", "every_profile", "find_profile", "kept_folder", "read_profile", "source_of"]
 
 _LIMIT = 4 << 20
 
@@ -30,6 +30,12 @@ def available(settings: Settings) -> list[dict[str, Any]]:
     if folder.is_dir():
         rows += [_row(_from_file(file), "store") for file in sorted(folder.glob("*.json"))]
     return rows
+
+
+def every_profile(settings: Settings) -> list[Profile]:
+    """The profiles themselves, shipped ones first."""
+    kept = sorted(kept_folder(settings).glob("*.json"))
+    return [*(shipped_profile(name) for name in SHIPPED), *(_from_file(file) for file in kept)]
 
 
 def find_profile(name_or_path: str, settings: Settings) -> Profile:

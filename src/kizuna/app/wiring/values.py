@@ -6,19 +6,23 @@ Keeps: no words for people in here (codes and identifiers only); no secrets.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kizuna.model.errors import Problem
 from kizuna.model.finding import Value
-from kizuna.model.identifier import SubjectId
+from kizuna.model.identifier import Digest, SubjectId
+from kizuna.model.verdict import Verdict
 
 __all__ = [
     "Change",
+    "Explained",
     "ImportOutcome",
     "ImportedFile",
     "KeyState",
     "Progress",
+    "Signed",
     "Standing",
     "WrittenBundle",
     "quiet",
@@ -55,6 +59,23 @@ class ImportOutcome:
     refused: tuple[Problem, ...] = ()
     duplicates: int = 0
     receipts: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """A signed statement, its digest (hex), and the documents that must come along."""
+
+    statement: bytes
+    digest: str
+    documents: Mapping[Digest, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """A verdict with its tree of reasons (see ``answers.tree_json``)."""
+
+    verdict: Verdict
+    tree: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,25 +5,42 @@ Keeps: 1. ``init`` refuses to overwrite. 2. Two doors that ask the same question
 get the same answer: nothing is judged outside this class. 3. A one-shot process judges by closure
 (it reads only what the question needs); after ``live()`` the same calls read the graph in memory.
 4. Every read takes a ``view``: what it may not show looks absent.
+
+Owner of mutable state: ``handle`` changes when a key takes over, ``trust.json`` when an anchor is
+added; both under one lock.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+import msgspec
+
+from kizuna.app.wiring.folder import Description, Folder, write_whole
 from kizuna.app.wiring.settings import Clock, Settings
-from kizuna.app.wiring.values import Change, ImportOutcome, Progress, Standing, WrittenBundle, quiet
-from kizuna.model.identifier import Digest, SubjectId
-from kizuna.model.kind import Kind
-from kizuna.model.payload import Payload
-from kizuna.model.trust import Anchors
+from kizuna.app.wiring.values import (
+    Change,
+    Explained,
+    ImportOutcome,
+    Progress,
+    Signed,
+    Standing,
+    WrittenBundle,
+    quiet,
+)
+from kizuna.model.errors import Absent, Malformed
+from kizuna.model.identifier import Digest, SubjectId, canonical
+from kizuna.model.kind import Kind, media_type_of
+from kizuna.model.payload import Payload, encode_payload
+from kizuna.model.trust import Anchors, ListAnchor, WitnessAnchor
 from kizuna.model.verdict import Known, Verdict
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.judging import Judge
     from kizuna.app.wiring.keys import Keys
-    from kizuna.app.wiring.live import Live
     from kizuna.app.wiring.trust_lists import TrustLists
     from kizuna.criteria.profiles import Profile
     from kizuna.record.log import EvidenceLog
@@ -32,11 +49,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Workspace"]
 
+OWN_LIST = "own"
+"""Short name of the store's own trust list."""
+
 
 class Workspace:
     """One opened store with its organisation. Use as a context manager, or ``close`` it."""
 
     settings: Settings
+    folder: Folder
     path: Path
     name: str
     """The organisation's name."""
@@ -51,6 +72,18 @@ class Workspace:
     store: Store
     clock: Clock
 
+    def __init__(self, settings: Settings, folder: Folder, description: Description) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.path = folder.path
+        self.description = description
+        self.name = description.name
+        self.identity = SubjectId(description.organization)
+        self.list_id = SubjectId(description.list)
+        self.clock = settings.clock
+        self._lock = threading.RLock()
+        self._judge: Judge | None = None
+
     # --- life ---------------------------------------------------------------------------------
 
     @classmethod
@@ -64,9 +97,28 @@ class Workspace:
         origin: str | None = None,
         policy: str = "members",
         settings: Settings | None = None,
-    ) -> Workspace:
-        """Make a store with its log and one organisation identity. Raises Refused store.exists."""
-        raise NotImplementedError
+    ) -> Self:
+        """Make a store with its log and one organisation identity.
+
+        Raises:
+            Refused: ``store.exists``, ``store.folder-used``. Malformed: ``store.name``,
+            ``store.policy``, ``log.name-wrong``. Misconfigured: ``store.folder``.
+        """
+        from kizuna.app.wiring.construction import construct
+
+        chosen = settings or Settings(store=Path(path), clock=lambda: now)
+        workspace = construct(
+            cls,
+            Folder(path),
+            chosen,
+            name=name,
+            now=now,
+            database=database or chosen.database,
+            origin=origin,
+            policy=policy,
+        )
+        workspace._begin(now)
+        return workspace
 
     @classmethod
     def open(
@@ -76,12 +128,53 @@ class Workspace:
         database: str | None = None,
         settings: Settings | None = None,
         read_only: bool = False,
-    ) -> Workspace:
-        """Open a store. Raises Misconfigured store.absent where there is none."""
-        raise NotImplementedError
+    ) -> Self:
+        """Open a store.
+
+        Raises:
+            Misconfigured: ``store.absent`` where there is none, ``store.member`` where the folder
+            only belongs to a member of another store, ``unit.*``.
+        """
+        from kizuna.app.wiring.construction import reopen
+
+        chosen = settings or Settings.from_environment(store=path, database=database)
+        return reopen(
+            cls,
+            Folder(path or chosen.store),
+            chosen,
+            database=database or chosen.database,
+            read_only=read_only,
+        )
 
     def close(self) -> None:
         """Release files and locks."""
+        if self._judge is not None:
+            self._judge.close()
+        self.store.close()
+
+    def use_key(self, handle: Handle) -> None:
+        """Sign with this key from now on, and remember it."""
+        with self._lock:
+            self.handle = handle
+            self.description = msgspec.structs.replace(self.description, key=handle.id)
+            self.folder.write_description(self.description)
+
+    def _begin(self, now: int) -> None:
+        """The organisation's first words: it is a member of its own list, as itself."""
+        from kizuna.record.lists import Role, grant, service_for
+
+        anchors = Anchors(
+            lists=[
+                ListAnchor(
+                    id=self.list_id, operator=self.identity, name=OWN_LIST, title=self.name[:4000]
+                )
+            ],
+            logs=[self.log.anchor()],
+            verifier=self.identity,
+        )
+        self.set_anchors(anchors)
+        entry = grant(self.list_id, [service_for(Role.SELF)], name=self.name)
+        self.register_one(self.sign(Kind.MEMBERSHIP, self.identity, entry))
 
     # --- saying -------------------------------------------------------------------------------
 
@@ -93,8 +186,54 @@ class Workspace:
         *,
         audience: Sequence[SubjectId] = (),
     ) -> bytes:
-        """One signed statement in the organisation's name (COSE_Sign1 bytes)."""
-        raise NotImplementedError
+        """One signed statement in the organisation's name (COSE_Sign1 bytes).
+
+        With an ``audience`` use ``say``: its payload stands beside the log, and must come along.
+        """
+        return self.say(kind, subject, payload, audience=audience).statement
+
+    def say(
+        self,
+        kind: Kind,
+        subject: SubjectId,
+        payload: Payload,
+        *,
+        audience: Sequence[SubjectId] = (),
+    ) -> Signed:
+        """A signed statement, with the document beside it where only some may read it."""
+        return self.say_document(
+            media_type_of(kind), subject, encode_payload(payload), audience=audience
+        )
+
+    def say_document(
+        self,
+        media_type: str,
+        subject: SubjectId,
+        document: bytes,
+        *,
+        audience: Sequence[SubjectId] = (),
+        by_hash: bool = False,
+    ) -> Signed:
+        """As ``say``, for payload bytes of any media type."""
+        from kizuna.app.wiring.importing import seal
+
+        return seal(
+            self.unit,
+            self.handle,
+            issuer=self.identity,
+            subject=subject,
+            media_type=media_type,
+            payload=document,
+            now=self.clock(),
+            audience=audience,
+            by_hash=by_hash,
+        )
+
+    def digest_of(self, statement: bytes) -> str:
+        """Digest (hex) of signed bytes."""
+        from kizuna.roots.cose import parse_sign1
+
+        return parse_sign1(statement).digest.hex()
 
     def register(
         self,
@@ -104,31 +243,224 @@ class Workspace:
         progress: Progress = quiet,
     ) -> list[Accepted | Refusal]:
         """Submit signed statements; one bad statement refuses itself, not the batch."""
-        raise NotImplementedError
+        total = len(statements)
+        results: list[Accepted | Refusal] = []
+        beside = dict(documents or {})
+        for start in range(0, total, _BATCH):
+            part = statements[start : start + _BATCH]
+            results += self.store.submit(part, documents=beside, now=self.clock())
+            progress("phase.registering", len(results), total)
+        return results
+
+    def register_one(
+        self, statement: bytes, documents: Mapping[Digest, bytes] | None = None
+    ) -> tuple[str, int]:
+        """Register one statement: digest (hex) and place in the log; raises what refuses it."""
+        from kizuna.record.store import Refusal
+
+        (result,) = self.register([statement], documents)
+        if isinstance(result, Refusal):
+            raise result.problem
+        return result.digest.hex(), result.index
 
     def import_files(
         self, files: Sequence[tuple[str, bytes]], *, progress: Progress = quiet
     ) -> ImportOutcome:
         """Documents in, registered statements out, in the name of the organisation."""
-        raise NotImplementedError
+        from kizuna.app.wiring.importing import outcome_of, prepare, read_all, settled_notices
+        from kizuna.model.payload import Action, Status, Target
+        from kizuna.record.log.keys import subject_key
+        from kizuna.record.store import Accepted
 
-    # --- judging ------------------------------------------------------------------------------
+        progress("phase.reading", 0, None)
+        read = read_all(files, self.identity)
+        prepared = prepare(
+            read,
+            unit=self.unit,
+            handle=self.handle,
+            issuer=self.identity,
+            now=self.clock(),
+            progress=progress,
+        )
+        subjects = {s.subject for _, imported in read for s in imported.settled}
+        if subjects:
+            rows = self.store.reader().by_keys([subject_key(s) for s in subjects])
+            own = [
+                row
+                for said in rows.values()
+                for row in said
+                if row.statement.issuer == self.identity
+            ]
+            for subject, digest in settled_notices([i for _, i in read], own):
+                status = Status(action=Action.WITHDRAW, target=Target(statement=digest.hex()))
+                prepared.statements.append(self.sign(Kind.STATUS, subject, status))
+        results = self.register(prepared.statements, prepared.documents, progress=progress)
+        receipts = [self.store.receipt(r.digest) for r in results if isinstance(r, Accepted)]
+        return outcome_of(prepared, results, receipts)
+
+    def publish(
+        self, files: Sequence[tuple[str, bytes]], *, progress: Progress = quiet
+    ) -> ImportOutcome:
+        """As ``import_files``: publishing in one's own store."""
+        return self.import_files(files, progress=progress)
+
+    def statement(self, digest: str, *, view: View | None = None) -> dict[str, Any]:
+        """One registered statement as plain members.
+
+        Raises:
+            Absent: ``statement.unknown``. Malformed: ``statement.digest``.
+        """
+        from kizuna.app.wiring.showing import entry
+
+        return entry(self, _digest(digest), view)
+
+    def transparent(self, digest: str) -> bytes:
+        """The statement with its receipt inside."""
+        return self.store.transparent(_digest(digest))
+
+    def head(self) -> Known:
+        """The last published checkpoint."""
+        return self.store.head()
+
+    # --- believing ----------------------------------------------------------------------------
 
     def anchors(self, lists: Sequence[str] | None = None) -> Anchors:
-        """Whom this store's verifier believes (trust.json); ``lists``: only these, by name."""
-        raise NotImplementedError
+        """Whom this store's verifier believes (trust.json); ``lists``: only these, by name or id.
+
+        Raises:
+            Absent: ``list.unknown``. Malformed: ``trust.malformed``.
+        """
+        try:
+            data = self.folder.trust_file.read_bytes()
+        except FileNotFoundError:
+            return Anchors()
+        return only_lists(Anchors.from_json(data), lists)
 
     def set_anchors(self, anchors: Anchors) -> None:
         """Replace trust.json."""
-        raise NotImplementedError
+        data = msgspec.json.format(anchors.to_json(), indent=2) + b"\n"
+        with self._lock:
+            write_whole(self.folder.trust_file, data)
+            if self._judge is not None:
+                self._judge.anchors_changed()
+
+    def add_anchors(self, more: Anchors) -> Anchors:
+        """Believe also what ``more`` names; what is believed already stays as it is."""
+        with self._lock:
+            have = self.anchors()
+            merged = msgspec.structs.replace(
+                have,
+                lists=[*have.lists, *_new(more.lists, {a.id for a in have.lists}, "id")],
+                logs=[*have.logs, *_new(more.logs, {a.origin for a in have.logs}, "origin")],
+                witnesses=[
+                    *have.witnesses,
+                    *_new(more.witnesses, {w.key for w in have.witnesses}, "key"),
+                ],
+                identities=[
+                    *have.identities,
+                    *_new(more.identities, {i.id for i in have.identities}, "id"),
+                ],
+            )
+            self.set_anchors(merged)
+        return merged
+
+    def add_witness(self, key: str, quorum: int | None) -> Anchors:
+        """Believe a witness, and say how many must have cosigned.
+
+        Raises:
+            Malformed: ``log.key-malformed``, ``trust.quorum``.
+        """
+        from kizuna.record.log import NoteKey
+
+        witness = NoteKey.parse(key)
+        with self._lock:
+            have = self.anchors()
+            witnesses = [w for w in have.witnesses if w.key != key]
+            witnesses.append(WitnessAnchor(name=witness.name, key=key))
+            wanted = have.quorum if quorum is None else quorum
+            if wanted > len(witnesses):
+                raise Malformed(
+                    "trust.quorum",
+                    f"a quorum of {wanted} cannot be met by {len(witnesses)} witnesses",
+                    hint="add witnesses first, or ask for fewer",
+                    quorum=wanted,
+                    witnesses=len(witnesses),
+                )
+            changed = msgspec.structs.replace(have, witnesses=witnesses, quorum=wanted)
+            self.set_anchors(changed)
+        return changed
+
+    # --- judging ------------------------------------------------------------------------------
 
     def profile(self, name_or_path: str) -> Profile:
-        """A shipped profile by name, a registered one by name, or a YAML/JSON file."""
-        raise NotImplementedError
+        """A shipped profile by name, one kept in the store by name, or a YAML/JSON file."""
+        from kizuna.app.wiring.profiles import find_profile
+
+        return find_profile(name_or_path, self.settings)
 
     def profiles(self) -> list[Profile]:
-        """Every profile that can be named: shipped and registered."""
-        raise NotImplementedError
+        """Every profile that can be named: shipped and kept in the store."""
+        from kizuna.app.wiring.profiles import every_profile
+
+        return every_profile(self.settings)
+
+    def publish_profile(self, profile: Profile) -> dict[str, Any]:
+        """Register a profile as a signed norm, and keep it under its name."""
+        from kizuna.app.wiring.profiles import kept_folder
+        from kizuna.criteria.profiles import SHIPPED, to_norm
+
+        subject = canonical(f"{self.identity}/profiles/{profile.name}")
+        digest, index = self.register_one(self.sign(Kind.NORM, subject, to_norm(profile)))
+        if profile.name not in SHIPPED:
+            folder = kept_folder(self.settings)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            write_whole(folder / f"{profile.name}.json", profile.canonical_bytes())
+        return {
+            "name": profile.name,
+            "version": profile.version,
+            "digest": profile.digest,
+            "subject": subject,
+            "statement": digest,
+            "index": index,
+        }
+
+    def known(self, named: Sequence[tuple[str, int, str | None]] | None) -> list[Known] | None:
+        """Checkpoints by name and size; a missing root is looked up in this store's log.
+
+        Raises:
+            Absent: ``log.not-published``. Malformed: ``known.foreign``.
+        """
+        if named is None:
+            return None
+        found = []
+        for origin, size, root in named:
+            own = origin == self.log.origin
+            if root is None and not own:
+                raise Malformed(
+                    "known.foreign",
+                    f"the root of {origin} at {size} is not known here",
+                    why="it is another log's checkpoint",
+                    hint="give the checkpoint file, or ORIGIN@SIZE:ROOT",
+                    origin=origin,
+                    size=size,
+                )
+            found.append(
+                Known(
+                    origin=origin,
+                    size=size,
+                    root=root if root is not None else self.log.root(size).hex(),
+                )
+            )
+        return found
+
+    @property
+    def judge(self) -> Judge:
+        """Who judges in this process: by closure, or live."""
+        if self._judge is None:
+            from kizuna.app.wiring.judging import Judge
+
+            self._judge = Judge(self)
+        return self._judge
 
     def verify(
         self,
@@ -141,7 +473,7 @@ class Workspace:
         view: View | None = None,
     ) -> Verdict:
         """Judge the chain of ``subject``; ``view`` None is the store's own operator."""
-        raise NotImplementedError
+        return self.judge.verify(subject, profile, at=at, known=known, lists=lists, view=view)
 
     def explain(
         self,
@@ -152,9 +484,9 @@ class Workspace:
         known: Sequence[Known] | None = None,
         lists: Sequence[str] | None = None,
         view: View | None = None,
-    ) -> dict[str, Any]:
-        """The tree of reasons, plain values (see kizuna.chain.verify)."""
-        raise NotImplementedError
+    ) -> Explained:
+        """The verdict with its tree of reasons."""
+        return self.judge.explain(subject, profile, at=at, known=known, lists=lists, view=view)
 
     def impact(
         self,
@@ -163,49 +495,106 @@ class Workspace:
         profile: Profile | None = None,
         view: View | None = None,
     ) -> list[dict[str, Any]]:
-        """Whose standing depends on it."""
-        raise NotImplementedError
+        """Whose standing depends on it, the nearest first."""
+        return self.judge.impact(subject_or_digest, profile=profile, view=view)
 
     def export_bundle(
-        self, subject: SubjectId, profile: Profile, *, view: View | None = None
+        self,
+        subject: SubjectId,
+        profile: Profile,
+        *,
+        view: View | None = None,
+        progress: Progress = quiet,
     ) -> WrittenBundle:
         """Everything needed to judge again offline."""
-        raise NotImplementedError
+        return self.judge.export(subject, profile, view=view, progress=progress)
 
     def watch(
         self, subject: SubjectId, profile: Profile, lists: Sequence[str] | None = None
-    ) -> None:
+    ) -> Standing:
         """Keep this verdict true: it shows in the portfolio and in the stream of changes."""
-        raise NotImplementedError
+        return self.judge.watch(subject, profile, lists)
+
+    def unwatch(self, subject: SubjectId, profile: str) -> int:
+        """Stop keeping it true; how many watches ended."""
+        return self.judge.unwatch(subject, profile)
 
     def portfolio(self, *, view: View | None = None) -> list[Standing]:
         """Every watched subject and how it stands now."""
-        raise NotImplementedError
+        return self.judge.portfolio(view=view)
 
     # --- living -------------------------------------------------------------------------------
 
-    def live(self, *, progress: Progress = quiet) -> Live:
+    def live(self, *, progress: Progress = quiet) -> Judge:
         """Load the graph once and keep it true; later calls answer from memory."""
-        raise NotImplementedError
+        self.judge.live(progress=progress)
+        return self.judge
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call ``listener`` at every change of a watched verdict; returns the way to stop it."""
-        raise NotImplementedError
+        return self.judge.subscribe(listener)
 
     # --- nouns --------------------------------------------------------------------------------
 
     @property
     def lists(self) -> TrustLists:
         """Trust lists: create, add, suspend, withdraw, show, history, accept."""
-        raise NotImplementedError
+        from kizuna.app.wiring.trust_lists import TrustLists
+
+        return TrustLists(self)
 
     @property
     def keys(self) -> Keys:
-        """Keys of the organisation: states, rotate, revoke, compromise."""
-        raise NotImplementedError
+        """Keys of the organisation: states, rotate, enrol, revoke, compromise."""
+        from kizuna.app.wiring.keys import Keys
 
-    def __enter__(self) -> Workspace:
+        return Keys(self)
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+_BATCH = 2_000
+_HEX = frozenset("0123456789abcdef")
+
+
+def only_lists(anchors: Anchors, lists: Sequence[str] | None) -> Anchors:
+    """The anchors with only the lists of these names or identifiers.
+
+    Raises:
+        Absent: ``list.unknown``.
+    """
+    if lists is None:
+        return anchors
+    chosen = []
+    for name in lists:
+        found = next((a for a in anchors.lists if name in (a.name, a.id)), None)
+        if found is None:
+            raise Absent(
+                "list.unknown",
+                f"no list named {name!r} is believed here",
+                why="there are " + (", ".join(a.name for a in anchors.lists) or "none"),
+                hint="`kizuna trust show` prints them; `kizuna list accept` adds one",
+                name=name[:200],
+            )
+        chosen.append(found)
+    return msgspec.structs.replace(anchors, lists=chosen)
+
+
+def _new(items: Sequence[Any], have: set[str], member: str) -> list[Any]:
+    return [item for item in items if getattr(item, member) not in have]
+
+
+def _digest(text: str) -> Digest:
+    if len(text) != 64 or not set(text) <= _HEX:
+        raise Malformed(
+            "statement.digest",
+            f"not a digest: {text[:80]!r}",
+            why="a statement is named by SHA-256, 64 lower-case hexadecimal digits",
+            hint="copy it as it was printed when the statement was registered",
+            digest=text[:80],
+        )
+    return Digest(bytes.fromhex(text))

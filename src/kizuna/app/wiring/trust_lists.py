@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The workspace's trust lists: entries signed in the organisation's name, lists of others believed.
+
+Keeps: 1. A change of a list is a registered statement, nothing else. 2. What this verifier
+believes stands in ``trust.json``; registering an entry never changes it, ``accept`` and ``create``
+do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from kizuna.model.errors import Absent, Malformed, Refused
+from kizuna.model.identifier import SubjectId, canonical
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Level, Membership, Service
+from kizuna.model.trust import ListAnchor
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.record.lists import Entry, ListState
+
+__all__ = ["TrustLists"]
+
+
+class TrustLists:
+    """Trust lists of one workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def anchor(self, name: str | None) -> ListAnchor:
+        """The believed list of that name or identifier; ``None`` is the store's own.
+
+        Raises:
+            Absent: ``list.unknown``.
+        """
+        anchors = self._workspace.anchors().lists
+        for found in anchors:
+            if name in (found.name, found.id) or (
+                name is None and found.id == self._workspace.list_id
+            ):
+                return found
+        raise Absent(
+            "list.unknown",
+            f"no list named {name!r} is believed here",
+            why="there are " + (", ".join(a.name for a in anchors) or "none"),
+            hint="`kizuna trust show` prints them; `kizuna list accept` adds one",
+            name=name or "",
+        )
+
+    def state(self, name: str | None = None, *, size: int | None = None) -> ListState:
+        """The list as registered, optionally as of a log size."""
+        from kizuna.record.lists import ListState
+        from kizuna.record.log.keys import members_key, statement_key
+
+        anchor = self.anchor(name)
+        reader = self._workspace.store.reader()
+        key = members_key(SubjectId(anchor.id))
+        rows = list(reader.by_keys([key]).get(key, ()))
+        acts = [statement_key(r.statement.digest) for r in rows]
+        for found in reader.by_keys(acts).values():
+            rows.extend(found)
+        return ListState.of(
+            SubjectId(anchor.id),
+            SubjectId(anchor.operator),
+            {r.statement.digest: r for r in rows}.values(),
+            below_index=size,
+        )
+
+    def create(self, name: str, *, title: str | None = None) -> dict[str, Any]:
+        """Begin a further list that this organisation operates, and believe it.
+
+        Raises:
+            Refused: ``list.exists``.
+        """
+        from kizuna.record.lists import list_id_of
+
+        self._free(name)
+        identifier = list_id_of(self._workspace.identity, name)
+        anchor = _checked_anchor(identifier, self._workspace.identity, name, title)
+        anchors = self._workspace.anchors()
+        self._workspace.set_anchors(
+            msgspec.structs.replace(anchors, lists=[*anchors.lists, anchor])
+        )
+        return {"name": name, "id": identifier, "operator": self._workspace.identity}
+
+    def accept(self, list_id: str, operator: str, name: str) -> dict[str, Any]:
+        """Believe a list of somebody else.
+
+        Raises:
+            Refused: ``list.exists``. Malformed: ``identifier.malformed``, ``list.name``.
+        """
+        self._free(name)
+        anchor = _checked_anchor(canonical(list_id), canonical(operator), name, None)
+        anchors = self._workspace.anchors()
+        self._workspace.set_anchors(
+            msgspec.structs.replace(anchors, lists=[*anchors.lists, anchor])
+        )
+        return {"name": name, "id": anchor.id, "operator": anchor.operator}
+
+    def add(
+        self,
+        member: str,
+        *,
+        roles: Sequence[str] = (),
+        services: Sequence[Service] = (),
+        scope: Sequence[str] = (),
+        level: str | None = None,
+        name: str | None = None,
+        until: int | None = None,
+        keys: Sequence[dict[str, str]] = (),
+        list_name: str | None = None,
+    ) -> dict[str, Any]:
+        """Enter a member, or renew its entry whole."""
+        from kizuna.record.lists import grant, service_for
+
+        anchor = self.anchor(list_name)
+        who = canonical(member)
+        granted = list(services) + [
+            service_for(role, scope=[*scope], level=_level(level)) for role in roles
+        ]
+        payload = grant(
+            SubjectId(anchor.id),
+            granted,
+            name=name,
+            valid_until=None if until is None else datetime.fromtimestamp(until, UTC),
+            logs=[self._workspace.log.origin] if name is None else [],
+            keys=keys,
+        )
+        return self._enter(anchor, who, payload)
+
+    def set_state(
+        self, member: str, state: str, *, reason: str, list_name: str | None = None
+    ) -> dict[str, Any]:
+        """Suspend or withdraw a member.
+
+        Raises:
+            Absent: ``list.no-member``.
+        """
+        from kizuna.record.lists import suspend, withdraw
+
+        anchor = self.anchor(list_name)
+        who = canonical(member)
+        entry = self.state(list_name).entries.get(who)
+        if entry is None:
+            raise Absent(
+                "list.no-member",
+                f"{who} is not on the list {anchor.name}",
+                hint="`kizuna list show` prints its members",
+                member=who,
+                list=anchor.name,
+            )
+        held = Membership(
+            list_id=anchor.id,
+            state=entry.state,
+            services=list(entry.services),
+            name=entry.name or None,
+        )
+        change = suspend if state == "suspended" else withdraw
+        return self._enter(anchor, who, change(held, reason))
+
+    def show(self, name: str | None = None, *, size: int | None = None) -> dict[str, Any]:
+        """The members as they stand."""
+        anchor = self.anchor(name)
+        state = self.state(name, size=size)
+        entries = [_entry_json(e) for e in state.entries.values()]
+        return {
+            "name": anchor.name,
+            "id": anchor.id,
+            "operator": anchor.operator,
+            "members": sum(e["state"] == "granted" for e in entries),
+            "entries": entries,
+            "disregarded": [
+                {"statement": d.statement, "issuer": d.issuer, "member": d.member, "code": d.code}
+                for d in state.disregarded
+            ],
+        }
+
+    def history(self, member: str | None = None, name: str | None = None) -> dict[str, Any]:
+        """Every change, the oldest first."""
+        anchor = self.anchor(name)
+        state = self.state(name)
+        who = None if member is None else canonical(member)
+        events = [
+            _entry_json(step)
+            for entry in state.entries.values()
+            if who is None or entry.member == who
+            for step in entry.history()
+        ]
+        events.sort(key=lambda e: e["index"])
+        return {"name": anchor.name, "id": anchor.id, "events": events}
+
+    def _free(self, name: str) -> None:
+        if any(a.name == name for a in self._workspace.anchors().lists):
+            raise Refused(
+                "list.exists",
+                f"a list named {name!r} is believed already",
+                hint="choose another short name",
+                name=name,
+            )
+
+    def _enter(self, anchor: ListAnchor, who: SubjectId, payload: Membership) -> dict[str, Any]:
+        signed = self._workspace.sign(Kind.MEMBERSHIP, who, payload)
+        digest, index = self._workspace.register_one(signed)
+        return {
+            "member": who,
+            "list": anchor.name,
+            "state": payload.state.value,
+            "roles": ", ".join(s.type for s in payload.services),
+            "statement": digest,
+            "index": index,
+        }
+
+
+def _checked_anchor(list_id: str, operator: str, name: str, title: str | None) -> ListAnchor:
+    try:
+        return msgspec.convert(
+            {"id": list_id, "operator": operator, "name": name, "title": title}, ListAnchor
+        )
+    except msgspec.ValidationError as fault:
+        raise Malformed(
+            "list.name",
+            f"not a short name: {name[:60]!r}",
+            why=str(fault),
+            hint="use letters, digits and . _ : / + -",
+            name=name[:60],
+        ) from fault
+
+
+def _level(level: str | None) -> Level | None:
+    if level is None:
+        return None
+    try:
+        return Level(level)
+    except ValueError as fault:
+        raise Malformed(
+            "list.level-unknown",
+            f"no assurance level {level[:40]!r}",
+            hint="one of " + ", ".join(Level),
+            level=level[:40],
+            known=", ".join(Level),
+        ) from fault
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "member": entry.member,
+        "name": entry.name,
+        "state": entry.state.value,
+        "reason": entry.reason,
+        "services": [msgspec.to_builtins(s) for s in entry.services],
+        "issuer": entry.issuer,
+        "statement": entry.statement,
+        "index": entry.index,
+        "since": datetime.fromtimestamp(entry.since.earliest, UTC).isoformat(),
+        "valid_until": entry.valid_until,
+    }
