@@ -1,0 +1,519 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pipeline: from bytes that arrived to rows that are ready to be written.
+
+::
+
+    parse → key → signature → decode → time → policy → duplicate → sequence
+
+Keeps: 1. A batch goes the same way as one; one bad statement refuses itself, not the batch.
+2. Nothing of a payload is read before its signature holds. 3. What a statement changes for those
+after it (keys, members) takes effect in the order of the log, within a batch as between batches.
+4. Nothing here writes: a ``Plan`` is handed on, or dropped without a trace.
+
+Owner of the mutable state: the store's writer thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from kizuna.model.errors import Absent, Malformed, Problem, Refused, Tampered
+from kizuna.model.identifier import Digest, SubjectId
+from kizuna.model.kind import Kind, media_type_of
+from kizuna.model.payload import Action, Claim, Membership, Status, decode_payload
+from kizuna.model.statement import Envelope, Interval, Registered, Statement
+from kizuna.record.log.keys import keys_of
+from kizuna.record.store.archive import PREFIX, framed
+from kizuna.record.store.backend import (
+    BY_HASH,
+    KIND_CODES,
+    OWN,
+    SALTED,
+    MemberRow,
+    NewStatement,
+    StatementRow,
+    Writing,
+    head_of,
+)
+from kizuna.record.store.keyring import Keyring
+from kizuna.record.store.policy import Members, Rate, RegistrationPolicy, check_envelope
+from kizuna.roots.cose import check_signature, parse_sign1
+from kizuna.roots.identity import pinned_keys
+from kizuna.roots.keys import Check, PublicKey
+from kizuna.roots.statement import decoded
+
+__all__ = [
+    "MAP_HEAD",
+    "MAX_DOCUMENT",
+    "Accepted",
+    "Item",
+    "Outcome",
+    "Plan",
+    "Planner",
+    "Refusal",
+    "add",
+    "find_keys",
+    "is_reserved",
+    "parse",
+]
+
+MAX_DOCUMENT: Final = 64 << 20
+"""Largest document beside the log, in bytes."""
+
+MAP_HEAD: Final = "map-head"
+"""Claim type of the statement that ends each batch."""
+
+_MAP_HEAD: Final = MAP_HEAD.encode()
+_EVIDENCE: Final = media_type_of(Kind.EVIDENCE)
+_OWN: Final = frozenset(media_type_of(kind) for kind in Kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A statement that is durable in the log."""
+
+    digest: Digest
+    index: int
+    registered_at: int
+    duplicate: bool = False
+    """True where the same content had been registered before; ``index`` is its place then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A statement that was not taken, and why; ``digest`` where it was an envelope at all."""
+
+    digest: Digest | None
+    problem: Problem
+
+
+Outcome = Accepted | Refusal
+
+
+class Item:
+    """One statement on its way. ``outcome`` is set once it is decided."""
+
+    __slots__ = ("checked", "document", "envelope", "key", "outcome")
+
+    def __init__(self, envelope: Envelope | None, outcome: Outcome | None = None) -> None:
+        self.envelope = envelope
+        self.key: PublicKey | None = None
+        self.checked: bool | None = None
+        """Whether the signature holds; None where the key was not known when it was asked for."""
+        self.document: bytes | None = None
+        self.outcome = outcome
+
+    def refuse(self, problem: Problem) -> None:
+        """Decide against it."""
+        digest = None if self.envelope is None else self.envelope.digest
+        self.outcome = Refusal(digest, problem)
+
+
+def parse(statements: Sequence[bytes], documents: Mapping[Digest, bytes]) -> list[Item]:
+    """Envelopes of what arrived, each with its document where one came along."""
+    items: list[Item] = []
+    for data in statements:
+        try:
+            envelope = parse_sign1(data)
+        except Problem as problem:
+            items.append(Item(None, Refusal(None, problem)))
+            continue
+        item = Item(envelope)
+        if envelope.by_hash:
+            item.document = documents.get(Digest(envelope.payload))
+            if item.document is not None and len(item.document) > MAX_DOCUMENT:
+                item.refuse(
+                    Malformed(
+                        "document.too-large",
+                        f"document of {len(item.document)} bytes, at most {MAX_DOCUMENT}",
+                        hint="keep it elsewhere and sign its hash with its location",
+                        size=len(item.document),
+                        limit=MAX_DOCUMENT,
+                    )
+                )
+        items.append(item)
+    return items
+
+
+def find_keys(items: Iterable[Item], keyring: Keyring) -> tuple[list[Item], list[Check]]:
+    """Give each item its key where it is known already.
+
+    Returns:
+        The items whose signature can be checked now, and the checks, in the same order. The others
+        wait for what stands before them in the batch.
+    """
+    keyring.load(item.envelope.issuer for item in items if item.envelope is not None)
+    ready: list[Item] = []
+    checks: list[Check] = []
+    find = keyring.find
+    for item in items:
+        envelope = item.envelope
+        if envelope is None or item.outcome is not None:
+            continue
+        key = find(envelope)
+        if key is None:
+            continue
+        item.key = key
+        if not key.algorithm.answers_to(envelope.algorithm):
+            item.checked = False
+            continue
+        ready.append(item)
+        checks.append((key, envelope.signature, envelope.to_be_signed))
+    return ready, checks
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a batch will write, complete but for the map head that ends it."""
+
+    now: int
+    start: int
+    """Index of the first new statement."""
+    place: int
+    """Where the archive's next record begins."""
+    rows: list[NewStatement] = field(default_factory=list)
+    records: list[bytes] = field(default_factory=list)
+    digests: list[Digest] = field(default_factory=list)
+    registered: list[Registered] = field(default_factory=list)
+    map_rows: list[tuple[bytes, int, bytes]] = field(default_factory=list)
+    documents: dict[bytes, bytes] = field(default_factory=dict)
+    document_refs: list[tuple[bytes, int]] = field(default_factory=list)
+    erased: list[bytes] = field(default_factory=list)
+    key_events: list[tuple[str, int]] = field(default_factory=list)
+    members: dict[str, MemberRow] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+    """Identities whose keys changed: forgotten again if the batch fails."""
+
+    @property
+    def next(self) -> int:
+        """Index of the next statement."""
+        return self.start + len(self.rows)
+
+
+class Planner:
+    """Decides about each statement in order, and plans what will be written.
+
+    Args:
+        keyring: whose keys are whose.
+        members: the store's own list.
+        policy: whose statements are taken.
+        rate: how many an issuer may register an hour.
+        operator: the store's own organisation.
+        origin: the log's name.
+    """
+
+    def __init__(
+        self,
+        *,
+        keyring: Keyring,
+        members: Members,
+        policy: RegistrationPolicy,
+        rate: Rate,
+        operator: SubjectId,
+        origin: str,
+    ) -> None:
+        self.keyring = keyring
+        self.members = members
+        self.policy = policy
+        self.rate = rate
+        self.operator = operator
+        self.origin = origin
+
+    def plan(self, items: Sequence[Item], plan: Plan, tables: Writing) -> None:
+        """Decide about every item that is still open; accepted ones are in ``plan`` afterwards."""
+        open_items = [item for item in items if item.outcome is None and item.checked is not False]
+        # settling may have emptied the keyring since the keys were found
+        self.keyring.load(
+            {item.envelope.issuer for item in open_items if item.envelope is not None}
+        )
+        known = tables.indices_of_contents(
+            [item.envelope.content for item in open_items if item.envelope is not None]
+        )
+        for item in items:
+            if item.outcome is None and item.envelope is not None:
+                try:
+                    self._one(item, item.envelope, plan, known, tables)
+                except Problem as problem:
+                    item.refuse(problem)
+
+    def _one(
+        self,
+        item: Item,
+        envelope: Envelope,
+        plan: Plan,
+        known: dict[bytes, int],
+        tables: Writing,
+    ) -> None:
+        keyring, now, index = self.keyring, plan.now, plan.next
+        key = item.key
+        if key is None:
+            keyring.load((envelope.issuer,))
+            key = keyring.find(envelope)
+            if key is None:
+                raise keyring.unknown(envelope)
+            item.checked = check_signature(envelope, key)
+        if not item.checked:
+            raise _signature_wrong(envelope, key)
+        earlier = known.get(envelope.content)
+        if earlier is not None:
+            self._duplicate(item, envelope, key, plan, earlier, tables)
+            return
+        if is_reserved(envelope) and envelope.subject == f"https://{self.origin}":
+            raise Refused(
+                "policy.reserved",
+                "only the store's own writer says what the head of its map is",
+                hint="give the claim another type",
+                type=MAP_HEAD,
+            )
+        problem = keyring.may_register(envelope, key, index=index, now=now)
+        if problem is None and self.policy is not RegistrationPolicy.OPEN:
+            problem = self.members.admits(self.policy, envelope.issuer, now)
+        if problem is not None:
+            raise problem
+        statement = decoded(envelope, key, item.document)
+        if envelope.by_hash:
+            problem = check_envelope(
+                envelope, statement.kind, has_document=item.document is not None
+            )
+            if problem is not None:
+                raise problem
+        moment = Interval(now, now)
+        changes = statement.payload
+        if isinstance(changes, Status | Membership):
+            self._check_change(statement, changes, plan, tables)
+        problem = self.rate.take(envelope.issuer, now)
+        if problem is not None:
+            raise problem
+        if isinstance(changes, Status | Membership):
+            self._change(statement, changes, index, moment, plan)
+        add(plan, envelope, statement, moment, self.origin, document=item.document)
+        known[envelope.content] = index
+        item.outcome = Accepted(envelope.digest, index, now)
+
+    def _duplicate(
+        self,
+        item: Item,
+        envelope: Envelope,
+        key: PublicKey,
+        plan: Plan,
+        earlier: int,
+        tables: Writing,
+    ) -> None:
+        """Answer with the place it has; a document that came late is kept."""
+        if earlier >= plan.start:
+            digest, at = plan.digests[earlier - plan.start], plan.now
+        else:
+            row = tables.rows_by_indices((earlier,))[0]
+            digest, at = Digest(row[1]), row[12]
+        if item.document is not None:
+            decoded(envelope, key, item.document)
+            plan.documents[bytes(envelope.payload)] = item.document
+        item.outcome = Accepted(digest, earlier, at, duplicate=True)
+
+    def repeat(self, item: Item, plan: Plan, keys: tuple[bytes, ...] | None) -> None:
+        """Take a statement of the archive again: it was decided upon when it was registered.
+
+        Raises:
+            Problem: as at registration, where the archive was tampered with.
+        """
+        envelope = item.envelope
+        if envelope is None:
+            return
+        if item.key is None:
+            self.keyring.load((envelope.issuer,))
+            item.key = self.keyring.find(envelope)
+            if item.key is None:
+                raise self.keyring.unknown(envelope)
+            item.checked = check_signature(envelope, item.key)
+        if not item.checked:
+            raise _signature_wrong(envelope, item.key)
+        statement = decoded(envelope, item.key, item.document)
+        moment = Interval(plan.now, plan.now)
+        if isinstance(statement.payload, Status | Membership):
+            self._change(statement, statement.payload, plan.next, moment, plan)
+        add(plan, envelope, statement, moment, self.origin, keys=keys)
+
+    # -- what changes something for those that follow ------------------------------------------
+
+    def _check_change(
+        self, statement: Statement, payload: Status | Membership, plan: Plan, tables: Writing
+    ) -> None:
+        """Refuse what would have no effect, or more than its issuer may.
+
+        Raises:
+            Problem: ``key.not-yours``, ``document.*``, ``key.*``.
+        """
+        if isinstance(payload, Membership):
+            pinned_keys(payload.keys)
+            return
+        if payload.action is Action.ERASE:
+            self._document_to_erase(statement, payload, plan, tables)
+        elif payload.target.key is not None and not self._may_act(
+            statement.issuer, statement.subject
+        ):
+            raise Refused(
+                "key.not-yours",
+                "a key's life is its own identity's to tell, or its superior's",
+                why="the issuer is neither the subject nor the operator of the subject's list",
+                hint="let the identity itself, or the list's operator, sign it",
+                issuer=statement.issuer[:120],
+                identity=statement.subject[:120],
+            )
+
+    def _change(
+        self,
+        statement: Statement,
+        payload: Status | Membership,
+        index: int,
+        moment: Interval,
+        plan: Plan,
+    ) -> None:
+        if isinstance(payload, Membership):
+            row = self.members.entry_of(statement, index)
+            if row is not None:
+                self.members.put(row)
+                plan.members[row.member] = row
+                keys = pinned_keys(payload.keys)
+                if keys:
+                    plan.touched.add(row.member)
+                    self.keyring.pin(row.member, keys, index)
+            return
+        event = self.keyring.event(statement, index, moment)
+        if event is not None and self._may_act(statement.issuer, event.identity):
+            plan.touched.add(event.identity)
+            self.keyring.apply(event)
+            plan.key_events.append((event.identity, index))
+
+    def _may_act(self, issuer: str, identity: str) -> bool:
+        return issuer == identity or self.is_superior(issuer, identity)
+
+    def is_superior(self, issuer: str, identity: str) -> bool:
+        """Whether an issuer stands above an identity: the operator of the list it is on."""
+        return issuer == self.operator and self.members.get(identity) is not None
+
+    def _document_to_erase(
+        self, statement: Statement, payload: Status, plan: Plan, tables: Writing
+    ) -> None:
+        target = bytes.fromhex(payload.target.statement or "")
+        row = next((row for row in plan.rows if row[1] == target), None)
+        found: StatementRow | NewStatement | None = (
+            row if row is not None else tables.rows_of_digests((target,)).get(target)
+        )
+        if found is None:
+            raise Absent(
+                "document.no-such-statement",
+                "no such statement is registered here",
+                hint="name the statement whose document is to be erased by its digest",
+                statement=target.hex(),
+            )
+        issuer, document = found[3], found[10]
+        if document is None:
+            raise Refused(
+                "document.inline",
+                "the statement carries its payload itself; there is no document to erase",
+                why="what is in the signed bytes stays: the log's proof is over them",
+                hint="withdraw or revoke the statement; sign personal data by hash",
+                statement=target.hex(),
+            )
+        if statement.issuer not in (issuer, self.operator):
+            raise Refused(
+                "document.not-yours",
+                "only the issuer of a statement, or the store's operator, may erase its document",
+                hint="ask the issuer, or the operator of the store",
+                statement=target.hex(),
+                issuer=statement.issuer[:120],
+            )
+        plan.erased.append(document)
+
+
+def add(
+    plan: Plan,
+    envelope: Envelope,
+    statement: Statement,
+    moment: Interval,
+    origin: str,
+    *,
+    document: bytes | None = None,
+    keys: tuple[bytes, ...] | None = None,
+) -> None:
+    """Put a statement that is decided upon into the plan, at its next index.
+
+    ``keys`` are its map keys where they are known already (from the archive).
+    """
+    index = plan.next
+    raw, digest, payload = envelope.raw, envelope.digest, envelope.payload
+    own = statement.media_type in _OWN
+    flags = (BY_HASH if envelope.by_hash else 0) | (SALTED if envelope.salted else 0)
+    flags |= OWN if own else 0
+    if keys is None:
+        keys = keys_of(statement)
+    record = framed(raw, keys if own and envelope.by_hash else None)
+    signature = len(envelope.signature)
+    tail = signature + (1 if signature < 24 else 2 if signature < 256 else 3)
+    digests = statement.document
+    plan.rows.append(
+        (
+            index,
+            digest,
+            envelope.content,
+            envelope.issuer,
+            envelope.subject,
+            KIND_CODES[statement.kind],
+            statement.media_type,
+            statement.key_id,
+            envelope.issued_at,
+            _audience(envelope.audience) if envelope.audience else None,
+            digests,
+            flags,
+            moment.latest,
+            plan.place + PREFIX,
+            len(raw),
+            len(raw) - tail - len(payload),
+            len(payload),
+            head_of(digest),
+            head_of(envelope.content),
+        )
+    )
+    plan.records.append(record)
+    plan.place += len(record)
+    plan.digests.append(digest)
+    for key in keys:
+        plan.map_rows.append((key, index, digest))
+    if digests is not None:
+        plan.document_refs.append((digests, index))
+        if document is not None:
+            plan.documents[digests] = document
+    plan.registered.append(
+        Registered(statement=statement, origin=origin, index=index, registered=moment)
+    )
+
+
+def is_reserved(envelope: Envelope) -> bool:
+    """Whether a statement claims to be the head of a map, which only a store's writer says."""
+    if envelope.by_hash or envelope.media_type != _EVIDENCE or _MAP_HEAD not in envelope.payload:
+        return False
+    try:
+        claim = decode_payload(Kind.EVIDENCE, envelope.payload)
+    except Problem:
+        return False
+    return isinstance(claim, Claim) and claim.type == MAP_HEAD
+
+
+def _audience(readers: tuple[SubjectId, ...]) -> str:
+    return msgspec.json.encode(readers).decode()
+
+
+def _signature_wrong(envelope: Envelope, key: PublicKey) -> Tampered:
+    return Tampered(
+        "envelope.signature-wrong",
+        f"the signature is not that of key {key.thumbprint.hex()[:16]}",
+        why="the statement was changed after signing, or somebody else signed it",
+        hint="ask the issuer for the statement as it was signed",
+        statement=envelope.digest.hex(),
+        issuer=envelope.issuer,
+        key=key.thumbprint.hex(),
+    )

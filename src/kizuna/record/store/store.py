@@ -1,0 +1,487 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The store: statements in, durable and receipted; evidence out, under one view.
+
+Keeps: 1. ``submit`` answers for every statement, in order, and only after what it accepted is
+durable and published: a receipt can be had at once. 2. What many callers send within a few
+milliseconds becomes one batch (group commit), and a large batch is cut: while one part is written,
+the signatures of the next are checked on other threads. 3. Nothing leaves except through a view.
+4. Two stores on one folder take turns; a restored one waits for its operator.
+
+Owner of the mutable state: one writer thread, started with the first ``submit``.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+from kizuna.model.errors import Absent, Misconfigured, Problem, Refused, Unavailable
+from kizuna.model.identifier import Digest, SubjectId
+from kizuna.model.statement import Interval, Registered
+from kizuna.model.verdict import Known
+from kizuna.record.log import EvidenceLog, MapProof, VerifiableMap
+from kizuna.record.log.checkpoint import Checkpoint
+from kizuna.record.store.archive import Archive
+from kizuna.record.store.backend import Backend
+from kizuna.record.store.heads import TableHeads
+from kizuna.record.store.pipeline import Accepted, Item, Outcome, Refusal, find_keys, parse
+from kizuna.record.store.policy import Members, Rate, RegistrationPolicy
+from kizuna.record.store.reader import StoreReader
+from kizuna.record.store.version import CURRENT
+from kizuna.record.store.view import OPERATOR, View
+from kizuna.record.store.writer import OperatorKey, Writer, restored
+from kizuna.roots.cose import with_receipts
+from kizuna.roots.keys import PublicKey, verify_many
+
+__all__ = ["MapAnswer", "Store", "StoreSettings"]
+
+ARCHIVE: Final = "statements"
+MAP: Final = "map"
+
+_GROUP: Final = 4096
+"""Most statements of one transaction."""
+
+_SWITCH: Final = 0.0001
+"""Seconds between two turns of the interpreter lock while signatures are checked beside the
+writing: with Python's own 5 ms the checking threads would mostly wait for it."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """What an operator decides about a store."""
+
+    operator: OperatorKey
+    list_id: SubjectId
+    """The store's own trust list: who is a member."""
+    policy: RegistrationPolicy = RegistrationPolicy.MEMBERS
+    rate: int | None = None
+    """Most statements an issuer other than the operator registers in one hour."""
+    pinned: Mapping[str, Sequence[PublicKey]] = field(default_factory=dict)
+    """Keys of identities whose name does not carry one."""
+    threads: int = 2
+    wait: float = 10.0
+    """Seconds to wait for another writer."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapAnswer:
+    """Complete lists of some keys, proven against a map head that is in the log."""
+
+    proof: MapProof
+    head_index: int
+    """Index of the ``map-head`` statement whose root the proof leads to."""
+    checkpoint: Checkpoint
+
+
+class _Ticket:
+    """What one caller waits for."""
+
+    __slots__ = ("documents", "done", "now", "outcomes", "statements")
+
+    def __init__(
+        self, statements: Sequence[bytes], documents: Mapping[Digest, bytes], now: int | None
+    ) -> None:
+        self.statements = statements
+        self.documents = documents
+        self.now = now
+        self.done: Future[list[Outcome]] = Future()
+
+
+class _Group:
+    """Tickets that become durable together, parsed and on their way."""
+
+    __slots__ = ("items", "now", "tickets", "verified")
+
+    def __init__(self, tickets: list[_Ticket]) -> None:
+        self.tickets = tickets
+        self.now = tickets[0].now
+        self.items: list[list[Item]] = [parse(t.statements, t.documents) for t in tickets]
+        self.verified: Future[None] | None = None
+
+    def everything(self) -> list[Item]:
+        return [item for items in self.items for item in items]
+
+
+class Store:
+    """One store: a database, an archive, a log and its map. Make it with ``create`` or ``open``."""
+
+    def __init__(
+        self,
+        folder: Path,
+        backend: Backend,
+        archive: Archive,
+        log: EvidenceLog,
+        settings: StoreSettings,
+        clock: Callable[[], int],
+    ) -> None:
+        self.folder = folder
+        self.backend = backend
+        self.archive = archive
+        self.log = log
+        self.settings = settings
+        self.clock = clock
+        self.members = Members(settings.list_id, settings.operator.identity)
+        self._heads = TableHeads(backend)
+        self.map = VerifiableMap(folder / MAP, self._heads)
+        self._writer = Writer(
+            folder,
+            backend,
+            archive,
+            log,
+            self.map,
+            self._heads,
+            operator=settings.operator,
+            members=self.members,
+            policy=settings.policy,
+            rate=Rate(settings.rate),
+            pinned=settings.pinned,
+            wait=settings.wait,
+        )
+        self._listeners: list[Callable[[list[Registered]], None]] = []
+        self._queue: deque[_Ticket] = deque()
+        self._waiting = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+        self._checkers = ThreadPoolExecutor(1, "signatures")
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        backend: Backend,
+        log: EvidenceLog,
+        settings: StoreSettings,
+        clock: Callable[[], int],
+    ) -> Self:
+        """Make the tables and the archive of a new store beside an empty log.
+
+        Raises:
+            Refused: ``store.exists`` when there is one.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        if backend.version() or (folder / ARCHIVE).exists():
+            raise Refused(
+                "store.exists",
+                "there is a store here already",
+                why="making a new one over it would lose what its log has promised to keep",
+                hint="open it, or choose another folder and database",
+                path=str(folder),
+            )
+        backend.migrate()
+        with backend.writing(settings.wait) as tables:
+            tables.set_meta("origin", log.origin.encode())
+            tables.set_meta("list", settings.list_id.encode())
+        return cls(folder, backend, Archive.create(folder / ARCHIVE), log, settings, clock)
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        backend: Backend,
+        log: EvidenceLog,
+        settings: StoreSettings,
+        clock: Callable[[], int],
+    ) -> Self:
+        """Open a store. An older schema is brought up to date; what a fall left half done is
+        finished where this process may write, at the latest by the next batch.
+
+        Raises:
+            Misconfigured: ``store.absent``, ``store.damaged``, ``store.schema-newer``,
+                ``store.other-log``.
+        """
+        version = backend.version()
+        if version == 0:
+            raise Misconfigured(
+                "store.absent",
+                "there is no store here",
+                hint="make one with `kizuna init --name NAME`",
+                path=str(folder),
+            )
+        if version != CURRENT:
+            backend.migrate()
+        origin = (backend.get_meta("origin") or b"").decode()
+        if origin != log.origin:
+            raise Misconfigured(
+                "store.other-log",
+                f"the tables belong to the log {origin!r}, not to {log.origin!r}",
+                why="database and folder come from two stores",
+                hint="give the store its own database",
+                origin=log.origin,
+                found=origin[:200],
+            )
+        store = cls(folder, backend, Archive.open(folder / ARCHIVE), log, settings, clock)
+        if log.signer is not None and store.refusal() is None and store._is_behind():
+            try:
+                store._writer.settle()
+            except Unavailable:
+                _log.warning("another process writes to this store; it will settle what is open")
+        return store
+
+    def close(self) -> None:
+        """Finish what was submitted and let go of everything; idempotent."""
+        with self._waiting:
+            self._closing = True
+            self._waiting.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._checkers.shutdown()
+        self._writer.close()
+        self.map.close()
+        self.archive.close()
+        self.backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        statements: Sequence[bytes],
+        *,
+        documents: Mapping[Digest, bytes] | None = None,
+        now: int | None = None,
+    ) -> list[Accepted | Refusal]:
+        """Register statements; blocks until those accepted are durable and published.
+
+        Args:
+            statements: signed statements as they arrived.
+            documents: bytes that hash envelopes speak of, by SHA-256 (salt included).
+            now: the instant of registration, where it is not the clock's.
+
+        Returns:
+            One outcome a statement, in order.
+
+        Raises:
+            Problem: where nothing could be done for any of them (see ``Writer.write``). What was
+                sent before the fault in a large batch is registered: sending all of it again is
+                safe.
+        """
+        if not statements:
+            return []
+        beside = documents or {}
+        tickets = [
+            _Ticket(statements[place : place + _GROUP], beside, now)
+            for place in range(0, len(statements), _GROUP)
+        ]
+        with self._waiting:
+            if self._closing:
+                raise Unavailable("store.closed", "the store is closing", hint="try again later")
+            self._queue.extend(tickets)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+                self._thread.start()
+            self._waiting.notify_all()
+        return [outcome for ticket in tickets for outcome in ticket.done.result()]
+
+    def on_registered(self, listener: Callable[[list[Registered]], None]) -> Callable[[], None]:
+        """Call ``listener`` after each batch, from the writer's thread: it must be quick.
+
+        Returns:
+            The way to stop it.
+        """
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def refusal(self) -> Problem | None:
+        """Why this store does not write, if it does not."""
+        if self.backend.get_meta("restored") is not None:
+            return restored()
+        return self.log.fault
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def head(self) -> Known:
+        """The last published checkpoint."""
+        return self.log.published.known
+
+    def reader(
+        self, view: View = OPERATOR, *, times: Callable[[int], Interval | None] | None = None
+    ) -> StoreReader:
+        """What ``view`` sees at the last published checkpoint."""
+        return StoreReader(self.backend, self.archive, head=self.head(), view=view, times=times)
+
+    def refresh(self) -> None:
+        """See what another process has published meanwhile."""
+        self.log.refresh()
+
+    def receipt(self, digest: Digest, *, view: View = OPERATOR) -> bytes:
+        """The COSE receipt of a statement at the last published checkpoint.
+
+        Raises:
+            Absent: ``statement.unknown``.
+        """
+        return self.receipts([digest], view=view)[0]
+
+    def receipts(self, digests: Sequence[Digest], *, view: View = OPERATOR) -> list[bytes]:
+        """Receipts of many statements, in the order asked.
+
+        Raises:
+            Absent: ``statement.unknown``.
+        """
+        size = self.log.published_size
+        index = {
+            Digest(row[1]): row[0]
+            for row in self.backend.rows_by_digests(digests)
+            if row[0] < size and view.shows(row[3], row[9])
+        }
+        missing = next((digest for digest in digests if digest not in index), None)
+        if missing is not None:
+            raise unknown_statement(missing)
+        return [self.log.receipt(index[digest], size) for digest in digests]
+
+    def transparent(self, digest: Digest, *, view: View = OPERATOR) -> bytes:
+        """A statement with its receipt, as it travels (RFC 9943's transparent statement).
+
+        Raises:
+            Absent: ``statement.unknown``.
+        """
+        receipt = self.receipt(digest, view=view)
+        (raw,) = self.reader(view).raw([digest]).values()
+        return with_receipts(raw, [receipt])
+
+    def prove(self, keys: Sequence[bytes]) -> MapAnswer:
+        """Everything that stands under these map keys, with the proof that it is everything.
+
+        Raises:
+            Tampered: ``map.rows-wrong``. Unavailable: ``map.busy``.
+        """
+        with self._writer.guard:
+            checkpoint = self.log.published
+            covered = self.map.covered
+            reader = StoreReader(
+                self.backend,
+                self.archive,
+                head=Known(origin=self.log.origin, size=covered, root=""),
+                view=OPERATOR,
+            )
+            return MapAnswer(self.map.prove(reader.rows_under(keys)), covered, checkpoint)
+
+    # -- keeping house -------------------------------------------------------------------------
+
+    def rebuild(self, progress: Callable[[int], None] = lambda _: None) -> int:
+        """Make every derived table and the map again from log and archive.
+
+        Returns:
+            How many statements there are.
+        """
+        with self._quiet():
+            return self._writer.rebuild(progress)
+
+    @contextmanager
+    def quiescent(self) -> Iterator[None]:
+        """Keep every writer out, for a copy of files that belong together."""
+        with self._writer.exclusive(), self._writer.guard:
+            yield
+
+    def settle(self) -> None:
+        """Bring log and map to where the tables are."""
+        self._writer.settle()
+
+    @contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """Wait until nothing is queued; the folder's lock keeps later batches waiting."""
+        with self._waiting:
+            while self._queue:
+                self._waiting.wait(0.01)
+        yield
+
+    def _is_behind(self) -> bool:
+        last = self.backend.last_batch()
+        return self.log.published_size != (0 if last is None else last.size)
+
+    # -- the writer's thread -------------------------------------------------------------------
+
+    def _run(self) -> None:
+        current: _Group | None = None
+        while True:
+            following = self._take(block=current is None)
+            if following is None and current is None:
+                return
+            if following is not None:
+                self._start(following)
+            if current is not None:
+                self._write(current)
+            current = following
+
+    def _take(self, *, block: bool) -> _Group | None:
+        """The next tickets that can share one transaction; none when closing, or nothing waits."""
+        with self._waiting:
+            while not self._queue:
+                if self._closing or not block:
+                    return None
+                self._waiting.wait()
+            tickets = [self._queue.popleft()]
+            count = len(tickets[0].statements)
+            while self._queue:
+                following = self._queue[0]
+                count += len(following.statements)
+                if count > _GROUP or following.now != tickets[0].now:
+                    break
+                tickets.append(self._queue.popleft())
+        return _Group(tickets)
+
+    def _start(self, group: _Group) -> None:
+        """Have the signatures of a group checked, beside whatever is done next."""
+        try:
+            ready, checks = find_keys(group.everything(), self._writer.keyring)
+        except Problem as problem:
+            group.verified = Future()
+            group.verified.set_exception(problem)
+            return
+
+        def check() -> None:
+            for item, holds in zip(ready, verify_many(checks, self.settings.threads), strict=True):
+                item.checked = holds
+
+        group.verified = self._checkers.submit(check)
+
+    def _write(self, group: _Group) -> None:
+        before = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH)
+        try:
+            if group.verified is not None:
+                group.verified.result()
+            now = group.now
+            registered = self._writer.write(
+                group.everything(), self.clock if now is None else lambda: now
+            )
+        except BaseException as fault:  # noqa: BLE001 - handed to those who wait for it
+            for ticket in group.tickets:
+                ticket.done.set_exception(fault)
+            return
+        finally:
+            sys.setswitchinterval(before)
+        for ticket, items in zip(group.tickets, group.items, strict=True):
+            ticket.done.set_result([item.outcome for item in items if item.outcome is not None])
+        if registered:
+            for listener in tuple(self._listeners):
+                try:
+                    listener(registered)
+                except Exception:  # noqa: BLE001 - what listens must not stop the intake
+                    _log.exception("a listener failed; the batch is registered")
+
+
+def unknown_statement(digest: Digest) -> Absent:
+    """The problem of a digest that is not here, or not for this reader: the two look the same."""
+    return Absent(
+        "statement.unknown",
+        "no such statement is registered here",
+        why="it was never registered in this store, or it is not for this reader",
+        hint="check the digest; sign the request if the statement is restricted",
+        statement=digest.hex(),
+    )
