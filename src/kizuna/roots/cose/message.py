@@ -69,8 +69,10 @@ class Sign1:
 
     @property
     def algorithm(self) -> int | None:
-        """The algorithm that the protected header names."""
-        named = self.protected.get(1)
+        """The algorithm named: by the protected header, or where that is silent, beside it. It
+        decides nothing: it must be that of the key.
+        """
+        named = self.protected.get(1, self.unprotected.get(1))
         return named if type(named) is int else None
 
     @property

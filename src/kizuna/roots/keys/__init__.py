@@ -8,7 +8,14 @@ in, and the algorithm of a check is the key's own.
 from kizuna.roots.keys.algorithm import Algorithm, algorithm_named
 from kizuna.roots.keys.private import PrivateKey
 from kizuna.roots.keys.public import PublicKey
-from kizuna.roots.keys.verification import Check, forget, verify, verify_many
+from kizuna.roots.keys.verification import (
+    Check,
+    forget,
+    from_der,
+    to_der,
+    verify,
+    verify_many,
+)
 
 __all__ = [
     "Algorithm",
@@ -17,6 +24,8 @@ __all__ = [
     "PublicKey",
     "algorithm_named",
     "forget",
+    "from_der",
+    "to_der",
     "verify",
     "verify_many",
 ]

@@ -16,12 +16,15 @@ from typing import Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 
 from kizuna.roots.keys.algorithm import Algorithm
 from kizuna.roots.keys.public import Loaded, PublicKey
 
-__all__ = ["Check", "forget", "verify", "verify_many"]
+__all__ = ["Check", "forget", "from_der", "to_der", "verify", "verify_many"]
 
 Check = tuple[PublicKey, bytes, bytes]
 """One signature to check: key, signature, message."""
@@ -76,6 +79,28 @@ def forget(thumbprint: bytes) -> None:
     with _lock:
         for algorithm in Algorithm:
             _loaded.pop((thumbprint, algorithm), None)
+
+
+def to_der(key: PublicKey, signature: bytes) -> bytes:
+    """An ECDSA signature in DER, as tools outside COSE and JOSE write it; others unchanged."""
+    if key.algorithm not in _ECDSA:
+        return signature
+    size = len(signature) // 2
+    return encode_dss_signature(
+        int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
+    )
+
+
+def from_der(key: PublicKey, signature: bytes) -> bytes | None:
+    """The raw form of an ECDSA signature in DER; None where it is none."""
+    found = _ECDSA.get(key.algorithm)
+    if found is None:
+        return None
+    try:
+        r, s = decode_dss_signature(signature)
+        return r.to_bytes(found[1], "big") + s.to_bytes(found[1], "big")
+    except (ValueError, OverflowError):
+        return None
 
 
 def _verify_chunk(checks: Sequence[Check]) -> list[bool]:
