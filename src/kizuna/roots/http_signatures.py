@@ -95,7 +95,9 @@ class Nonces:
         self._seen: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
 
-    def __len__(self) -> int:
+    @property
+    def remembered(self) -> int:
+        """How many nonces are remembered now."""
         return len(self._seen)
 
     def take(self, key_id: str, nonce: str, expires: int, now: int) -> bool:
