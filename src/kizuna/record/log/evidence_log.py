@@ -241,6 +241,32 @@ class EvidenceLog:
         """Published entries in order, each checked against its leaf hash."""
         return self._tree(self.published_size).entries(start, end)
 
+    def dated(self, index: int) -> tuple[bytes, bytes, bytes]:
+        """The log's own signed word on when an entry was published: protected header, root and
+        signature of the first published root that holds it (``receipt.root_date`` reads them).
+
+        Raises:
+            Absent: ``log.not-published``.
+        """
+        record = self._history.covering(index)
+        if record is None:
+            raise _not_published(index + 1)
+        signed = self._root_signature(record)
+        return signed.protected, record.root, signed.signature
+
+    def cosigned(self, anchors: Anchors) -> list[tuple[int, bytes]]:
+        """(size, note) of every published checkpoint that a quorum of these witnesses cosigned."""
+        keys = witness_keys(anchors.witnesses)
+        found: list[tuple[int, bytes]] = []
+        for size in sorted(self._cosignatures()):
+            if self._history.at_size(size) is None:
+                continue
+            note = self.note(size)
+            names = {s.key.name for s in signed_by(note, keys) if s.time is not None}
+            if len(names) >= max(anchors.quorum, 1):
+                found.append((size, note.to_bytes()))
+        return found
+
     def registered(self, index: int) -> Interval:
         """When an entry was registered by the log's own clock: between two publications.
 
@@ -320,7 +346,13 @@ class EvidenceLog:
                 key=signer.public.thumbprint,
                 key_id=key.key_id,
                 note=sign_note(checkpoint.text(), signer).signature,
-                receipt=sign_root(checkpoint.root, self.origin, signer, time).signature,
+                receipt=sign_root(
+                    checkpoint.root,
+                    self.origin,
+                    signer,
+                    time,
+                    self._history.growth(checkpoint.size),
+                ).signature,
             )
             self._history.add(record)
             self._show()
@@ -609,7 +641,10 @@ class EvidenceLog:
         replace_durably(self.path / "checkpoint", self.checkpoint())
 
     def _root_signature(self, record: Published) -> RootSignature:
-        return RootSignature(root_protected(self.origin, record.key, record.time), record.receipt)
+        growth = self._history.growth(record.size)
+        return RootSignature(
+            root_protected(self.origin, record.key, record.time, growth), record.receipt
+        )
 
     def _present_signer(self) -> Signer:
         if self.signer is None:

@@ -210,7 +210,9 @@ def _check_history(
             held = ()
         if not held:
             report.add("log.not-signed", "the checkpoint's signature is not the key's", where)
-        protected = root_protected(anchor.origin, record.key, record.time)
+        protected = root_protected(
+            anchor.origin, record.key, record.time, history.growth(record.size)
+        )
         message = Sign1(
             protected=decode(protected),
             protected_bytes=protected,

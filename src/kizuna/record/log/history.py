@@ -126,6 +126,11 @@ class History:
         number = bisect_left(self.sizes, size + 1) - 1
         return self[number] if number >= 0 and self.sizes[number] == size else None
 
+    def growth(self, size: int) -> tuple[int, int]:
+        """The published size before ``size`` (0 where there is none), and ``size``."""
+        number = bisect_left(self.sizes, size)
+        return (self.sizes[number - 1] if number else 0, size)
+
     def covering(self, index: int) -> Published | None:
         """The first record whose tree holds the leaf ``index``."""
         number = bisect_left(self.sizes, index + 1)

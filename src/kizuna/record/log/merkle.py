@@ -33,6 +33,7 @@ __all__ = [
     "node_hash",
     "root_from_inclusion",
     "root_of",
+    "root_of_range",
     "subtree_root",
     "verify_consistency",
     "verify_inclusion",
@@ -133,7 +134,7 @@ class Frontier:
 
 def root_of(size: int, read: NodeReader) -> bytes:
     """Root of the first ``size`` leaves."""
-    return _range_root(0, size, read) if size else EMPTY_ROOT
+    return root_of_range(0, size, read) if size else EMPTY_ROOT
 
 
 def inclusion_proof(index: int, size: int, read: NodeReader) -> tuple[bytes, ...]:
@@ -151,10 +152,10 @@ def inclusion_proof(index: int, size: int, read: NodeReader) -> tuple[bytes, ...
     while end - start > 1:
         middle = start + _split(end - start)
         if index < middle:
-            path.append(_range_root(middle, end, read))
+            path.append(root_of_range(middle, end, read))
             end = middle
         else:
-            path.append(_range_root(start, middle, read))
+            path.append(root_of_range(start, middle, read))
             start = middle
     return tuple(reversed(path))
 
@@ -179,13 +180,13 @@ def consistency_proof(first: int, second: int, read: NodeReader) -> tuple[bytes,
     while first != end:
         middle = start + _split(end - start)
         if first <= middle:
-            path.append(_range_root(middle, end, read))
+            path.append(root_of_range(middle, end, read))
             end = middle
         else:
-            path.append(_range_root(start, middle, read))
+            path.append(root_of_range(start, middle, read))
             start, whole = middle, False
     if not whole:
-        path.append(_range_root(start, end, read))
+        path.append(root_of_range(start, end, read))
     return tuple(reversed(path))
 
 
@@ -265,7 +266,7 @@ def _split(width: int) -> int:
     return 1 << (width - 1).bit_length() - 1
 
 
-def _range_root(start: int, end: int, read: NodeReader) -> bytes:
+def root_of_range(start: int, end: int, read: NodeReader) -> bytes:
     """Root of the subtree over leaves ``start`` to ``end``; ``start`` is aligned to its size."""
     pieces: list[bytes] = []
     while start < end:

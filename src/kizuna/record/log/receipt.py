@@ -3,7 +3,8 @@
 
 The log signs its root once per checkpoint; protected header and detached root are the same in
 every receipt of that size, only the proof beside them differs. So the ``sub`` of our receipts is
-the log itself, not the statement.
+the log itself, not the statement. A text label of ours, ``kizuna-growth``: [size before, size],
+says which entries the publication added, so that a signed root also dates them.
 
 Keeps: 1. The form of the proof is bound to ``vds`` in the *protected* header; any ``vds`` but 1 is
 refused, however honest the proof. 2. The payload is detached: the root comes from entry and proof,
@@ -34,12 +35,14 @@ from kizuna.roots.keys import Algorithm, PublicKey
 __all__ = [
     "MAX_RECEIPT",
     "Receipt",
+    "RootDate",
     "RootSignature",
     "check_consistency_receipt",
     "check_receipt",
     "consistency_receipt",
     "inclusion_receipt",
     "read_receipt",
+    "root_date",
     "root_protected",
     "sign_root",
 ]
@@ -47,6 +50,7 @@ __all__ = [
 MAX_RECEIPT: Final = 16 << 10
 VDS: Final = 395
 VDP: Final = 396
+GROWTH: Final = "kizuna-growth"
 RFC9162_SHA256: Final = 1
 _INCLUSION: Final = -1
 _CONSISTENCY: Final = -2
@@ -86,25 +90,84 @@ class Receipt:
         return value if type(value) is int else None
 
     @property
+    def growth(self) -> tuple[int, int] | None:
+        """Size before and size of the publication that this root was signed for, if it says."""
+        value = self.message.protected.get(GROWTH)
+        if (
+            isinstance(value, list | tuple)
+            and len(value) == 2
+            and all(type(n) is int for n in value)
+            and 0 <= value[0] <= value[1] <= MAX_TREE_SIZE
+        ):
+            return value[0], value[1]
+        return None
+
+    @property
     def origin(self) -> str | None:
         """The issuer: ``https://`` and the log's origin."""
         value = _claims(self.message).get(1)
         return value if type(value) is str else None
 
 
-def sign_root(root: bytes, origin: str, signer: Signer, now: int) -> RootSignature:
-    """Sign the root of a checkpoint for receipts."""
-    header = decode(root_protected(origin, signer.public.thumbprint, now))
+def sign_root(
+    root: bytes, origin: str, signer: Signer, now: int, growth: tuple[int, int]
+) -> RootSignature:
+    """Sign the root of a checkpoint for receipts; ``growth`` is the size before and its size."""
+    header = decode(root_protected(origin, signer.public.thumbprint, now, growth))
     message = read_sign1(sign1(signer.unit, signer.handle, header, root, detached=True))
     return RootSignature(message.protected_bytes, message.signature)
 
 
-def root_protected(origin: str, key: bytes, time: int) -> bytes:
+def root_protected(origin: str, key: bytes, time: int, growth: tuple[int, int]) -> bytes:
     """The protected header of every receipt signed with ``key`` (a thumbprint) at ``time``."""
     name = f"https://{origin}"
     return encode(
-        {1: Algorithm.EDDSA.value, 4: key, 15: {1: name, 2: name, 6: time}, VDS: RFC9162_SHA256}
+        {
+            1: Algorithm.EDDSA.value,
+            4: key,
+            15: {1: name, 2: name, 6: time},
+            VDS: RFC9162_SHA256,
+            GROWTH: list(growth),
+        }
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RootDate:
+    """That the log added the entries from ``first`` up to ``size`` at ``time``, in its own word."""
+
+    first: int
+    size: int
+    time: int
+
+
+def root_date(
+    protected: bytes, root: bytes, signature: bytes, origin: str, keys: Sequence[PublicKey]
+) -> RootDate:
+    """The date that a signed root gives its entries; ``keys`` are the log's that count.
+
+    Raises:
+        Tampered: ``log.receipt-wrong`` when none of the keys signed it, for this log.
+        Malformed: ``log.receipt-malformed``, ``envelope.malformed``.
+    """
+    header = decode(protected)
+    if not isinstance(header, dict) or encode(header) != protected:
+        raise _malformed("its protected header is not in the one form")
+    message = Sign1(
+        protected=header,
+        protected_bytes=protected,
+        unprotected={},
+        payload=None,
+        signature=signature,
+    )
+    receipt = Receipt(message, inclusion=False, first=0, size=0, path=())
+    if receipt.growth is None or receipt.issued_at is None or receipt.origin is None:
+        raise _malformed("it does not say when the log grew, and how far")
+    if receipt.origin != f"https://{origin}" or header.get(VDS) != RFC9162_SHA256:
+        raise _wrong("it is another log's")
+    if not any(check_sign1(message, key, root) for key in keys):
+        raise _wrong("no accepted key of the log signed it")
+    return RootDate(*receipt.growth, receipt.issued_at)
 
 
 def inclusion_receipt(signed: RootSignature, index: int, size: int, path: Sequence[bytes]) -> bytes:
