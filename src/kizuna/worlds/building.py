@@ -484,7 +484,7 @@ class _Cast:
                 valid_from=self._day(-30 * (1 + number % 5)),
                 valid_until=self._day(500 + 40 * (number % 7)),
                 claims={
-                    "certificate": f"{'SSA' if project else 'ACI'}-2026-{310 + number + since}"
+                    "certificate": f"{'SSA' if project else 'ACI'}-2026-{310 + number}"
                 },
             ),
             self.now,
@@ -803,7 +803,7 @@ class _Cast:
     def _hidden(self) -> tuple[SubjectId, ...]:
         firms = [self.parties[firm.key].id for firm in _FIRMS if firm.tier > 1]
         things = [SubjectId(t.id) for t in _THINGS if self.firms[t.maker].tier > 1]
-        return tuple([*firms, *things, _renewed(self.things["firmware"])])
+        return (*firms, *things, _renewed(self.things["firmware"]))
 
     def _day(self, days: int) -> datetime:
         return _instant(self.now + days * _DAY)
