@@ -16,6 +16,7 @@ Example:
 from __future__ import annotations
 
 from kizuna.proof.documents.recognition import IMPORTERS, read, read_all, recognise
+from kizuna.proof.documents.table import csv_template, xlsx_template
 from kizuna.proof.documents.values import (
     Draft,
     Imported,
@@ -35,7 +36,9 @@ __all__ = [
     "Remark",
     "Settled",
     "SignatureResult",
+    "csv_template",
     "read",
     "read_all",
     "recognise",
+    "xlsx_template",
 ]

@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import SubjectId
 from kizuna.proof.documents.cyclonedx import CYCLONEDX
+from kizuna.proof.documents.intoto import IN_TOTO
 from kizuna.proof.documents.jsontext import MAX_DOCUMENT, decode_json, decode_text, too_large
+from kizuna.proof.documents.spdx import SPDX
+from kizuna.proof.documents.table import CSV, XLSX
 from kizuna.proof.documents.values import Imported, Importer, Source
 from kizuna.roots.keys import PublicKey
 
 __all__ = ["IMPORTERS", "read", "read_all", "recognise"]
 
-IMPORTERS: Final[tuple[Importer, ...]] = (CYCLONEDX,)
+IMPORTERS: Final[tuple[Importer, ...]] = (CYCLONEDX, SPDX, IN_TOTO, XLSX, CSV)
 """Every format that is read; a new one is its file and its line here."""
 
 
@@ -32,7 +36,7 @@ def recognise(data: bytes, name: str = "") -> Importer:
         Malformed: ``document.empty``, ``document.too-large``, ``document.format-unsupported``,
             ``document.unrecognised``, and those of ``decode_json``.
     """
-    importer, _ = _opened(data, name, None, {}, {})
+    importer, _ = _opened(Source(data=data, name=name))
     return importer
 
 
@@ -56,7 +60,9 @@ def read(
     Raises:
         Malformed: as ``recognise``, and those of the importer.
     """
-    importer, source = _opened(data, name, issuer, others or {}, keys or {})
+    importer, source = _opened(
+        Source(data=data, name=name, issuer=issuer, others=others or {}, keys=keys or {})
+    )
     return importer.read(source)
 
 
@@ -67,30 +73,36 @@ def read_all(
     others: Mapping[str, SubjectId] | None = None,
     keys: Mapping[str, PublicKey] | None = None,
 ) -> tuple[Imported, ...]:
-    """Several documents that may speak of each other's parts, in the order given.
+    """Several documents that may speak of each other's parts and list each other's keys, in the
+    order given.
 
     Raises:
         Malformed: as ``read``, for the first document that cannot be read.
     """
     first = [read(data, name, issuer=issuer, others=others, keys=keys) for name, data in files]
     known: dict[str, SubjectId] = dict(others or {})
+    lent: dict[str, PublicKey] = {}
     for one in first:
         known.update(one.names)
-    return tuple(
-        read(data, name, issuer=issuer, others=known, keys=keys)
-        if one.unresolved & known.keys()
-        else one
-        for one, (name, data) in zip(first, files, strict=True)
-    )
+        lent.update(one.keys)
+    made: list[Imported] = []
+    for one, (name, data) in zip(first, files, strict=True):
+        signers = {signature.key_id for signature in one.inner_signatures}
+        if one.unresolved & known.keys() or signers & lent.keys():
+            importer, source = _opened(
+                Source(
+                    data=data, name=name, issuer=issuer, others=known, keys=keys or {}, lent=lent
+                )
+            )
+            made.append(importer.read(source))
+        else:
+            made.append(one)
+    return tuple(made)
 
 
-def _opened(
-    data: bytes,
-    name: str,
-    issuer: SubjectId | None,
-    others: Mapping[str, SubjectId],
-    keys: Mapping[str, PublicKey],
-) -> tuple[Importer, Source]:
+def _opened(source: Source) -> tuple[Importer, Source]:
+    """The source with its content decoded, and the importer that claims it."""
+    data, name = source.data, source.name
     if len(data) > MAX_DOCUMENT:
         raise too_large(len(data))
     if not data.strip():
@@ -103,9 +115,7 @@ def _opened(
         text = decode_text(data)
         if text is not None and text.lstrip()[:1] in ("{", "["):
             value = decode_json(data)
-    source = Source(
-        data=data, name=name, value=value, text=text, issuer=issuer, others=others, keys=keys
-    )
+    source = replace(source, value=value, text=text)
     for importer in IMPORTERS:
         if importer.matches(source):
             return importer, source

@@ -30,7 +30,8 @@ __all__ = ["judge_dsse", "judge_in_toto", "judge_jsf"]
 _MOST: Final = 1_000
 _MOST_BYTES: Final = 96 << 20
 
-Keys = Mapping[str, PublicKey]
+Keys = Mapping[str, tuple[PublicKey, str]]
+"""Keys by the id that signatures use, each with where it came from."""
 
 
 @dataclass(slots=True)
@@ -131,7 +132,7 @@ def _jsf(
 def _jsf_key(signer: dict[str, Any], algorithm: str, keys: Keys) -> tuple[PublicKey | None, str]:
     key_id = signer.get("keyId")
     if isinstance(key_id, str) and key_id in keys:
-        return keys[key_id], "caller"
+        return keys[key_id]
     jwk = signer.get("publicKey")
     if isinstance(jwk, dict):
         named = {"alg": algorithm} if jwk.get("kty") == "RSA" else {}
@@ -185,7 +186,7 @@ def _listed(
     decode: Any,  # noqa: ANN401 - one of two decoders
 ) -> InnerSignature:
     key_id = clean(one.get("keyid"), 200)
-    key = keys.get(key_id)
+    key, key_from = keys.get(key_id, (None, ""))
     if key is None:
         return InnerSignature(
             where=where,
@@ -206,7 +207,7 @@ def _listed(
         algorithm=key.algorithm.jose_name,
         key_id=key_id,
         thumbprint=key.thumbprint.hex(),
-        key_from="caller",
+        key_from=key_from,
         reason=reason,
     )
 

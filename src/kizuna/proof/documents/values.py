@@ -68,8 +68,9 @@ class InnerSignature:
     """A signature that a document brought along, kept and judged.
 
     ``key_from`` is ``document`` where the key was found beside the signature (then ``valid``
-    only means: unchanged since someone with that key signed) and ``caller`` where whoever imports
-    handed it in. ``reason`` says why a signature stayed unverified.
+    only means: unchanged since someone with that key signed), ``neighbour`` where another document
+    of the same import lists it, and ``caller`` where whoever imports handed it in. ``reason`` says
+    why a signature stayed unverified.
     """
 
     where: str
@@ -115,6 +116,8 @@ class Imported:
     unresolved: frozenset[str] = frozenset()
     """Names of other documents' parts that this one speaks of and nobody could resolve."""
     handling: str = ""
+    keys: Mapping[str, PublicKey] = field(default_factory=dict)
+    """Keys that the document lists for signatures of others (an in-toto layout), by key id."""
 
     @property
     def not_understood(self) -> tuple[str, ...]:
@@ -142,6 +145,12 @@ class Source:
     issuer: SubjectId | None = None
     others: Mapping[str, SubjectId] = field(default_factory=dict)
     keys: Mapping[str, PublicKey] = field(default_factory=dict)
+    lent: Mapping[str, PublicKey] = field(default_factory=dict)
+
+    def key_ring(self) -> dict[str, tuple[PublicKey, str]]:
+        """Every key at hand by its id, with where it came from; the caller's own come first."""
+        ring = {name: (key, "neighbour") for name, key in self.lent.items()}
+        return ring | {name: (key, "caller") for name, key in self.keys.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,7 +60,7 @@ def read_cyclonedx(source: Source) -> Imported:
             format=_FORMAT,
             version=str(version)[:20],
         )
-    signatures = judge_jsf(document, source.keys) if b'"signature"' in source.data else ()
+    signatures = judge_jsf(document, source.key_ring()) if b'"signature"' in source.data else ()
     unknown = check_shape(document, version)
     reader = Reader(source, document)
     metadata: Json = document.get("metadata") or {}
