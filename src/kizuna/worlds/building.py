@@ -483,9 +483,7 @@ class _Cast:
                 level=Level.SECOND if project else Level.THIRD,
                 valid_from=self._day(-30 * (1 + number % 5)),
                 valid_until=self._day(500 + 40 * (number % 7)),
-                claims={
-                    "certificate": f"{'SSA' if project else 'ACI'}-2026-{310 + number}"
-                },
+                claims={"certificate": f"{'SSA' if project else 'ACI'}-2026-{310 + number}"},
             ),
             self.now,
         )

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache, cached_property
-from importlib.resources import files
 from typing import Final
 
 import numpy as np
@@ -59,6 +58,8 @@ GROWTH: Final = (10_000, 100_000, 1_000_000)
 @cache
 def supply_profile() -> Profile:
     """The profile for simulated supply chains: a dozen requirements, two with a condition."""
+    from importlib.resources import files  # noqa: PLC0415 - slow to import, seldom needed
+
     return read_profile((files(__name__) / "profile.yaml").read_bytes(), "supply/profile.yaml")
 
 

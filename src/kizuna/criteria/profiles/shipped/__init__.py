@@ -8,7 +8,6 @@ special but where they are kept.
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
 from kizuna.criteria.profiles.profile import Profile
@@ -36,6 +35,8 @@ def shipped_source(name: str) -> bytes:
             name=name[:80],
             known=", ".join(SHIPPED),
         )
+    from importlib.resources import files  # noqa: PLC0415 - slow to import, seldom needed
+
     return (files(__name__) / f"{name}.yaml").read_bytes()
 
 
