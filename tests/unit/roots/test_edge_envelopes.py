@@ -2,7 +2,8 @@
 """DSSE and JWS: what the field writes is read, what attackers write is refused."""
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -222,3 +223,17 @@ def test_no_json_makes_the_readers_fail_in_their_own_way(members: dict[str, obje
                 read(json.dumps(text).encode())
             except Problem:
                 continue
+
+
+@pytest.mark.vectors
+def test_the_links_of_in_totos_demo_verify_with_the_keys_of_its_layout(shared: Path):
+    folder = shared / "vectors/in-toto/demo_dsse_files"
+    layout = json.loads((folder / "demo.layout.template").read_bytes())
+    held = json.loads(b64decode(layout["payload"]))["keys"]
+    keys = {
+        name: PublicKey.from_pem(key["keyval"]["public"].encode()) for name, key in held.items()
+    }
+    for name in ("package.2f89b927.link", "write-code.776a00e2.link"):
+        envelope = parse_dsse((folder / name).read_bytes())
+        (signer,) = signers_of(envelope, keys.values())
+        assert signer == keys[envelope.signatures[0][0]]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The life of keys: what a stolen, rotated, revoked or compromised key can and cannot do."""
 
+import itertools
 from dataclasses import replace
 from hashlib import sha256
 
@@ -275,31 +276,30 @@ def test_a_key_pinned_by_a_list_counts_from_its_entry_on():
     assert made.standing(FIRST.thumbprint, 8, at(8)) is KeyStanding.GOOD
 
 
-@settings(max_examples=200, deadline=None)
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(
-                [
-                    Action.ENROL,
-                    Action.ROTATE,
-                    Action.REVOKE,
-                    Action.SUSPEND,
-                    Action.REINSTATE,
-                    Action.COMPROMISE,
-                    Action.WITHDRAW,
-                ]
-            ),
-            st.integers(0, 3),
-            st.integers(0, 3),
-            st.integers(0, 3),
-            st.integers(0, 40),
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [
+                Action.ENROL,
+                Action.ROTATE,
+                Action.REVOKE,
+                Action.SUSPEND,
+                Action.REINSTATE,
+                Action.COMPROMISE,
+                Action.WITHDRAW,
+            ]
         ),
-        max_size=14,
-    )
+        st.integers(0, 3),
+        st.integers(0, 3),
+        st.integers(0, 3),
+        st.integers(0, 40),
+    ),
+    max_size=14,
 )
-def test_more_knowledge_of_later_events_never_changes_what_a_row_was_at_its_place(steps):
-    """``known`` = the row itself gives what the intake saw; no event later can turn a row good."""
+
+
+def _grown(steps) -> list[KeyHistory]:
+    """The histories before the first step, after it, and so on; step n has index n."""
     keys = (FIRST, SECOND, THIRD, FOURTH)
     growing = [KeyHistory.of(WHO, [FIRST])]
     for index, (action, target, new, by, since) in enumerate(steps):
@@ -317,12 +317,67 @@ def test_more_knowledge_of_later_events_never_changes_what_a_row_was_at_its_plac
             since=T0 + 100 * since if action is Action.COMPROMISE else None,
         )
         growing.append(growing[-1].apply(made))
+    return growing
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS)
+def test_more_knowledge_of_later_events_never_changes_what_a_row_was_at_its_place(steps):
+    """``known`` = the row itself gives what the intake saw; no event later can turn a row good."""
+    growing = _grown(steps)
     final = growing[-1]
     for index, seen in enumerate(growing):
-        for key in keys:
+        for key in (FIRST, SECOND, THIRD, FOURTH):
             intake = seen.may_register(key.thumbprint, index=index, now=T0 + 100 * index)
             judged = final.standing(key.thumbprint, index, at(index), known=index)
             assert (intake is None) == (judged is KeyStanding.GOOD)
             now = final.standing(key.thumbprint, index, at(index))
             if judged is not KeyStanding.GOOD:
                 assert now is judged
+
+
+def _by_period(made: KeyHistory, key: PublicKey, index: int, known: int | None) -> KeyStanding:
+    """The standing of a row, read from the key's periods alone."""
+    low, high = at(index).earliest, at(index).latest
+    for period in made.periods(key.thumbprint, known):
+        if period.first <= index <= period.last:
+            if low > period.since:
+                return KeyStanding.COMPROMISED
+            return min(
+                period.ceiling, KeyStanding.UNCERTAIN if high > period.since else KeyStanding.GOOD
+            )
+    return KeyStanding.ENDED
+
+
+@settings(max_examples=200, deadline=None)
+@given(STEPS, st.one_of(st.none(), st.integers(0, 20)))
+def test_periods_say_the_same_as_single_answers(steps, known):
+    made = _grown(steps)[-1]
+    for key in (FIRST, SECOND, THIRD, FOURTH):
+        for index in range(len(steps) + 3):
+            one = made.standing(key.thumbprint, index, at(index), known)
+            many = _by_period(made, key, index, known)
+            assert max(one, KeyStanding.SUSPENDED) == max(many, KeyStanding.SUSPENDED)
+
+
+def test_a_history_of_many_events_is_cheap_to_extend_and_to_ask():
+    unit = EphemeralUnit(b"fleet")
+    made = history()
+    keys = [unit.public(unit.generate(Algorithm.EDDSA, str(n))) for n in range(400)]
+    for index, key in enumerate(keys):
+        made = made.apply(enrol(index + 1, key))
+    assert len(made.current(401)) == 401
+    assert made.periods(keys[0].thumbprint)[0].first == 2
+
+
+def test_a_long_chain_of_keys_is_judged_to_its_beginning():
+    """Each key introduced by the one before: a compromise of the first voids them all."""
+    unit = EphemeralUnit(b"chain")
+    keys = [FIRST, *(unit.public(unit.generate(Algorithm.EDDSA, str(n))) for n in range(3000))]
+    made = history()
+    for index, (old, new) in enumerate(itertools.pairwise(keys)):
+        made = made.apply(enrol(index + 1, new, old))
+    assert good(made, keys[-1], 3001) is KeyStanding.GOOD
+    made = made.apply(event(4000, Action.COMPROMISE, FIRST, keys[-1], since=T0))
+    assert good(made, keys[-1], 3001) is KeyStanding.COMPROMISED
+    assert made.current(4001) == ()

@@ -17,6 +17,7 @@ from kizuna.roots.identity.history import (
     KeyEvent,
     KeyHistory,
     KeyStanding,
+    Period,
     event_of,
     key_event,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "KeyEvent",
     "KeyHistory",
     "KeyStanding",
+    "Period",
     "did_jwk",
     "did_key",
     "did_web_url",

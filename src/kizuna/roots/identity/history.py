@@ -33,7 +33,15 @@ from kizuna.model.payload import Action, Status, seconds
 from kizuna.model.statement import Interval, Registered, Statement
 from kizuna.roots.keys import PublicKey
 
-__all__ = ["CLOCK_SKEW", "KeyEvent", "KeyHistory", "KeyStanding", "key_event"]
+__all__ = [
+    "CLOCK_SKEW",
+    "KeyEvent",
+    "KeyHistory",
+    "KeyStanding",
+    "Period",
+    "event_of",
+    "key_event",
+]
 
 CLOCK_SKEW: Final = 300
 """Seconds by which a claimed time may lie after registration, or before its key's beginning."""
@@ -41,6 +49,7 @@ CLOCK_SKEW: Final = 300
 MAX_KEYS: Final = 10_000
 """Most keys of one identity; each is kept in memory."""
 
+_MAX_WORTHS: Final = 64
 _GENESIS: Final = -1
 _FOR_EVER: Final = 2**62
 
@@ -143,6 +152,21 @@ _ACTIONS: Final = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """A stretch of the log, both ends included, in which a key's signature was good at its place.
+
+    ``since`` is the earliest compromise that reaches it: a row registered wholly by then is worth
+    ``ceiling``, one registered wholly later is ``COMPROMISED``, one across it ``UNCERTAIN`` at
+    best. ``ceiling`` is less than ``GOOD`` where the key itself came by a compromised signature.
+    """
+
+    first: int
+    last: int
+    since: int
+    ceiling: KeyStanding
+
+
 @dataclass(frozen=True, slots=True)
 class _Grant:
     """One way in which a key came to be the identity's: by its name, or by an event."""
@@ -181,6 +205,12 @@ class KeyHistory:
 
     identity: SubjectId
     _lives: Mapping[bytes, _Life] = field(repr=False)
+    _voids: tuple[tuple[bytes, _Mark], ...] = field(default=(), repr=False)
+    """Every compromise, with the key it befell."""
+    _worths: dict[tuple[int, ...], dict[_Grant, KeyStanding]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """Remembered answers of ``_worth``: they follow from the rest and are made at most once."""
 
     @staticmethod
     def of(identity: str, genesis: Iterable[PublicKey] = ()) -> KeyHistory:
@@ -213,7 +243,7 @@ class KeyHistory:
         """The history with a key that a trust list's entry at ``index`` pinned."""
         lives = dict(self._lives)
         _grant(self.identity, lives, key, _Grant(index, None, None, None))
-        return self._next(lives)
+        return KeyHistory(self.identity, MappingProxyType(lives), self._voids)
 
     def apply(self, event: KeyEvent, *, superior: bool = False) -> KeyHistory:
         """The history after ``event``; events come in the order of their index.
@@ -238,22 +268,32 @@ class KeyHistory:
         mark = _Mark(event.index, event.action, event.digest)
         match event.action:
             case Action.ENROL:
-                _introduce(self.identity, lives, event, signer)
+                changed = _introduce(self.identity, lives, event, signer)
             case Action.ROTATE:
-                _mark(lives, event.target, mark)
-                _introduce(self.identity, lives, event, signer)
+                ended = _mark(lives, event.target, mark)
+                changed = _introduce(self.identity, lives, event, signer) or ended
             case Action.REVOKE | Action.SUSPEND:
-                _mark(lives, event.target, mark)
+                changed = _mark(lives, event.target, mark)
             case Action.COMPROMISE:
                 since = event.since if event.since is not None else 0
-                _mark(lives, event.target, replace(mark, since=since))
+                changed = _mark(lives, event.target, replace(mark, since=since))
             case Action.REINSTATE:
-                _reinstate(lives, event)
+                changed = _reinstate(lives, event)
             case Action.WITHDRAW:
-                _withdraw(lives, event)
+                changed = _withdraw(lives, event)
             case _:
-                pass
-        return self if lives == self._lives else self._next(lives)
+                changed = False
+        if not changed:
+            return self
+        voids = self._voids
+        if event.action in (Action.COMPROMISE, Action.WITHDRAW):
+            voids = tuple(
+                (name, one)
+                for name, life in lives.items()
+                for one in life.marks
+                if one.since is not None
+            )
+        return KeyHistory(self.identity, MappingProxyType(lives), voids)
 
     def may_register(
         self, thumbprint: bytes, *, index: int, now: int, issued_at: int | None = None
@@ -295,6 +335,37 @@ class KeyHistory:
             return at_its_place
         return self._since(thumbprint, index, registered, _FOR_EVER if known is None else known)
 
+    def periods(self, thumbprint: bytes, known: int | None = None) -> tuple[Period, ...]:
+        """The whole answer of ``standing`` for one key, for those who judge many rows at once.
+
+        A row outside every period was signed with a key that was not good at its place.
+        """
+        life = self._lives.get(thumbprint)
+        if life is None:
+            return ()
+        horizon = _FOR_EVER if known is None else known
+        borders = {0}
+        for other in self._lives.values():
+            for grant in other.grants:
+                borders |= {grant.index + 1, grant.ended + 1}
+            for mark in other.marks:
+                borders |= {mark.index + 1, mark.ended + 1}
+        starts = sorted(border for border in borders if 0 <= border < _FOR_EVER)
+        since = min(
+            (m.since for m in life.marks if m.since is not None and m.stands(horizon)),
+            default=_FOR_EVER,
+        )
+        made: list[Period] = []
+        for first, after in zip(starts, [*starts[1:], _FOR_EVER], strict=True):
+            if self._at(thumbprint, first) is not _GOOD:
+                continue
+            ceiling = self._introduction(life, first, horizon)
+            if made and made[-1].last == first - 1 and made[-1].ceiling is ceiling:
+                made[-1] = replace(made[-1], last=after - 1)
+            else:
+                made.append(Period(first, after - 1, since, ceiling))
+        return tuple(made)
+
     def _at(self, thumbprint: bytes, index: int) -> KeyStanding:
         """The key at a place, knowing only what was registered before it."""
         life = self._lives.get(thumbprint)
@@ -317,23 +388,53 @@ class KeyHistory:
         worst = self._introduction(life, index, known)
         for mark in life.marks:
             if mark.since is not None and mark.stands(known):
-                if registered.earliest > mark.since:
-                    return KeyStanding.COMPROMISED
-                if registered.latest > mark.since:
-                    worst = min(worst, KeyStanding.UNCERTAIN)
+                worst = min(worst, _across(registered, mark.since))
         return worst
 
     def _introduction(self, life: _Life, index: int, known: int) -> KeyStanding:
         """What the best of the ways in which the key was introduced before ``index`` is worth."""
-        best = KeyStanding.UNKNOWN
-        for grant in life.grants:
-            if not grant.index < index <= grant.ended:
+        if not self._voids:
+            return _GOOD
+        standing = tuple(n for n, (_, mark) in enumerate(self._voids) if mark.stands(known))
+        if not standing:
+            return _GOOD
+        worth = self._worth(standing)
+        return max(
+            (worth[grant] for grant in life.grants if grant.index < index <= grant.ended),
+            default=KeyStanding.UNKNOWN,
+        )
+
+    def _worth(self, standing: tuple[int, ...]) -> dict[_Grant, KeyStanding]:
+        """What every introduction is worth while these compromises (by place) stand.
+
+        In the order of the log, so that a chain of keys of any length is judged without recursion.
+        """
+        worth = self._worths.get(standing)
+        if worth is not None:
+            return worth
+        since: dict[bytes, int] = {}
+        for place in standing:
+            name, mark = self._voids[place]
+            since[name] = min(since.get(name, _FOR_EVER), mark.since or 0)
+        worth = {}
+        grants = (grant for life in self._lives.values() for grant in life.grants)
+        for grant in sorted(grants, key=lambda one: one.index):
+            signer = None if grant.signed_by is None else self._lives.get(grant.signed_by)
+            if signer is None or grant.registered is None:
+                worth[grant] = _GOOD
                 continue
-            if grant.signed_by is None or grant.registered is None:
-                return _GOOD
             # the signer was good at its place, or the event would have had no effect
-            best = max(best, self._since(grant.signed_by, grant.index, grant.registered, known))
-        return best
+            by = max(
+                (worth[g] for g in signer.grants if g.index < grant.index <= g.ended),
+                default=KeyStanding.UNKNOWN,
+            )
+            worth[grant] = min(
+                by, _across(grant.registered, since.get(signer.key.thumbprint, _FOR_EVER))
+            )
+        if len(self._worths) >= _MAX_WORTHS:
+            self._worths.clear()
+        self._worths[standing] = worth
+        return worth
 
     def _begin(self, thumbprint: bytes, index: int) -> int | None:
         """The earliest instant at which a key became the identity's; None: from the beginning."""
@@ -345,16 +446,21 @@ class KeyHistory:
                 begins.append(grant.registered.earliest)
         return min(begins, default=None)
 
-    def _next(self, lives: dict[bytes, _Life]) -> KeyHistory:
-        return KeyHistory(self.identity, MappingProxyType(lives))
+
+def _across(registered: Interval, since: int) -> KeyStanding:
+    """What a signature registered then is worth when its key was compromised ``since``."""
+    if registered.earliest > since:
+        return KeyStanding.COMPROMISED
+    return KeyStanding.UNCERTAIN if registered.latest > since else _GOOD
 
 
 def _introduce(
     identity: str, lives: dict[bytes, _Life], event: KeyEvent, signer: bytes | None
-) -> None:
-    if event.key is not None:
-        grant = _Grant(event.index, event.registered, event.digest, signer)
-        _grant(identity, lives, event.key, grant)
+) -> bool:
+    if event.key is None:
+        return False
+    _grant(identity, lives, event.key, _Grant(event.index, event.registered, event.digest, signer))
+    return True
 
 
 def _grant(identity: str, lives: dict[bytes, _Life], key: PublicKey, grant: _Grant) -> None:
@@ -371,25 +477,30 @@ def _grant(identity: str, lives: dict[bytes, _Life], key: PublicKey, grant: _Gra
     lives[key.thumbprint] = replace(life, grants=(*life.grants, grant))
 
 
-def _mark(lives: dict[bytes, _Life], target: bytes, mark: _Mark) -> None:
+def _mark(lives: dict[bytes, _Life], target: bytes, mark: _Mark) -> bool:
     life = lives.get(target)
-    if life is not None:
-        lives[target] = replace(life, marks=(*life.marks, mark))
+    if life is None:
+        return False
+    lives[target] = replace(life, marks=(*life.marks, mark))
+    return True
 
 
-def _reinstate(lives: dict[bytes, _Life], event: KeyEvent) -> None:
+def _reinstate(lives: dict[bytes, _Life], event: KeyEvent) -> bool:
     life = lives.get(event.target)
-    if life is not None:
-        marks = tuple(
-            replace(mark, ended=event.index)
-            if mark.action is Action.SUSPEND and mark.stands(event.index)
-            else mark
-            for mark in life.marks
-        )
-        lives[event.target] = replace(life, marks=marks)
+    if life is None:
+        return False
+    marks = tuple(
+        replace(mark, ended=event.index)
+        if mark.action is Action.SUSPEND and mark.stands(event.index)
+        else mark
+        for mark in life.marks
+    )
+    lives[event.target] = replace(life, marks=marks)
+    return marks != life.marks
 
 
-def _withdraw(lives: dict[bytes, _Life], event: KeyEvent) -> None:
+def _withdraw(lives: dict[bytes, _Life], event: KeyEvent) -> bool:
+    changed = False
     for name, life in lives.items():
         marks = tuple(
             replace(mark, ended=event.index)
@@ -405,6 +516,8 @@ def _withdraw(lives: dict[bytes, _Life], event: KeyEvent) -> None:
         )
         if marks != life.marks or grants != life.grants:
             lives[name] = _Life(life.key, grants, marks)
+            changed = True
+    return changed
 
 
 _GOOD: Final = KeyStanding.GOOD
