@@ -17,7 +17,7 @@ from kizuna.model.relation import Relation
 from kizuna.roots.cose import parse_sign1
 from kizuna.roots.identity import genesis_keys
 from kizuna.roots.statement import checked
-from kizuna.worlds.supply import RATE, Fault, Scale, Supply, supply_profile
+from kizuna.worlds.supply import RATE, Fault, Scale, Supply, growth, supply_profile
 from kizuna.worlds.supply.faults import Faults, Where, draw_faults
 from kizuna.worlds.supply.shape import TIERS, Category, shape_of
 from kizuna.worlds.supply.truth import values_of
@@ -300,3 +300,8 @@ def test_makers_draw_dates_and_levels_one_by_one(said):
     assert len(ends) > len(certificates) // 2
     assert len({c.level for c in certificates}) == 3
     assert all(a is not None for a, _ in pairwise(sorted(ends)))
+
+
+def test_growth_gives_the_sizes_at_which_figures_are_taken():
+    sizes = [world.scale.components for world in growth(seed=1, at=AT, most=100_000)]
+    assert sizes == [10_000, 100_000]

@@ -20,9 +20,14 @@ Example:
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 
 from kizuna.model.errors import Malformed
@@ -76,9 +81,7 @@ class Facts:
         self._context: cel.Context | None = None
         self._refused = _too_large(claim)
         if self._refused is None:
-            import cel  # noqa: PLC0415 - only who has conditions loads the engine
-
-            self._context = cel.Context(
+            self._context = _engine().Context(
                 variables={
                     "claim": dict(claim),
                     "issuer": issuer,
@@ -136,6 +139,24 @@ class Condition:
         return Undecided("the expression gives no yes or no")
 
 
+@cache
+def _engine() -> ModuleType:
+    """The engine itself, loaded when the first condition needs it.
+
+    The package around it imports its own command line (prompt toolkit and all: a quarter of a
+    second, and a verdict from a cold process has one second), so its extension is loaded alone.
+    """
+    package = find_spec("cel")
+    places = package.submodule_search_locations if package else None
+    found = PathFinder.find_spec("cel.cel", places) if places else None
+    if found is None or found.loader is None or "cel.cel" in sys.modules:
+        return import_module("cel")
+    module = module_from_spec(found)
+    found.loader.exec_module(module)
+    sys.modules["cel.cel"] = module  # so that a later `import cel` does not load it twice
+    return module
+
+
 @lru_cache(maxsize=1_024)
 def _compile(text: str) -> Condition:
     if not text.strip():
@@ -143,10 +164,8 @@ def _compile(text: str) -> Condition:
     if len(text) > MAX_CONDITION:
         raise _refused(text, f"it is {len(text)} characters long, at most {MAX_CONDITION}")
     of_loops = _check_shape(text)
-    import cel  # noqa: PLC0415 - only who has conditions loads the engine
-
     try:
-        program = cel.compile(text)
+        program = _engine().compile(text)
     except (ValueError, RuntimeError, TypeError) as fault:
         raise _refused(text, _first_line(str(fault))) from fault
     strangers = sorted(set(program.variables()) - _NAMES - of_loops)

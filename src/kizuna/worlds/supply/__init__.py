@@ -45,6 +45,7 @@ __all__ = [
     "Scale",
     "Supply",
     "Truth",
+    "growth",
     "supply_profile",
 ]
 
@@ -61,6 +62,13 @@ def supply_profile() -> Profile:
     from importlib.resources import files  # noqa: PLC0415 - slow to import, seldom needed
 
     return read_profile((files(__name__) / "profile.yaml").read_bytes(), "supply/profile.yaml")
+
+
+def growth(*, seed: int, at: int, most: int = GROWTH[-1]) -> Iterator[Supply]:
+    """The same world at growing sizes, up to ``most`` components, made one after another."""
+    for components in GROWTH:
+        if components <= most:
+            yield Supply.generate(Scale.of(components), seed=seed, at=at)
 
 
 class Supply:

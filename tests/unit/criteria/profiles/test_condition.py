@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conditions answer yes, no or undecided, and are bounded on both sides."""
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,3 +120,16 @@ def test_any_text_compiles_or_is_refused(text):
         Condition.compile(text)
     except Malformed as fault:
         assert fault.code == "profile.condition"
+
+
+def test_the_engine_comes_without_the_command_line_around_it():
+    program = (
+        "import sys\n"
+        "from kizuna.criteria.profiles import Condition\n"
+        "assert 'cel.cel' not in sys.modules\n"
+        "Condition.compile('claim.n == 1')\n"
+        "assert not [m for m in sys.modules if m.startswith(('prompt_toolkit', 'rich'))]\n"
+        "import cel\n"
+        "assert cel.evaluate('1 + 1') == 2\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
