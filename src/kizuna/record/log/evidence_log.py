@@ -201,17 +201,17 @@ class EvidenceLog:
             with self._lock:
                 if self._writer is not None:
                     return self._writer.root()
-        return self._tree(self.size if size is None else size).root(size)
+        return self.tree(self.size if size is None else size).root(size)
 
     def inclusion(self, index: int, size: int | None = None) -> tuple[bytes, ...]:
         """Inclusion proof in a published tree (default: the last)."""
         size = self.published_size if size is None else size
-        return self._tree(size).inclusion(index, size)
+        return self.tree(size).inclusion(index, size)
 
     def consistency(self, first: int, second: int | None = None) -> tuple[bytes, ...]:
         """Consistency proof between two sizes (default: up to the last published)."""
         second = self.published_size if second is None else second
-        return self._tree(second).consistency(first, second)
+        return self.tree(second).consistency(first, second)
 
     def receipt(self, index: int, size: int | None = None) -> bytes:
         """COSE receipt of an entry at the last published checkpoint (or at a published size).
@@ -239,7 +239,7 @@ class EvidenceLog:
 
     def entries(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Published entries in order, each checked against its leaf hash."""
-        return self._tree(self.published_size).entries(start, end)
+        return self.tree(self.published_size).entries(start, end)
 
     def dated(self, index: int) -> tuple[bytes, bytes, bytes]:
         """The log's own signed word on when an entry was published: protected header, root and
@@ -478,7 +478,7 @@ class EvidenceLog:
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _tree(self, size: int) -> TileReader:
+    def tree(self, size: int) -> TileReader:
         """A reader of tiles for trees up to ``size``."""
         with self._lock:
             published = self.published_size
@@ -559,7 +559,7 @@ class EvidenceLog:
                 signed=shown.size,
                 size=published,
             )
-        if self._tree(published).root(shown.size) != shown.root:
+        if self.tree(published).root(shown.size) != shown.root:
             return Tampered(
                 "log.forked",
                 f"two trees of {self.origin} with {shown.size} entries have different roots",
