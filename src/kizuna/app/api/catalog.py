@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from kizuna import __version__
@@ -61,7 +61,7 @@ def catalog(context: Context) -> Sequence[ControllerRouterHandler]:
         }
 
     @get("/api/lists/{name:str}", opt=_PUBLIC, tags=["lists"], summary="The members of a list")
-    async def one_list(name: str) -> dict[str, Any]:
+    async def one_list(name: FromPath[str]) -> dict[str, Any]:
         return await context.ask(lambda: workspace.lists.show(name))
 
     @get(
@@ -71,7 +71,7 @@ def catalog(context: Context) -> Sequence[ControllerRouterHandler]:
         summary="Every change of a list, the oldest first",
     )
     async def history(
-        name: str, member: Annotated[str | None, Parameter(max_length=2048)] = None
+        name: FromPath[str], member: Annotated[str | None, QueryParameter(max_length=2048)] = None
     ) -> dict[str, Any]:
         return await context.ask(lambda: workspace.lists.history(member, name))
 
@@ -91,7 +91,7 @@ def catalog(context: Context) -> Sequence[ControllerRouterHandler]:
         }
 
     @get("/api/profiles/{name:str}", opt=_PUBLIC, tags=["profiles"], summary="One profile")
-    async def one_profile(name: str) -> dict[str, Any]:
+    async def one_profile(name: FromPath[str]) -> dict[str, Any]:
         return await context.ask(
             lambda: showing.profile_json(showing.profile_named(workspace, name))
         )

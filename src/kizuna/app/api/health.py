@@ -46,7 +46,7 @@ def health(context: Context) -> Sequence[ControllerRouterHandler]:
         "/metrics",
         opt=_PUBLIC,
         tags=["server"],
-        media_type="text/plain; version=0.0.4; charset=utf-8",
+        media_type="text/plain; version=0.0.4",
         summary="Counters in the text format of Prometheus",
     )
     async def metrics() -> Response[bytes]:
@@ -62,6 +62,6 @@ def health(context: Context) -> Sequence[ControllerRouterHandler]:
                 "log_size": size,
             }
         )
-        return Response(text.encode(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Response(text.encode(), media_type="text/plain; version=0.0.4")
 
     return (alive, ready, metrics)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import Body, Parameter
+from litestar.params import Body, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.asked import as_instant, as_known, as_subject, language
@@ -27,28 +27,30 @@ __all__ = ["Question", "judging"]
 BUNDLE: Final = "application/vnd.kizuna.bundle"
 _READ: Final = {"permission": "view"}
 
-_Subject = Annotated[str, Parameter(description="Identifier of what is judged.", max_length=2048)]
+_Subject = Annotated[
+    str, QueryParameter(description="Identifier of what is judged.", max_length=2048)
+]
 _Profile = Annotated[
-    str, Parameter(description="Name of a profile, see /api/profiles.", max_length=200)
+    str, QueryParameter(description="Name of a profile, see /api/profiles.", max_length=200)
 ]
 _At = Annotated[
     str | None,
-    Parameter(
+    QueryParameter(
         description="Valid at this instant: RFC 3339, a date, or seconds since 1970.",
         max_length=40,
     ),
 ]
 _Known = Annotated[
     list[str] | None,
-    Parameter(
-        query="known",
+    QueryParameter(
+        name="known",
         description="What had been registered: ORIGIN,SIZE,ROOT, once a log.",
         max_items=16,
     ),
 ]
 _Lists = Annotated[
     list[str] | None,
-    Parameter(query="list", description="Believe only these lists, by name.", max_items=32),
+    QueryParameter(name="list", description="Believe only these lists, by name.", max_items=32),
 ]
 
 
@@ -156,9 +158,11 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
         request: Request[Any, Any, Any],
         of: Annotated[
             str,
-            Parameter(description="Identifier, or digest (hex) of a statement.", max_length=2048),
+            QueryParameter(
+                description="Identifier, or digest (hex) of a statement.", max_length=2048
+            ),
         ],
-        profile: Annotated[str | None, Parameter(max_length=200)] = None,
+        profile: Annotated[str | None, QueryParameter(max_length=200)] = None,
     ) -> dict[str, Any]:
         view = await context.view(request.scope)
         digest = len(of) == 64 and set(of) <= set("0123456789abcdef")

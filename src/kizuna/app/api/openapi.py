@@ -24,8 +24,8 @@ Signed statements in, verdicts with reasons out.
 **Writing** authenticates itself: a statement is accepted by its signature and by this store's
 registration policy, and sending it twice changes nothing. **Reading** what is restricted needs a
 request signed under RFC 9421 (`@method`, `@authority`, `@path`, `@query`, `content-digest`;
-`created`, `expires` within five minutes, `nonce`, `keyid`, `tag="kizuna"`); what may not be read is
-answered like what is not there.
+`created`, `expires` within five minutes, `nonce`, `keyid`, `tag="kizuna-read"`); what may not be
+read is answered like what is not there.
 
 Every failure is a problem (RFC 9457, `application/problem+json`) with a stable `code`; under
 `/entries` and `/.well-known/scitt-keys` it is RFC 9290 in CBOR, as SCRAPI asks. Words are in

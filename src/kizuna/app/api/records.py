@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, get
-from litestar.params import Parameter
+from litestar.params import FromPath, PathParameter, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.asked import (
@@ -33,7 +33,7 @@ __all__ = ["records"]
 
 COSE: Final = "application/cose"
 _READ: Final = {"permission": "view"}
-_Digest = Annotated[str, Parameter(description="Digest of the statement, hexadecimal.")]
+_Digest = Annotated[str, PathParameter(description="Digest of the statement, hexadecimal.")]
 
 
 def records(context: Context) -> Sequence[ControllerRouterHandler]:
@@ -107,10 +107,10 @@ def records(context: Context) -> Sequence[ControllerRouterHandler]:
     async def entries(
         request: Request[Any, Any, Any],
         subject: Annotated[
-            str | None, Parameter(description="Only what names this subject.", max_length=2048)
+            str | None, QueryParameter(description="Only what names this subject.", max_length=2048)
         ] = None,
-        cursor: Annotated[str | None, Parameter(max_length=80)] = None,
-        limit: Annotated[int, Parameter(ge=1, le=500)] = 100,
+        cursor: Annotated[str | None, QueryParameter(max_length=80)] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=500)] = 100,
     ) -> Response[dict[str, Any]]:
         view = await context.view(request.scope)
         start = position_of(cursor)
@@ -141,7 +141,7 @@ def records(context: Context) -> Sequence[ControllerRouterHandler]:
         tags=["log"],
         summary="The path from an entry to the root of the last checkpoint",
     )
-    async def proof(index: int) -> dict[str, Any]:
+    async def proof(index: FromPath[int]) -> dict[str, Any]:
         found = (
             await context.ask(lambda: showing.proof_of(workspace, index)) if index >= 0 else None
         )

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import cbor2
 from litestar import Request, Response, asgi, get
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
 from kizuna.app.api.asked import header, method
@@ -85,7 +86,7 @@ def scrapi(context: Context) -> Sequence[ControllerRouterHandler]:
         summary="The receipt of an entry",
         description="`entry` is the digest of the statement in hexadecimal, or its index.",
     )
-    async def receipt(request: Request[Any, Any, Any], entry: str) -> Response[bytes]:
+    async def receipt(request: Request[Any, Any, Any], entry: FromPath[str]) -> Response[bytes]:
         view = await context.view(request.scope)
 
         def resolve() -> tuple[Digest, bytes]:
@@ -130,7 +131,7 @@ def scrapi(context: Context) -> Sequence[ControllerRouterHandler]:
         summary="One key that signs receipts",
         description="`kid` in base64url without padding, or in hexadecimal.",
     )
-    async def key(kid: str) -> Response[bytes]:
+    async def key(kid: FromPath[str]) -> Response[bytes]:
         found = (await context.ask(lambda: _keys(context))).get(_kid(kid))
         if found is None:
             raise Absent(
@@ -148,9 +149,10 @@ def scrapi(context: Context) -> Sequence[ControllerRouterHandler]:
 def _keys(context: Context) -> dict[bytes, bytes]:
     """COSE keys (with their kid inside) by kid."""
     found: dict[bytes, bytes] = {}
-    for key in context.workspace.log.receipt_keys():
-        members = cbor2.loads(key.cose_key)
-        found[key.thumbprint] = cbor2.dumps({**members, 2: key.thumbprint}, canonical=True)
+    for named in context.workspace.log.keys:
+        members = cbor2.loads(named.public.cose_key)
+        kid = named.public.thumbprint
+        found[kid] = cbor2.dumps({**members, 2: kid}, canonical=True)
     return found
 
 
@@ -163,7 +165,7 @@ def _kid(text: str) -> bytes:
         return b""
 
 
-def _unknown(entry: str) -> Absent:
+def _unknown(entry: FromPath[str]) -> Absent:
     return Absent(
         "statement.unknown",
         f"no entry {entry[:80]!r} in this log",

@@ -72,7 +72,7 @@ def render(
     if speaks_cbor(path):
         media, body = CONCISE, concise(problem, lang)
     elif pages is not None and not path.startswith("/api/") and _wants_page(scope):
-        media, body = "text/html; charset=utf-8", pages.problem(scope, problem, lang)
+        media, body = "text/html", pages.problem(scope, problem, lang)
     else:
         media, body = JSON, problem_body(problem, lang)
     headers = {
@@ -131,7 +131,7 @@ class Shell:
         began = time.perf_counter()
         answer = _Answer(send, head=scope["method"] == "HEAD")
         if scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET"}
+            scope = {**scope, "method": "GET", "method_sent": "HEAD"}
         try:
             await self._bounded(scope, receive, answer)
         finally:

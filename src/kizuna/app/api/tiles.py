@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from litestar import Request, Response, get
+from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.asked import header
@@ -29,26 +30,28 @@ _TILE: Final = re.compile(
     r"(?:\.p/(?P<width>[1-9][0-9]{0,2}))?"
 )
 _HASH: Final = 32
+_ENTRY: Final = 2 + _HASH
+"""An entry of a bundle stands behind its length."""
 _IMMUTABLE: Final = "public, max-age=31536000, immutable"
 _PUBLIC: Final = {"permission": "public"}
 
 
 def tiles(context: Context) -> Sequence[ControllerRouterHandler]:
     """Routes of this resource."""
-    folder = context.workspace.path / "log"
+    folder = context.workspace.log.path
 
     @get(
         "/checkpoint",
         opt=_PUBLIC,
         tags=["log"],
-        media_type="text/plain; charset=utf-8",
+        media_type="text/plain",
         summary="The log's last signed checkpoint (C2SP signed note)",
     )
     async def checkpoint(request: Request[Any, Any, Any]) -> Response[bytes]:
         data = await context.ask(lambda: _read(folder / "checkpoint"))
         if data is None:
             raise _absent("checkpoint")
-        return _tagged(request, data, "text/plain; charset=utf-8", "no-cache")
+        return _tagged(request, data, "text/plain", "no-cache")
 
     @get(
         "/tile/{rest:path}",
@@ -57,8 +60,8 @@ def tiles(context: Context) -> Sequence[ControllerRouterHandler]:
         media_type="application/octet-stream",
         summary="One tile of the log's tree, or its entries (C2SP tlog-tiles)",
     )
-    async def tile(request: Request[Any, Any, Any], rest: str) -> Response[bytes]:
-        name = str(rest).removeprefix("/")
+    async def tile(request: Request[Any, Any, Any], rest: FromPath[Path]) -> Response[bytes]:
+        name = rest.as_posix().removeprefix("/")
         match = _TILE.fullmatch(name)
         width = int(match["width"] or 256) if match else 0
         if match is None or not 1 <= width <= 256:
@@ -69,8 +72,9 @@ def tiles(context: Context) -> Sequence[ControllerRouterHandler]:
             exact = _read(folder / "tile" / name)
             if exact is not None:
                 return exact
-            longer = _read(folder / "tile" / full)
-            return None if longer is None or match["width"] is None else longer[: width * _HASH]
+            longer = _read(folder / "tile" / full) if match["width"] else None
+            each = _ENTRY if full.startswith("entries") else _HASH
+            return None if longer is None else longer[: width * each]
 
         data = await context.ask(find)
         if data is None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from litestar import Request, asgi, delete, get, post
-from litestar.params import Body, Parameter
+from litestar.params import Body, QueryParameter
 from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
 from kizuna.app.api.asked import as_subject, header, language, method, query
@@ -88,8 +88,8 @@ def watches(context: Context) -> Sequence[ControllerRouterHandler]:
     )
     async def unwatch(
         request: Request[Any, Any, Any],
-        subject: Annotated[str, Parameter(max_length=2048)],
-        profile: Annotated[str, Parameter(max_length=200)],
+        subject: Annotated[str, QueryParameter(max_length=2048)],
+        profile: Annotated[str, QueryParameter(max_length=200)],
     ) -> dict[str, Any]:
         await context.readers.operator(request.scope, b"")
         what = as_subject(subject)

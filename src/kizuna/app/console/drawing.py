@@ -21,10 +21,10 @@ from kizuna.model.finding import Value
 
 __all__ = ["draw", "mark", "shorten"]
 
-WIDTH: Final = 200
+WIDTH: Final = 214
 HEIGHT: Final = 56
 GAP: Final = 14
-BETWEEN: Final = 86
+BETWEEN: Final = 78
 MARGIN: Final = 14
 
 _FAMILY: Final = {
@@ -125,7 +125,7 @@ def _labels(
     return [
         f'<text class="relation" x="{_left(layout.places[key].layer) - 8:.0f}" '
         f'y="{MARGIN + top[key] - 6:.1f}" text-anchor="end">'
-        f"{escape(shorten(' · '.join(sorted(told)), 92))}</text>"
+        f"{escape(shorten(' · '.join(sorted(told)), 84))}</text>"
         for key, told in sorted(relations.items())
     ]
 
@@ -198,10 +198,12 @@ def _box(box: Box, layout: Layout, words: Words, link: Callable[[Box], str], *, 
     inner += [
         f'<rect class="face" width="{WIDTH}" height="{HEIGHT}" rx="9"/>',
         f'<g transform="translate(24 {HEIGHT / 2:.0f})">{mark(box.value)}</g>',
-        f'<text class="name" x="46" y="{HEIGHT / 2 - 4:.0f}">{escape(shorten(name, 146))}</text>',
-        f'<text class="under-name" x="46" y="{HEIGHT / 2 + 14:.0f}">'
-        f"<tspan class='word'>{escape(word)}</tspan>"
-        f"{escape(' · ' + kind) if kind else ''}</text>",
+        f'<text class="name" x="46" y="{HEIGHT / 2 - 4:.0f}">{escape(shorten(name, 164))}</text>',
+        (
+            f'<text class="under-name" x="46" y="{HEIGHT / 2 + 14:.0f}">'
+            f'<tspan class="word">{escape(word)}</tspan>'
+            f"{escape(' · ' + kind) if kind else ''}</text>"
+        ),
     ]
     group = f'<g class="{classes}" transform="translate({x:.0f} {y:.1f})">{"".join(inner)}</g>'
     address = link(box)

@@ -82,6 +82,7 @@ class Reading:
             "name": tree.get("name") or short_name(subject),
             "verdict": verdict_json(explained.verdict, lang),
             "profile_title": _words(profile.title, lang) or profile.name,
+            "names": _names(whole),
             "chain": {
                 "shown": len(folded.boxes),
                 "things": whole.things + left_out,
@@ -115,6 +116,7 @@ class Reading:
             "profile": profile.name,
             "verdict": explained.verdict.value.word,
             "at": explained.verdict.at,
+            "names": _names(chain_of(tree)[0]),
             "tree": tree,
         }
 
@@ -186,6 +188,10 @@ class Reading:
 
 def _words(by_language: Mapping[str, str], lang: str) -> str:
     return by_language.get(lang) or by_language.get("en") or next(iter(by_language.values()), "")
+
+
+def _names(chain: Chain) -> dict[str, str]:
+    return {box.key: box.name for box in chain.boxes.values()}
 
 
 def _dependent(found: Mapping[str, Any]) -> dict[str, Any]:

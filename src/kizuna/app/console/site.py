@@ -115,7 +115,7 @@ class Site:
             style = request.scope["path"] == site._style_path
             return Response(
                 site._style if style else ICON.encode(),
-                media_type="text/css; charset=utf-8" if style else "image/svg+xml",
+                media_type="text/css" if style else "image/svg+xml",
                 headers={"cache-control": "public, max-age=31536000, immutable"},
             )
 
@@ -289,7 +289,7 @@ class Site:
     def _page(self, asked: _Asked, shown: _Shown, *, here: str, twin: str) -> Response[bytes]:
         return Response(
             self._html(asked, shown, here=here, twin=asked.same(twin)),
-            media_type="text/html; charset=utf-8",
+            media_type="text/html",
             headers={
                 "content-security-policy": self.policy.decode(),
                 "content-language": asked.lang,
@@ -319,6 +319,7 @@ class Site:
             title=shown.title,
             data=shown.data,
             commands=shown.commands,
+            names=shown.data.get("names", {}),
             **shown.extra,
         ).encode()
 

@@ -24,8 +24,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "nav.label": ("Pages", "ページ"),
     "nav.language": ("日本語", "English"),
     "footer": (
-        "Every page is also JSON: add .json to its path. The API is described at {link}.",
-        "どのページも、パスに .json を付けると JSON で読めます。API の説明は {link} にあります。",
+        "Every page is also JSON. The API is described at",
+        "どのページも JSON で読めます。API の説明:",
     ),
     "equal": ("The same from the command line", "コマンドで同じ結果を得る"),
     "json": ("This page as JSON", "このページの JSON"),
@@ -85,7 +85,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "What {name} watches, and how it stands at {at}.",
         "{name} が見守る対象と、{at} 時点の判定です。",
     ),
-    "portfolio.all": ("all", "すべて"),
     "portfolio.watched": ("watched", "見守り中"),
     "portfolio.subject": ("Subject", "対象"),
     "portfolio.verdict": ("Verdict", "判定"),
@@ -166,7 +165,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "subject.statements.none": ("No statement names it.", "これに触れた記述はありません。"),
     "finding.turn": ("whose turn: {turn}", "対応する者: {turn}"),
     "finding.requirement": ("requirement {requirement}", "要件 {requirement}"),
-    "finding.about": ("about", "対象"),
     "chain.folded": ("{count} like things", "同様のもの {count} 件"),
     "chain.held-down": ("held down by what it depends on", "依存先のために下がっています"),
     "legend.part": ("part", "部品"),
@@ -176,12 +174,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # explanation, impact
     "explain.title": ("Why {name} is {value}", "{name} が「{value}」である理由"),
     "explain.lead": (
-        "Each line holds for the lines below it. The worst come first.",
+        "Each line follows from the lines below it. The worst come first.",
         "各行の判定は、その下の行から導かれます。悪いものが先に並びます。",
     ),
     "explain.again": ("explained above", "上で説明済み"),
     "explain.left-out": ("{count} more below", "ほか {count} 件"),
-    "explain.own": ("by itself: {value}", "単独では「{value}」"),
     "explain.open": ("the whole explanation", "説明の全体"),
     "impact.title": ("What depends on {name}", "{name} に依存するもの"),
     "impact.lead": (
@@ -208,7 +205,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "log.empty": ("The log is empty", "ログは空です"),
     "log.empty.next": ("Register something first:", "まず何かを登録しましょう。"),
     "log.download": ("download the checkpoint", "チェックポイントを保存"),
-    "log.hidden": ("not visible to this reader", "この閲覧者には非公開"),
     "entry.title": ("Entry {index}", "登録 {index}"),
     "entry.digest": ("statement digest", "記述のダイジェスト"),
     "entry.issuer": ("issuer", "発行者"),
@@ -267,7 +263,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "profiles.services": ("From", "述べる者"),
     "profiles.level": ("Level", "水準"),
     "profiles.fresh": ("Not older than", "鮮度"),
-    "profiles.days": ("{days} days", "{days} 日"),
     "profiles.follow": ("Relations followed", "たどる関係"),
     "profiles.counts.blocking": ("every one must hold", "すべて成り立つこと"),
     "profiles.counts.share": ("{share} must hold", "{share} 以上が成り立つこと"),
@@ -278,8 +273,6 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "level.self-declared": ("self-declared", "自己宣言"),
     "level.second-party": ("second party", "取引先確認"),
     "level.third-party": ("third party", "第三者確認"),
-    # shop
-    "scan.title": ("Is this all right?", "これは大丈夫?"),
     # problems
     "problem.title": ("That did not work", "うまくいきませんでした"),
     "problem.next": ("What to do next", "次にすること"),

@@ -135,7 +135,7 @@ def log_head(workspace: Workspace) -> dict[str, Any]:
         "origin": head.origin,
         "size": head.size,
         "root": head.root,
-        "checkpoint": note.decode() if isinstance(note, bytes) else str(note or ""),
+        "checkpoint": note.decode(),
     }
 
 

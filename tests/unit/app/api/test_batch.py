@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bodies with statements are cut at the borders of their items and never decoded."""
+
+import cbor2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kizuna.app.api.batch import read_batch, split_sequence
+from kizuna.app.api.problems import TooLarge, UnknownMedia
+from kizuna.model.errors import Malformed, Problem
+
+statements = st.builds(
+    lambda tag, header, payload, signature: (
+        (b"\xd2" if tag else b"") + cbor2.dumps([header, {}, payload, signature])
+    ),
+    st.booleans(),
+    st.binary(max_size=300),
+    st.binary(max_size=70_000),
+    st.binary(max_size=96),
+)
+
+
+@given(st.lists(statements, max_size=8))
+def test_a_sequence_is_cut_into_the_very_bytes_it_was_made_of(parts: list[bytes]):
+    assert split_sequence(b"".join(parts), limit=100) == parts
+
+
+def test_byte_strings_in_a_sequence_stand_for_their_content():
+    parts = [b"x" * 3, b"y" * 300, b"z" * 70_000]
+    assert split_sequence(b"".join(cbor2.dumps(p) for p in parts), limit=10) == parts
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_give_a_batch_or_a_problem(body: bytes):
+    for media in ("application/cose", "application/cbor-seq", "application/cbor", "text/plain"):
+        try:
+            batch = read_batch(media, body, limit=20)
+        except Problem as problem:
+            assert problem.status in (400, 413, 415)
+        else:
+            assert batch.statements
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\x9b\xff\xff\xff\xff\xff\xff\xff\xff",  # an array that claims 2^64 items
+        b"\x5b\xff\xff\xff\xff\xff\xff\xff\xff",  # a byte string that claims 2^64 bytes
+        b"\xd2" * 100,  # a hundred tags in each other
+        b"\x81" * 100 + b"\x00",
+        b"\x9f\x00\xff",  # indefinite length
+        b"\xd2\x84\x40\xa0\x40",  # ends too early
+    ],
+)
+def test_items_that_no_statement_can_be_are_refused(body: bytes):
+    with pytest.raises(Malformed) as refused:
+        split_sequence(body, limit=10)
+    assert refused.value.code == "batch.malformed"
+
+
+def test_a_map_carries_statements_with_their_documents():
+    batch = read_batch(
+        "application/cbor",
+        cbor2.dumps({"statements": [b"a", b"b"], "documents": [b"long"]}),
+        limit=5,
+    )
+    assert batch.statements == [b"a", b"b"]
+    assert list(batch.documents.values()) == [b"long"]
+
+
+def test_more_statements_than_the_bound_are_refused():
+    with pytest.raises(TooLarge) as refused:
+        read_batch("application/cbor-seq", b"\xd2\x84\x40\xa0\x40\x40" * 6, limit=5)
+    assert refused.value.about == {"limit": 5}
+
+
+def test_another_media_type_is_named():
+    with pytest.raises(UnknownMedia) as refused:
+        read_batch("text/html", b"x", limit=5)
+    assert refused.value.status == 415

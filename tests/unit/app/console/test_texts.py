@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pages speak both languages, with the same gaps to fill."""
+
+import re
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from kizuna.app import console
+from kizuna.app.console.texts import TEXTS, say
+from kizuna.model.finding import Value
+from kizuna.model.identifier import Element
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Level, Standing
+from kizuna.model.relation import Relation
+
+
+def gaps(template: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(template) if name}
+
+
+@pytest.mark.parametrize("key", TEXTS)
+def test_both_languages_say_it_with_the_same_gaps(key: str):
+    english, japanese = TEXTS[key]
+    assert english.strip()
+    assert japanese.strip()
+    assert gaps(english) == gaps(japanese)
+
+
+def test_every_word_of_the_model_has_words_for_people():
+    for prefix, words in (
+        ("value", [v.word for v in Value]),
+        ("element", list(Element)),
+        ("relation", list(Relation)),
+        ("kind", list(Kind)),
+        ("level", list(Level)),
+        ("lists", list(Standing)),
+    ):
+        for word in words:
+            assert f"{prefix}.{word}" in TEXTS
+
+
+def test_every_key_that_a_template_asks_for_exists_and_the_other_way_round():
+    folder = Path(console.__file__).parent
+    source = "".join(
+        p.read_text() for p in [*folder.glob("templates/*.html"), *folder.glob("*.py")]
+    )
+    asked = set(re.findall(r"""\bt\('([a-z.\-]+)'""", source)) | set(
+        re.findall(r"""(?:say|words)\(\s*f?"([a-z.\-]+)\"""", source)
+    )
+    exact = {key for key in asked if not key.endswith(".")}
+    assert exact <= set(TEXTS)
+    dynamic = ("value.", "element.", "relation.", "kind.", "lists.", "level.", "profiles.counts.")
+    unused = {
+        key
+        for key in TEXTS
+        if key not in exact and not key.startswith(dynamic) and f"'{key}'" not in source
+    }
+    assert unused == set()
+
+
+def test_a_missing_value_shows_as_a_dash():
+    assert "–" in say("entry.title", "en")
