@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from kizuna.model.errors import Malformed, Problem, Refused, Tampered
 from kizuna.model.identifier import Digest
-from kizuna.model.kind import Kind
+from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import Claim, Link, Links, encode_payload
 from kizuna.model.relation import Relation
-from kizuna.model.statement import Envelope
+from kizuna.model.statement import Envelope, Interval
 from kizuna.roots import base64url
 from kizuna.roots.cose import (
     MAX_ENVELOPE,
@@ -35,7 +35,7 @@ from kizuna.roots.cose import (
     sign_statement,
     with_receipts,
 )
-from kizuna.roots.identity import did_key
+from kizuna.roots.identity import did_key, event_of
 from kizuna.roots.keys import Algorithm, PublicKey
 from kizuna.roots.statement import checked
 from kizuna.roots.units import EphemeralUnit
@@ -426,6 +426,72 @@ def test_no_header_makes_the_readers_fail_in_their_own_way(header, claims, besid
             continue
         if isinstance(made, Envelope):
             assert parse_sign1(made.raw).digest == made.digest
+
+
+MEMBERS = st.sampled_from(
+    [
+        "type",
+        "level",
+        "valid_from",
+        "valid_until",
+        "claims",
+        "links",
+        "described",
+        "complete",
+        "part",
+        "list",
+        "state",
+        "services",
+        "action",
+        "target",
+        "since",
+        "key",
+        "severity",
+        "requirement",
+        "profile",
+        "until",
+        "reason",
+        "document",
+        "name",
+        "version",
+        "ext",
+        "parties",
+        "evidence",
+        "at",
+        "known",
+        "digest",
+        "value",
+    ]
+)
+JSON = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**70), 2**70),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=12),
+        st.sampled_from(
+            ["2026-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "part-of", "enrol", "granted",
+             "00" * 32, "pkg:npm/fan@1.0", "pkg:a/%zz", "urn:x:y", "did:key:z", "high"]
+        ),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(MEMBERS, inner, max_size=4)
+    ),
+    max_leaves=10,
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(list(Kind)), st.one_of(st.dictionaries(MEMBERS, JSON), st.binary()))
+def test_no_payload_makes_the_door_fail_in_its_own_way(kind: Kind, content):
+    payload = content if isinstance(content, bytes) else json.dumps(content).encode()
+    envelope = parse_sign1(signed(media_type=media_type_of(kind), payload=payload))
+    try:
+        statement = checked(envelope, KEY)
+        event_of(statement, 0, Interval(0, 0))
+    except Problem:
+        return
 
 
 def _framed(header: bytes, beside: bytes = b"\xa0") -> bytes:

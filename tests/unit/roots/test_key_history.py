@@ -264,6 +264,21 @@ def test_a_superior_can_end_a_key_that_the_owner_has_lost():
     assert mended.current(7) == (THIRD,)
 
 
+def test_the_owner_cannot_take_back_what_a_superior_said():
+    superior = did_key(FOURTH)
+    made = history(enrol(1, SECOND), enrol(2, THIRD))
+    for action in (Action.SUSPEND, Action.REVOKE, Action.COMPROMISE):
+        said = event(5, action, SECOND, FOURTH, issuer=superior)
+        ended = made.apply(said, superior=True)
+        assert SECOND not in ended.current(6)
+        assert ended.apply(event(7, Action.WITHDRAW, said.digest, THIRD)) is ended
+        assert ended.apply(event(7, Action.REINSTATE, SECOND, THIRD)).current(8) == (FIRST, THIRD)
+        mended = ended.apply(
+            event(7, Action.WITHDRAW, said.digest, FOURTH, issuer=superior), superior=True
+        )
+        assert SECOND in mended.current(8)
+
+
 def test_an_event_signed_by_an_ended_key_has_no_effect():
     made = history(rotate(5, FIRST, SECOND))
     assert made.apply(enrol(6, THIRD, FIRST)) is made

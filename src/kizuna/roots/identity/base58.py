@@ -5,7 +5,7 @@ Keeps: one value has one spelling; length is bounded, because the work grows wit
 
 Example:
     >>> encode(b"\x00kizuna"), decode("1vVJoeiba")
-    ('1vVJoeiba', b'\\x00kizuna')
+    ('1vVJoeiba', b'\x00kizuna')
 """
 
 from __future__ import annotations

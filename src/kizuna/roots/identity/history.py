@@ -185,6 +185,7 @@ class _Mark:
     index: int
     action: Action
     digest: Digest
+    issuer: SubjectId
     since: int | None = None
     ended: int = _FOR_EVER  # index of the withdrawal (or, for a suspension, the reinstatement)
 
@@ -265,7 +266,7 @@ class KeyHistory:
             return self
         signer = event.signed_by if own else None
         lives = dict(self._lives)
-        mark = _Mark(event.index, event.action, event.digest)
+        mark = _Mark(event.index, event.action, event.digest, event.issuer)
         match event.action:
             case Action.ENROL:
                 changed = _introduce(self.identity, lives, event, signer)
@@ -278,9 +279,9 @@ class KeyHistory:
                 since = event.since if event.since is not None else 0
                 changed = _mark(lives, event.target, replace(mark, since=since))
             case Action.REINSTATE:
-                changed = _reinstate(lives, event)
+                changed = _reinstate(lives, event, superior=superior)
             case Action.WITHDRAW:
-                changed = _withdraw(lives, event)
+                changed = _withdraw(lives, event, superior=superior)
             case _:
                 changed = False
         if not changed:
@@ -485,13 +486,15 @@ def _mark(lives: dict[bytes, _Life], target: bytes, mark: _Mark) -> bool:
     return True
 
 
-def _reinstate(lives: dict[bytes, _Life], event: KeyEvent) -> bool:
+def _reinstate(lives: dict[bytes, _Life], event: KeyEvent, *, superior: bool) -> bool:
     life = lives.get(event.target)
     if life is None:
         return False
     marks = tuple(
         replace(mark, ended=event.index)
-        if mark.action is Action.SUSPEND and mark.stands(event.index)
+        if mark.action is Action.SUSPEND
+        and mark.stands(event.index)
+        and (superior or mark.issuer == event.issuer)
         else mark
         for mark in life.marks
     )
@@ -499,18 +502,22 @@ def _reinstate(lives: dict[bytes, _Life], event: KeyEvent) -> bool:
     return marks != life.marks
 
 
-def _withdraw(lives: dict[bytes, _Life], event: KeyEvent) -> bool:
+def _withdraw(lives: dict[bytes, _Life], event: KeyEvent, *, superior: bool) -> bool:
     changed = False
     for name, life in lives.items():
         marks = tuple(
             replace(mark, ended=event.index)
-            if mark.digest == event.target and mark.stands(event.index)
+            if mark.digest == event.target
+            and mark.stands(event.index)
+            and (superior or mark.issuer == event.issuer)
             else mark
             for mark in life.marks
         )
         grants = tuple(
             replace(grant, ended=event.index)
-            if grant.digest == event.target and grant.index < event.index <= grant.ended
+            if grant.digest == event.target
+            and grant.index < event.index <= grant.ended
+            and (superior or grant.signed_by is not None)
             else grant
             for grant in life.grants
         )
