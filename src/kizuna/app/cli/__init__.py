@@ -13,6 +13,6 @@ __all__ = ["main"]
 
 def main() -> None:
     """Entry point of the console script."""
-    from kizuna.app.cli.run import run  # noqa: PLC0415 - keeps `import kizuna.app.cli` free
+    from kizuna.app.cli.run import run
 
     run()

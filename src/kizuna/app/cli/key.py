@@ -10,9 +10,31 @@ import typer
 from kizuna.app.cli.door import Door, command
 from kizuna.app.cli.times import instant
 
-__all__ = ["hang"]
+__all__ = ["hang", "read_jwk"]
 
 _KEY = Annotated[str, typer.Argument(metavar="KEY", help="Thumbprint, or how it begins.")]
+
+
+def read_jwk(file: str) -> dict[str, str]:
+    """A public key from a file.
+
+    Raises:
+        Malformed: ``key.not-jwk``.
+    """
+    import msgspec
+
+    from kizuna.model.errors import Malformed
+
+    try:
+        return msgspec.json.decode(Door.read(file, limit=1 << 16), type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise Malformed(
+            "key.not-jwk",
+            f"{file} holds no JSON Web Key",
+            why=str(fault),
+            hint="give a file with one public key as a JWK",
+            path=file,
+        ) from fault
 
 
 def hang(app: typer.Typer) -> None:
@@ -46,6 +68,15 @@ def hang(app: typer.Typer) -> None:
         """Make a new key and let it take over; what the old one signed keeps counting."""
         made = door.workspace().keys.rotate(algorithm)
         door.answer(made, [door.text("key.rotated", **made)])
+
+    @command(app, "enrol")
+    def enrol(
+        door: Door,
+        file: Annotated[str, typer.Argument(metavar="JWK_FILE", help="The public key as a JWK.")],
+    ) -> None:
+        """Let a further key, kept elsewhere, sign in the organisation's name from now on."""
+        made = door.workspace().keys.enrol(read_jwk(file))
+        door.answer(made, [door.text("key.enrolled", **made)])
 
     @command(app, "revoke")
     def revoke(

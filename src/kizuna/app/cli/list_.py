@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kizuna.app.cli.door import Door, command
+from kizuna.app.cli.key import read_jwk
 from kizuna.app.cli.times import instant
 
 __all__ = ["hang"]
@@ -64,18 +65,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna list add did:key:z... --role maker --scope pkg:generic/fuji --name Fuji
         """
-        import json
-
-        from kizuna.model.errors import Malformed
-
-        keys = []
-        for file in key or ():
-            try:
-                keys.append(json.loads(Door.read(file, limit=1 << 16)))
-            except ValueError as fault:
-                raise Malformed(
-                    "key.not-jwk", f"{file} holds no JSON Web Key", why=str(fault), path=file
-                ) from fault
+        keys = [read_jwk(file) for file in key or ()]
         made = door.workspace().lists.add(
             member,
             roles=role,

@@ -78,6 +78,7 @@ def hang(app: typer.Typer) -> None:
                 Door.read(bundle),
                 profile,
                 None if trust is None else Door.read(trust),
+                door.settings,
                 subject=wanted,
                 at=door.settings.clock() if moment is None else moment,
                 lists=lists,

@@ -6,14 +6,23 @@ Keeps: codes stay the same in every language; ``message`` and ``mend`` are the c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from kizuna.app.wiring.messages import render_finding, render_problem
+from kizuna.app.wiring.values import ImportOutcome, Standing
 from kizuna.model.errors import Problem
-from kizuna.model.finding import Finding
+from kizuna.model.finding import Finding, Value
 from kizuna.model.verdict import Verdict
 
-__all__ = ["finding_json", "problem_json", "verdict_json"]
+__all__ = [
+    "finding_json",
+    "import_json",
+    "problem_json",
+    "standing_json",
+    "tree_json",
+    "verdict_json",
+]
 
 
 def finding_json(finding: Finding, lang: str) -> dict[str, Any]:
@@ -60,4 +69,55 @@ def problem_json(problem: Problem, lang: str) -> dict[str, Any]:
         "hint": hint,
         "about": problem.about,
         "findings": [],
+    }
+
+
+def tree_json(node: Mapping[str, Any], lang: str) -> dict[str, Any]:
+    """A tree of reasons with words: every finding of every node in this language.
+
+    Members of a node: ``subject``, ``name``, ``element``, ``value``, ``own``, ``relation`` (how its
+    parent depends on it), ``counts``, ``findings``, ``children``, ``left_out`` (children not
+    shown), ``repeated`` (true where the node was opened further up).
+    """
+    told = {key: value for key, value in node.items() if key not in ("children", "findings")}
+    for key in ("value", "own"):
+        if isinstance(told.get(key), Value):
+            told[key] = told[key].word
+    told["findings"] = [finding_json(f, lang) for f in node.get("findings", ())]
+    told["children"] = [tree_json(child, lang) for child in node.get("children", ())]
+    return told
+
+
+def import_json(outcome: ImportOutcome, lang: str) -> dict[str, Any]:
+    """What an import came to."""
+    return {
+        "statements": list(outcome.statements),
+        "subjects": list(outcome.subjects),
+        "root": outcome.root,
+        "not_understood": list(outcome.not_understood),
+        "duplicates": outcome.duplicates,
+        "refused": [problem_json(p, lang) for p in outcome.refused],
+        "files": [
+            {
+                "name": f.name,
+                "format": f.format,
+                "root": f.root,
+                "statements": list(f.statements),
+                "not_understood": list(f.not_understood),
+            }
+            for f in outcome.files
+        ],
+    }
+
+
+def standing_json(standing: Standing) -> dict[str, Any]:
+    """One line of the portfolio."""
+    return {
+        "subject": standing.subject,
+        "name": standing.name,
+        "profile": standing.profile,
+        "verdict": standing.value.word,
+        "findings": standing.findings,
+        "next_change": standing.next_change,
+        "at": standing.at,
     }

@@ -12,7 +12,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from kizuna.model.errors import Absent, Malformed, Refused
+from kizuna.model.errors import Absent, Malformed, Problem, Refused
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Action, Status, Target
 from kizuna.roots.identity import KeyHistory, genesis_keys, key_event
@@ -101,15 +101,31 @@ class Keys:
             target=Target(key=old.id),
             key=workspace.unit.public(new).to_jwk(),
         )
+        said = workspace.sign(Kind.STATUS, workspace.identity, status)
         try:
-            digest, index = workspace.register_one(
-                workspace.sign(Kind.STATUS, workspace.identity, status)
-            )
-        except BaseException:
+            # the batch ends with a map head, which the new key must sign already
+            with workspace.signing_with(new):
+                digest, index = workspace.register_one(said)
+        except Problem:
             workspace.unit.destroy(new)
             raise
         workspace.use_key(new)
         return {"old": old.id, "new": new.id, "statement": digest, "index": index}
+
+    def enrol(self, jwk: dict[str, str]) -> dict[str, Any]:
+        """A further key of the organisation, kept elsewhere, that may sign from now on.
+
+        Raises:
+            Malformed: ``key.*``.
+        """
+        key = PublicKey.from_jwk(jwk)
+        name = key.thumbprint.hex()
+        status = Status(action=Action.ENROL, target=Target(key=name), key=key.to_jwk())
+        workspace = self._workspace
+        digest, index = workspace.register_one(
+            workspace.sign(Kind.STATUS, workspace.identity, status)
+        )
+        return {"key": name, "statement": digest, "index": index}
 
     def revoke(self, key: str, *, reason: str | None = None) -> dict[str, Any]:
         """End a key's use from now on."""

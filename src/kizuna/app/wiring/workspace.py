@@ -13,7 +13,8 @@ added; both under one lock.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -31,7 +32,7 @@ from kizuna.app.wiring.values import (
     WrittenBundle,
     quiet,
 )
-from kizuna.model.errors import Absent, Malformed
+from kizuna.model.errors import Absent, Malformed, Misconfigured
 from kizuna.model.identifier import Digest, SubjectId, canonical
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import Payload, encode_payload
@@ -65,10 +66,6 @@ class Workspace:
     """The organisation's DID."""
     list_id: SubjectId
     """The store's own trust list."""
-    unit: Unit
-    handle: Handle
-    """The key that signs in the organisation's name now."""
-    log: EvidenceLog
     store: Store
     clock: Clock
 
@@ -83,6 +80,9 @@ class Workspace:
         self.clock = settings.clock
         self._lock = threading.RLock()
         self._judge: Judge | None = None
+        self._unit: Unit | None = None
+        self._handle: Handle | None = None
+        self._described = 0
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -117,7 +117,7 @@ class Workspace:
             origin=origin,
             policy=policy,
         )
-        workspace._begin(now)
+        workspace._begin()
         return workspace
 
     @classmethod
@@ -152,14 +152,89 @@ class Workspace:
             self._judge.close()
         self.store.close()
 
+    def bind_unit(self, unit: Unit) -> None:
+        """Use this unit (construction only)."""
+        self._unit = unit
+
+    def bind_store(self, store: Store) -> None:
+        """Use this store (construction only)."""
+        self.store = store
+
+    @property
+    def log(self) -> EvidenceLog:
+        """The evidence log."""
+        return self.store.log
+
+    @property
+    def unit(self) -> Unit:
+        """Where the private keys are; opened when first needed."""
+        with self._lock:
+            if self._unit is None:
+                self._unit = self.folder.open_unit(self.settings.passphrase)
+            return self._unit
+
+    @property
+    def handle(self) -> Handle:
+        """The key that signs in the organisation's name now.
+
+        Another process may have let a new key take over: then the description on disk changed.
+        """
+        with self._lock:
+            self._notice_rotation()
+            if self._handle is None or self._handle.id != self.description.key:
+                self._handle = self._find_handle()
+            return self._handle
+
     def use_key(self, handle: Handle) -> None:
         """Sign with this key from now on, and remember it."""
         with self._lock:
-            self.handle = handle
+            self._handle = handle
             self.description = msgspec.structs.replace(self.description, key=handle.id)
             self.folder.write_description(self.description)
+            self._described = self.folder.description_file.stat().st_mtime_ns
 
-    def _begin(self, now: int) -> None:
+    @contextmanager
+    def signing_with(self, handle: Handle) -> Iterator[None]:
+        """Sign with this key for a while; on failure the former one signs again."""
+        with self._lock:
+            before, self._handle = self.handle, handle
+            described = self.description
+            self.description = msgspec.structs.replace(described, key=handle.id)
+        try:
+            yield
+        except BaseException:
+            with self._lock:
+                self._handle, self.description = before, described
+            raise
+
+    def _notice_rotation(self) -> None:
+        try:
+            changed = self.folder.description_file.stat().st_mtime_ns
+        except OSError:
+            return  # not written yet: the store is being made
+        if changed != self._described:
+            before = self._described
+            self._described = changed
+            if before:
+                self.description = self.folder.describe()
+
+    def _find_handle(self) -> Handle:
+        wanted = self.description.key
+        for again in (False, True):
+            if again:  # the key may be newer than the unit that was read
+                self._unit = self.folder.open_unit(self.settings.passphrase)
+            for handle in self.unit.handles():
+                if handle.id == wanted:
+                    return handle
+        raise Misconfigured(
+            "store.key-missing",
+            "the organisation's key is not among the keys of this folder",
+            why="the key file belongs to another store, or is older than kizuna.json",
+            hint="restore the key file from a backup",
+            path=str(self.folder.keys),
+        )
+
+    def _begin(self) -> None:
         """The organisation's first words: it is a member of its own list, as itself."""
         from kizuna.record.lists import Role, grant, service_for
 
@@ -295,7 +370,7 @@ class Workspace:
                 status = Status(action=Action.WITHDRAW, target=Target(statement=digest.hex()))
                 prepared.statements.append(self.sign(Kind.STATUS, subject, status))
         results = self.register(prepared.statements, prepared.documents, progress=progress)
-        receipts = [self.store.receipt(r.digest) for r in results if isinstance(r, Accepted)]
+        receipts = self.store.receipts([r.digest for r in results if isinstance(r, Accepted)])
         return outcome_of(prepared, results, receipts)
 
     def publish(
@@ -557,7 +632,7 @@ class Workspace:
         self.close()
 
 
-_BATCH = 2_000
+_BATCH = 4_096
 _HEX = frozenset("0123456789abcdef")
 
 

@@ -1,0 +1,406 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The log as commands use it: checkpoints, proofs, checks, mirrors, witnesses.
+
+Keeps: 1. Checking a proof uses the verifier's anchors, never keys that came with it. 2. A mirror and
+a witness are told by their operator which log they watch and which keys it has. 3. A witness has
+its own folder and its own key.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+from kizuna.app.wiring.network import checked_url, fetch
+from kizuna.app.wiring.settings import Settings
+from kizuna.app.wiring.values import Progress, quiet
+from kizuna.model.errors import Absent, Malformed, Refused
+from kizuna.model.identifier import Digest
+from kizuna.model.trust import Anchors, LogAnchor
+from kizuna.model.verdict import Known
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.model.statement import Registered
+    from kizuna.record.log.fsck import Fault
+
+__all__ = [
+    "add_cosignature",
+    "audit",
+    "check",
+    "checkpoint",
+    "fsck",
+    "make_mirror",
+    "prove",
+    "read_checkpoint",
+    "source_of",
+    "witness",
+]
+
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_WITNESS_LABEL: Final = "witness"
+_FIRST_PROOF_LINE: Final = b"c2sp.org/tlog-proof@"
+
+
+def read_checkpoint(data: bytes) -> Known:
+    """Origin, size and root of a checkpoint file; nobody's word is taken for it.
+
+    Raises:
+        Malformed: ``log.note-malformed``, ``log.checkpoint-malformed``.
+    """
+    from kizuna.record.log import parse_checkpoint
+    from kizuna.record.log.note import parse_note
+
+    return parse_checkpoint(parse_note(data).text).known
+
+
+def checkpoint(workspace: Workspace) -> dict[str, Any]:
+    """The last published checkpoint."""
+    known = workspace.head()
+    note = workspace.log.checkpoint()
+    return {
+        "origin": known.origin,
+        "size": known.size,
+        "root": known.root,
+        "published_at": workspace.log.published_at,
+        "keys": [key.vkey for key in workspace.log.keys],
+        "checkpoint": note.decode(),
+    }
+
+
+def prove(workspace: Workspace, which: str) -> dict[str, Any]:
+    """That one entry, named by index or digest, is in the log.
+
+    Raises:
+        Absent: ``statement.unknown``, ``log.not-published``. Malformed: ``log.entry-unnamed``.
+    """
+    from kizuna.record.log.proof import LogProof
+
+    found = _entry(workspace, which)
+    size = workspace.log.published_size
+    proof = LogProof(
+        found.index,
+        workspace.log.inclusion(found.index, size),
+        workspace.log.note(size).to_bytes(),
+    )
+    return {
+        "index": found.index,
+        "digest": found.statement.digest.hex(),
+        "size": size,
+        "root": workspace.log.root(size).hex(),
+        "proof": proof.to_bytes().decode(),
+        "receipt": base64.b64encode(workspace.log.receipt(found.index, size)).decode(),
+    }
+
+
+def check(data: bytes, anchors: Anchors, *, entry: str | None) -> dict[str, Any]:
+    """Judge a checkpoint, a proof of inclusion, or a transparent statement, with these anchors.
+
+    Raises:
+        Tampered: ``log.*`` where it does not hold. Malformed: where it is none of the three.
+        Absent: ``log.not-accepted`` where the anchors do not name its log.
+    """
+    from kizuna.record.log import read_checkpoint as judged
+
+    if data.startswith(_FIRST_PROOF_LINE):
+        return _check_proof(data, anchors, entry)
+    if data[:1] in (b"\xd2", b"\x84"):
+        return _check_transparent(data, anchors)
+    known = read_checkpoint(data)
+    signed = judged(data, _anchor_of(anchors, known.origin), anchors.witnesses)
+    return {
+        "what": "checkpoint",
+        "origin": known.origin,
+        "size": known.size,
+        "root": known.root,
+        "quorum": signed.quorum,
+        "quorum_asked": anchors.quorum,
+    }
+
+
+def fsck(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]:
+    """Compute log and map again from the ground up; ``problems`` is empty where all holds."""
+    from kizuna.record.log.fsck import check_log, check_map
+    from kizuna.record.log.keys import keys_of
+    from kizuna.record.log.map_head import read_map_head
+
+    store, log = workspace.store, workspace.log
+    reader = store.reader()
+    rows = [row for page in reader.all() for row in page]
+    report = check_log(
+        log.path,
+        log.anchor(),
+        witnesses=workspace.anchors().witnesses,
+        expected=(row.statement.digest for row in rows),
+        progress=lambda done, total: progress("phase.checking", done, total),
+    )
+    problems = [_fault(f) for f in report.faults]
+    if rows:
+        head = read_map_head(rows[-1].statement, log.origin, rows[-1].index)
+        pairs = (
+            (key, row.index, bytes(row.statement.digest))
+            for row in rows[:-1]
+            for key in _stored_or_computed(store, row, keys_of)
+        )
+        problems += [
+            _fault(f) for f in check_map(workspace.folder.map, pairs, head.size, head.root)
+        ]
+    return {
+        "origin": log.origin,
+        "size": report.size,
+        "root": report.root,
+        "files": report.files,
+        "checkpoints": report.checkpoints,
+        "problems": problems,
+    }
+
+
+def audit(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]:
+    """Replay every statement against every logged map head."""
+    from kizuna.record.log.audit import audit_map
+
+    store = workspace.store
+    size = workspace.head().size
+    with TemporaryDirectory(prefix="kizuna-audit-") as scratch:
+        report = audit_map(
+            workspace.log.origin,
+            store.reader().all(),
+            workspace.log.entries(),
+            scratch,
+            progress=lambda done: progress("phase.checking", done, size),
+        )
+    return {
+        "origin": report.origin,
+        "entries": report.entries,
+        "heads": report.heads,
+        "on_trust": report.on_trust,
+        "holds": report.holds,
+        "problems": [_fault(f) for f in report.faults],
+    }
+
+
+def source_of(where: str) -> Callable[[str], bytes]:
+    """The files of a log in a folder, or at an address."""
+    from kizuna.record.log.tiles import directory
+
+    if not where.startswith(("http://", "https://")):
+        folder = Path(where)
+        return directory(folder / "log" if (folder / "kizuna.json").is_file() else folder)
+    base = checked_url(where)
+
+    def take(name: str) -> bytes:
+        return fetch(f"{base}/{name}", limit=16 << 20)
+
+    return take
+
+
+def make_mirror(
+    where: str, into: str, anchors: Anchors, *, progress: Progress = quiet
+) -> dict[str, Any]:
+    """Bring a mirror up to the log's present checkpoint."""
+    from kizuna.record.log.mirror import mirror
+
+    source = source_of(where)
+    origin = read_checkpoint(source("checkpoint")).origin
+    brought = mirror(
+        source,
+        into,
+        _anchor_of(anchors, origin),
+        witnesses=anchors.witnesses,
+        progress=lambda done, total: progress("phase.copying", done, total),
+    )
+    return {
+        "origin": brought.checkpoint.origin,
+        "size": brought.checkpoint.size,
+        "root": brought.checkpoint.known.root,
+        "added": brought.added,
+        "witnesses": [name for name, _ in brought.witnesses],
+        "folder": into,
+    }
+
+
+def witness(
+    folder: str, where: str, anchors: Anchors, settings: Settings, *, name: str | None
+) -> dict[str, Any]:
+    """Look at a log, check that it only grew, cosign its checkpoint.
+
+    Raises:
+        Malformed: ``witness.name``. Tampered: ``log.rolled-back``, ``log.forked`` ...
+    """
+    from kizuna.record.log.signer import Signer
+    from kizuna.record.log.witness import Witness
+    from kizuna.roots.keys import Algorithm
+    from kizuna.roots.units import Unit
+
+    home = Path(folder)
+    described = home / "witness.json"
+    unit: Unit
+    if described.is_file():
+        told = json.loads(described.read_text(encoding="utf-8"))
+        unit = _witness_folder(home).open_unit(settings.passphrase)
+        handle = next(h for h in unit.handles() if h.label == _WITNESS_LABEL)
+        chosen = str(told["name"])
+    else:
+        if not name:
+            raise Malformed(
+                "witness.name",
+                "a new witness needs a name",
+                hint="give it one that is yours alone: --name witness.example",
+            )
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unit = _witness_folder(home).create_unit(settings.passphrase)
+        handle = unit.generate(Algorithm.EDDSA, _WITNESS_LABEL)
+        chosen = name
+    observer = Witness(home / "state", Signer(chosen, unit, handle), anchors.logs)
+    if not described.is_file():
+        described.write_text(json.dumps({"name": chosen}), encoding="utf-8")
+    source = source_of(where)
+    seen = read_checkpoint(source("checkpoint"))
+    lines = observer.observe(source, seen.origin, settings.clock())
+    return {
+        "name": chosen,
+        "key": observer.anchor.key,
+        "origin": seen.origin,
+        "size": seen.size,
+        "root": seen.root,
+        "cosignature": "".join(line.line() for line in lines),
+    }
+
+
+def add_cosignature(workspace: Workspace, lines: bytes) -> dict[str, Any]:
+    """Keep a witness's answer beside the log's checkpoint.
+
+    Raises:
+        Refused: ``log.no-witness`` where none of the lines is of a believed witness.
+    """
+    from kizuna.record.log import NoteKey
+
+    witnesses = [NoteKey.parse(w.key) for w in workspace.anchors().witnesses]
+    kept = workspace.log.add_cosignatures(lines, witnesses)
+    if not kept:
+        raise Refused(
+            "log.no-witness",
+            "no line is the cosignature of a witness that is believed here",
+            hint="believe the witness first: `kizuna trust witness VKEY`",
+        )
+    return {"kept": kept, **checkpoint(workspace)}
+
+
+def _witness_folder(home: Path):  # noqa: ANN202 - a Folder
+    from kizuna.app.wiring.folder import Folder
+
+    return Folder(home)
+
+
+def _stored_or_computed(store: Any, row: Registered, keys_of: Callable[..., Any]) -> Any:  # noqa: ANN401
+    """Keys of a row; those stored at registration where its document is gone."""
+    del store
+    return keys_of(row.statement)
+
+
+def _entry(workspace: Workspace, which: str) -> Registered:
+    reader = workspace.store.reader()
+    found: Registered | None = None
+    if _HEX64.fullmatch(which):
+        digest = Digest(bytes.fromhex(which))
+        found = reader.by_digests([digest]).get(digest)
+    elif which.isdigit() and len(which) < 16:
+        found = next(iter(reader.by_indices([int(which)])), None)
+    else:
+        raise Malformed(
+            "log.entry-unnamed",
+            f"neither an index nor a digest: {which[:80]!r}",
+            hint="give a number, or 64 lower-case hexadecimal digits",
+            value=which[:80],
+        )
+    if found is None:
+        raise Absent(
+            "statement.unknown",
+            f"no statement {which[:16]} here",
+            hint="check the number or digest, and which store registered it",
+            statement=which[:64],
+        )
+    return found
+
+
+def _anchor_of(anchors: Anchors, origin: str) -> LogAnchor:
+    for anchor in anchors.logs:
+        if anchor.origin == origin:
+            return anchor
+    raise Absent(
+        "log.not-accepted",
+        f"the log {origin} is not among those that are believed",
+        why="the trust file names " + (", ".join(a.origin for a in anchors.logs) or "none"),
+        hint="add its key: `kizuna trust import FILE` with a file of its operator that you checked",
+        origin=origin[:200],
+    )
+
+
+def _check_proof(data: bytes, anchors: Anchors, entry: str | None) -> dict[str, Any]:
+    from kizuna.record.log.proof import check_proof, read_proof
+
+    if entry is None or not _HEX64.fullmatch(entry):
+        raise Malformed(
+            "log.entry-unnamed",
+            "a proof shows one entry: which?",
+            hint="give the statement's digest with --entry",
+            value=entry or "",
+        )
+    proof = read_proof(data)
+    anchor = _anchor_of(anchors, read_checkpoint(proof.note).origin)
+    signed = check_proof(
+        proof,
+        bytes.fromhex(entry),
+        anchor,
+        witnesses=anchors.witnesses,
+        quorum=anchors.quorum,
+    )
+    found = signed.checkpoint
+    return {
+        "what": "proof",
+        "origin": found.origin,
+        "size": found.size,
+        "root": found.known.root,
+        "index": proof.index,
+        "entry": entry,
+        "quorum": signed.quorum,
+        "quorum_asked": anchors.quorum,
+    }
+
+
+def _check_transparent(data: bytes, anchors: Anchors) -> dict[str, Any]:
+    from kizuna.record.log import NoteKey, check_receipt, read_receipt
+    from kizuna.roots.cose import parse_sign1
+
+    envelope = parse_sign1(data)
+    held = []
+    for raw in envelope.receipts:
+        receipt = read_receipt(raw)
+        anchor = _anchor_of(anchors, receipt.origin or "")
+        keys = [NoteKey.parse(text).public for text in anchor.keys]
+        key = next((k for k in keys if k.thumbprint == receipt.key_id), None)
+        if key is None:
+            raise Absent(
+                "log.not-accepted",
+                f"a receipt of {receipt.origin} is signed with a key that is not believed",
+                hint="check the log's keys in the trust file",
+                origin=receipt.origin or "",
+            )
+        root = check_receipt(receipt, envelope.digest, key)
+        held.append({"origin": anchor.origin, "root": root.hex()})
+    if not held:
+        raise Absent(
+            "log.no-receipt",
+            "the statement carries no receipt",
+            hint="ask the store for the transparent statement: `kizuna statement show --out FILE`",
+        )
+    return {"what": "statement", "digest": envelope.digest.hex(), "receipts": held}
+
+
+def _fault(fault: Fault) -> dict[str, str]:
+    return {"code": fault.code, "what": fault.what, "where": fault.where}

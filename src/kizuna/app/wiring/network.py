@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The network, as commands use it: bounded, explicit, never in the background.
+
+Keeps: 1. An address is only asked where a person named it. 2. Answers are bounded in size and time;
+redirects to another host are not followed. 3. What goes wrong is a ``Problem`` with the address.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from kizuna.model.errors import Absent, Malformed, Problem, Refused, Unavailable
+
+__all__ = ["ask", "checked_url", "fetch"]
+
+_TIMEOUT: Final = 30.0
+_LIMIT: Final = 64 << 20
+
+
+def checked_url(url: str) -> str:
+    """An http(s) address without the slash at its end.
+
+    Raises:
+        Malformed: ``request.address``.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+        raise Malformed(
+            "request.address",
+            f"not an address of a store: {url[:120]!r}",
+            hint="write it as https://host or http://host:port",
+            url=url[:120],
+        )
+    return url.rstrip("/")
+
+
+def fetch(url: str, *, limit: int = _LIMIT) -> bytes:
+    """The bytes at an address.
+
+    Raises:
+        Absent: ``request.absent``. Unavailable: ``request.unreachable``, ``request.failed``.
+        Malformed: ``request.too-large``.
+    """
+    status, body = _exchange("GET", url, b"", {}, limit)
+    if status == 404:  # noqa: PLR2004 - RFC 9110
+        raise Absent("request.absent", f"nothing is at {url}", hint="check the address", url=url)
+    if status != 200:
+        raise _failed(url, status, body)
+    return body
+
+
+def ask(
+    method: str, url: str, body: bytes, headers: Mapping[str, str], *, limit: int = _LIMIT
+) -> Any:  # noqa: ANN401 - JSON
+    """Send a request whose answer is JSON; a problem of the other side is raised as ours.
+
+    Raises:
+        Refused, Absent, Unavailable: with the code that the other side gave.
+    """
+    status, answer = _exchange(method, url, body, headers, limit)
+    try:
+        told = json.loads(answer)
+    except ValueError:
+        told = None
+    if 200 <= status < 300 and told is not None:  # noqa: PLR2004
+        return told
+    if isinstance(told, dict) and isinstance(told.get("code"), str):
+        kind: type[Problem] = {404: Absent, 503: Unavailable}.get(status, Refused)
+        raise kind(
+            told["code"][:80],
+            str(told.get("detail") or told.get("title") or told["code"])[:500],
+            hint=str(told.get("hint", ""))[:500],
+        )
+    raise _failed(url, status, answer)
+
+
+def _exchange(
+    method: str, url: str, body: bytes, headers: Mapping[str, str], limit: int
+) -> tuple[int, bytes]:
+    parts = urlsplit(checked_url(url))
+    host = parts.hostname or ""
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        connection = http.client.HTTPSConnection(
+            host, parts.port, timeout=_TIMEOUT, context=ssl.create_default_context()
+        )
+    else:
+        connection = http.client.HTTPConnection(host, parts.port, timeout=_TIMEOUT)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request(method, target, body or None, dict(headers))
+        answer = connection.getresponse()
+        data = answer.read(limit + 1)
+    except (OSError, http.client.HTTPException) as fault:
+        raise Unavailable(
+            "request.unreachable",
+            f"cannot reach {host}",
+            why=str(fault) or type(fault).__name__,
+            hint="check the address and the network, then try again",
+            url=url,
+        ) from fault
+    finally:
+        connection.close()
+    if len(data) > limit:
+        raise Malformed(
+            "request.too-large",
+            f"{url} answers with more than {limit >> 20} MiB",
+            hint="check that this is the right address",
+            url=url,
+            limit=limit >> 20,
+        )
+    return answer.status, data
+
+
+def _failed(url: str, status: int, body: bytes) -> Unavailable:
+    return Unavailable(
+        "request.failed",
+        f"{url} answered {status}",
+        why=body[:200].decode("utf-8", "replace"),
+        hint="check that this is the address of a kizuna store, then try again",
+        url=url,
+        status=status,
+    )
