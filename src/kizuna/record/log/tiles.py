@@ -535,6 +535,15 @@ def _flushers() -> ThreadPoolExecutor:
         return _pool
 
 
+def _forget_flushers() -> None:
+    """A forked child has none of its parent's threads."""
+    global _pool, _pool_lock
+    _pool, _pool_lock = None, Lock()
+
+
+os.register_at_fork(after_in_child=_forget_flushers)
+
+
 def _create(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
 

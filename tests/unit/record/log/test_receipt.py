@@ -87,7 +87,7 @@ def test_growth_has_a_receipt_too(grown, signer, digests):
         check_consistency_receipt(inclusion, first, grown.root(), signer.public)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_no_flipped_bit_goes_through(data):
     unit = EphemeralUnit(b"flip")
