@@ -291,8 +291,7 @@ def claim_values(values: Mapping[str, object]) -> dict[str, Any]:
     """
     made: dict[str, Any] = {}
     for name, value in values.items():
-        key = clean(name, 200)
-        if not key:
+        if value is None or value == "" or not (key := clean(name, 200)):
             continue
         if isinstance(value, list | tuple):
             items = [item for one in value[:100] if (item := _scalar(one)) not in (None, "")]

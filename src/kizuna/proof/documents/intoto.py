@@ -235,6 +235,7 @@ def _read_statement(
     sort = _KNOWN_PREDICATES.get(kind) or machine_name(
         kind.removeprefix("https://").removeprefix("http://")
     )
+    sort = sort or f"predicate:{digest_of(kind.encode()).hex()[:16]}"
     said = _predicate_claims(sort, kind, predicate)
     about = {**said, "predicate_type": kind, **_signature_claims(judged)}
     if not said and predicate:
@@ -438,7 +439,7 @@ def _read_layout(
             "name": clean(step.get("name"), 200),
             "command": [clean(str(word), 1000) for word in _list(step.get("expected_command"))],
             "keys": [clean(str(key), 200) for key in _list(step.get("pubkeys"))],
-            "threshold": step.get("threshold") if isinstance(step.get("threshold"), int) else 1,
+            "threshold": _threshold(step.get("threshold")),
         }
         for step in _list(signed.get("steps"))
         if isinstance(step, dict)
@@ -462,7 +463,7 @@ def _read_layout(
 
 
 def _keys(listed: Json) -> dict[str, PublicKey]:
-    """The public keys that a layout lists for the links of its steps; unusable ones are left out."""
+    """The public keys that a layout lists for its links; unusable ones are left out."""
     made: dict[str, PublicKey] = {}
     for key_id, entry in list(listed.items())[:1000]:
         text = _mapping(_mapping(entry).get("keyval")).get("public")
@@ -581,6 +582,14 @@ def _mapping(value: object) -> Json:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _threshold(value: object) -> int:
+    """How many must sign; what is no such number asks for more than can ever sign."""
+    if value is None:
+        return 1
+    sound = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 10_000
+    return int(str(value)) if sound else 10_000
 
 
 def _unknown(value: Mapping[str, Any], known: frozenset[str], where: str) -> list[Remark]:

@@ -160,14 +160,10 @@ class _Reading:
                 raise _fault(f"/{member}", f"{member} is missing")
         if not isinstance(document.get("creationInfo"), dict):
             raise _fault("/creationInfo", "creationInfo is missing")
-        for member in ("packages", "files", "snippets", "relationships", "externalDocumentRefs",
-                       "documentDescribes"):  # fmt: skip
-            if not isinstance(document.get(member, []), list):
-                raise _fault(f"/{member}", "a list")
 
     def _outer_documents(self) -> dict[str, str]:
         made: dict[str, str] = {}
-        for place, entry in enumerate(self.document.get("externalDocumentRefs") or ()):
+        for place, entry in enumerate(_listed(self.document, "externalDocumentRefs", "")):
             if not isinstance(entry, dict):
                 raise _fault(f"/externalDocumentRefs/{place}", "an object")
             label, address = entry.get("externalDocumentId"), entry.get("spdxDocument")
@@ -179,12 +175,12 @@ class _Reading:
         """Everything the document says."""
         document, bill = self.document, self.bill
         self._remark_unknown(document, _DOCUMENT, "")
-        for place, entry in enumerate(document.get("packages") or ()):
+        for place, entry in enumerate(_listed(document, "packages", "")):
             self._package(entry, f"/packages/{place}")
-        for place, entry in enumerate(document.get("files") or ()):
+        for place, entry in enumerate(_listed(document, "files", "")):
             self._file(entry, f"/files/{place}")
-        for place, entry in enumerate(document.get("packages") or ()):
-            for spot, file in enumerate(entry.get("hasFiles") or ()):
+        for place, entry in enumerate(_listed(document, "packages", "")):
+            for spot, file in enumerate(_listed(entry, "hasFiles", f"/packages/{place}")):
                 where = f"/packages/{place}/hasFiles/{spot}"
                 part = self._resolve(file, where)
                 if part is not None:
@@ -241,7 +237,7 @@ class _Reading:
             raise _fault(f"{where}/name", "a package has a name")
         found: list[SubjectId] = []
         claims: dict[str, object] = {}
-        for place, outer in enumerate(entry.get("externalRefs") or ()):
+        for place, outer in enumerate(_listed(entry, "externalRefs", where)):
             if not isinstance(outer, dict):
                 raise _fault(f"{where}/externalRefs/{place}", "an object")
             kind = str(outer.get("referenceType", "")).rpartition("/")[2]
@@ -356,13 +352,13 @@ class _Reading:
 
     def _hashes(self, entry: Json, where: str) -> dict[str, str]:
         made: dict[str, str] = {}
-        for place, one in enumerate(entry.get("checksums") or ()):
+        for place, one in enumerate(_listed(entry, "checksums", where)):
             here = f"{where}/checksums/{place}"
             if not isinstance(one, dict):
                 raise _fault(here, "an object")
-            algorithm, value = one.get("algorithm"), str(one.get("checksumValue", "")).lower()
+            algorithm, value = str(one.get("algorithm")), str(one.get("checksumValue", "")).lower()
             if algorithm not in _ALGORITHMS:
-                raise _fault(f"{here}/algorithm", f"{str(algorithm)[:40]!r} is no algorithm")
+                raise _fault(f"{here}/algorithm", f"{algorithm[:40]!r} is no algorithm")
             if not re.fullmatch(r"[0-9a-f]+", value):
                 raise _fault(f"{here}/checksumValue", "not hexadecimal")
             if 32 <= len(value) <= 128:
@@ -392,11 +388,11 @@ class _Reading:
 
     def _described(self) -> list[SubjectId]:
         made: dict[SubjectId, None] = {}
-        for place, reference in enumerate(self.document.get("documentDescribes") or ()):
+        for place, reference in enumerate(_listed(self.document, "documentDescribes", "")):
             subject = self._resolve(reference, f"/documentDescribes/{place}")
             if subject is not None:
                 made[subject] = None
-        for place, entry in enumerate(self.document.get("relationships") or ()):
+        for place, entry in enumerate(_listed(self.document, "relationships", "")):
             where = f"/relationships/{place}"
             if not isinstance(entry, dict):
                 raise _fault(where, "an object")
@@ -416,7 +412,7 @@ class _Reading:
 
     def _relationships(self) -> None:
         bill, own = self.bill, self.document["SPDXID"]
-        for place, entry in enumerate(self.document.get("relationships") or ()):
+        for place, entry in enumerate(_listed(self.document, "relationships", "")):
             where = f"/relationships/{place}"
             first, second = entry["spdxElementId"], entry["relatedSpdxElement"]
             kind = entry["relationshipType"]
@@ -489,6 +485,18 @@ class _Reading:
             ),
             evidence=[Reference(sha256=digest_of(self.source.data).hex(), media_type=_MEDIA_TYPE)],
         )
+
+
+def _listed(entry: Json, member: str, where: str) -> list[Any]:
+    """A member that is a list, or nothing.
+
+    Raises:
+        Malformed: ``document.shape``.
+    """
+    value = entry.get(member)
+    if value is not None and not isinstance(value, list):
+        raise _fault(f"{where}/{member}", "a list")
+    return value or []
 
 
 def _said(value: object) -> str:
