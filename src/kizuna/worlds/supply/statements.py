@@ -185,13 +185,20 @@ class Speech:
             yield self._review(number, at, exploitable=0)
 
     def _goods(self) -> Iterator[Draft]:
-        """Bills of assemblies and catalogues of leaves, mixed in time."""
+        """Bills of assemblies and catalogues of leaves, mixed in time. A leaf of which nobody says
+        who made it is described by itself.
+        """
         catalogues = self._catalogues()
-        users = np.flatnonzero(self._shape.has_parts)
-        last = len(users)
+        alone = np.concatenate(
+            (
+                np.flatnonzero(self._shape.has_parts),
+                self._faults.components_with(Fault.UNMADE),
+            )
+        )
+        last = len(alone)
         for what, at in self._drawn(np.arange(last + len(catalogues)), 6, -99, -10):
             if what < last:
-                yield self._bill(int(users[what]), at)
+                yield self._bill(int(alone[what]), at)
             else:
                 maker, leaves, part = catalogues[what - last]
                 yield self._catalogue(maker, leaves, part, at)
@@ -352,7 +359,7 @@ class Speech:
         )
 
     def _bill(self, number: int, at: int) -> Draft:
-        """All parts of an assembly, who made it, and what it is."""
+        """All parts of one thing, who made it, and what it is."""
         cast, fault = self._cast, self._faults.of_component(number)
         begin, end = int(self._begin[number]), int(self._begin[number + 1])
         links = [
@@ -367,14 +374,16 @@ class Speech:
             )
         ]
         maker = cast.organisations[int(self._shape.maker[number])]
-        links.append(Link(relation=Relation.MADE_BY, object=maker.id))
+        if fault is not Fault.UNMADE:
+            links.append(Link(relation=Relation.MADE_BY, object=maker.id))
         if fault is Fault.SILENT_PART:
             links.append(Link(relation=Relation.PART_OF, subject=cast.unheard_part(number)))
         elif fault is Fault.SILENT_MAKER:
             links.append(Link(relation=Relation.MADE_BY, object=cast.unheard_maker(number)))
+        element = Element.SYSTEM if begin < end else None
         bill = Links(
             links=links,
-            described=[self._described(number, Element.SYSTEM, None, fault)],
+            described=[self._described(number, element, None, fault)],
             complete=[] if fault is Fault.INCOMPLETE else [Relation.PART_OF],
         )
         return self._draft(maker, Kind.LINK, cast.component(number), bill, at)
@@ -402,10 +411,11 @@ class Speech:
         described = [Described(element=Element.ORGANIZATION, name=party.title["en"])]
         for number in leaves.tolist():
             fault = self._faults.of_component(number)
+            if fault is Fault.UNMADE:
+                continue
             subject = cast.component(number)
             described.append(self._described(number, None, subject, fault))
-            if fault is not Fault.UNMADE:
-                links.append(Link(relation=Relation.MADE_BY, subject=subject, object=party.id))
+            links.append(Link(relation=Relation.MADE_BY, subject=subject, object=party.id))
             if self._shape.aliased[number]:
                 links.append(
                     Link(relation=Relation.SAME_AS, subject=cast.alias(number), object=subject)
