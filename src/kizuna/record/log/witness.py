@@ -2,11 +2,11 @@
 """A witness: somebody else who has seen the log grow, and only grow.
 
 Keeps: 1. A checkpoint is cosigned only if a key that the witness accepts signed it and a proof
-shows that it continues the last one cosigned for that log. 2. What was cosigned is on disk before the
-cosignature leaves, and a larger tree never gives way to a smaller one: one lock a witness, held
-from reading the state to writing it. 3. A signed checkpoint that contradicts the last one is kept
-as evidence. 4. Nothing else is promised: what the leaves say, or that the map is right, is not
-(see ``audit``).
+shows that it continues the last one cosigned for that log. 2. What was cosigned is on disk before
+the cosignature leaves, and a larger tree never gives way to a smaller one: one lock a witness,
+held from reading the state to writing it. 3. A signed checkpoint that contradicts the last one is
+kept as evidence. 4. Nothing else is promised: what the leaves say, or that the map is right, is
+not (see ``audit``).
 Standard: C2SP tlog-witness v1.0.0 (bodies and status codes; no transport), tlog-cosignature v1.
 """
 
@@ -54,9 +54,10 @@ class Answer:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
 class _Conflict(Exception):  # noqa: N818 - not an error: the protocol's way to tell the size
-    size: int
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
 
 
 def request_body(old: int, proof: Sequence[bytes], note: bytes) -> bytes:
