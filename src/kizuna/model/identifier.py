@@ -36,7 +36,8 @@ MAX_IDENTIFIER: Final = 2048
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.+)", re.DOTALL)
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f<>\"{}|\\^`\u0080-\u009f\u2028\u2029\ufeff]")
 _PLAIN_PACKAGE = re.compile(
-    r"pkg:(?!pypi/)[a-z][a-z0-9+.-]*(?:/[a-z0-9.-]+){1,3}(?:@[A-Za-z0-9.-]+)?"
+    r"pkg:(?:npm/(?:%40[a-z0-9][a-z0-9.-]*/)?|(?:cargo|composer|gem|generic|github|maven)/)"
+    r"[a-z0-9][a-z0-9.-]*(?:/[a-z0-9][a-z0-9.-]*)?(?:@[A-Za-z0-9][A-Za-z0-9.-]*)?"
 )
 _AUTHORITY = re.compile(r"//([^/?#]*)(.*)", re.DOTALL)
 
@@ -73,7 +74,7 @@ def canonical(text: str) -> SubjectId:
         Malformed: ``identifier.malformed`` when it is no absolute URI, is too long, or holds
             spaces, controls or characters that look like others.
     """
-    if _PLAIN_PACKAGE.fullmatch(text) and "/." not in text and len(text) <= MAX_IDENTIFIER:
+    if _PLAIN_PACKAGE.fullmatch(text) and len(text) <= MAX_IDENTIFIER:
         return SubjectId(text)  # already canonical: the common case, without the full PURL parser
     match = _SCHEME.fullmatch(text)
     if match is None or len(text) > MAX_IDENTIFIER or _FORBIDDEN.search(text):

@@ -2,6 +2,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from packageurl import PackageURL
 
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import MAX_IDENTIFIER, canonical
@@ -49,3 +50,21 @@ def test_canonical_is_idempotent_or_refuses(text):
     except Malformed:
         return
     assert canonical(once) == once
+
+
+@given(
+    st.from_regex(
+        r"\Apkg:(npm|cargo|composer|gem|generic|github|maven)/"
+        r"(%40[a-z0-9.-]{1,4}/|[a-z0-9.-]{1,4}/)?[a-z0-9.-]{1,4}(@[A-Za-z0-9.-]{1,4})?\Z"
+    )
+)
+def test_the_short_way_for_plain_package_names_agrees_with_the_full_parser(text):
+    try:
+        expected = PackageURL.from_string(text).to_string()
+    except ValueError:
+        expected = None
+    try:
+        found = canonical(text)
+    except Malformed:
+        found = None
+    assert found == expected
