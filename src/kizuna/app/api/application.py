@@ -24,6 +24,7 @@ from kizuna.app.api.context import Context
 from kizuna.app.api.events import Hub
 from kizuna.app.api.health import health
 from kizuna.app.api.intake import intake
+from kizuna.app.api.joining import joining
 from kizuna.app.api.judging import judging
 from kizuna.app.api.limits import Limits
 from kizuna.app.api.metrics import Metrics
@@ -32,6 +33,7 @@ from kizuna.app.api.pages import Pages
 from kizuna.app.api.problems import from_framework
 from kizuna.app.api.readers import Readers
 from kizuna.app.api.records import records
+from kizuna.app.api.repeated import Repeated
 from kizuna.app.api.scrapi import scrapi
 from kizuna.app.api.shell import Shell, render
 from kizuna.app.api.tiles import tiles
@@ -76,6 +78,7 @@ def make(
         intake=entering,
         hub=hub,
         readers=Readers(workspace, questions),
+        repeated=Repeated(limits.remembered),
     )
     pages: Pages | None = None
     if console is not None:
@@ -90,6 +93,7 @@ def make(
         *judging(context),
         *catalog(context),
         *watches(context),
+        *joining(context),
         *(pages.routes if pages is not None else ()),
     ]
     _check(routes)
@@ -110,6 +114,9 @@ def make(
         if allow:
             problem.about["allow"] = allow.upper()
         return answer(request, problem)
+
+    def too_deep(request: Request[Any, Any, Any], _: RecursionError) -> Response[bytes]:
+        return answer(request, from_framework(400, "the body is nested too deeply", None))
 
     def broken(request: Request[Any, Any, Any], _: Exception) -> Response[bytes]:
         return answer(request, metered[0].fault())
@@ -132,6 +139,7 @@ def make(
         exception_handlers={
             Problem: answer,
             HTTPException: refused,
+            RecursionError: too_deep,
             Exception: broken,
         },
         lifespan=[life],

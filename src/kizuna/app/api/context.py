@@ -15,6 +15,7 @@ from kizuna.app.api.events import Hub
 from kizuna.app.api.limits import Limits
 from kizuna.app.api.metrics import Metrics
 from kizuna.app.api.readers import Readers
+from kizuna.app.api.repeated import Repeated
 from kizuna.app.api.workers import Workers
 from kizuna.app.wiring.workspace import Workspace
 
@@ -37,6 +38,7 @@ class Context:
     intake: Workers
     hub: Hub
     readers: Readers
+    repeated: Repeated
 
     async def ask(self, call: Callable[[], T]) -> T:
         """Answer a question in a thread."""

@@ -77,7 +77,12 @@ def watches(context: Context) -> Sequence[ControllerRouterHandler]:
             profile = showing.profile_named(workspace, data.profile)
             return standing_json(workspace.watch(subject, profile, data.lists))
 
-        return await context.intake.run(begin)
+        return await context.repeated.once(
+            request.scope,
+            workspace.identity,
+            await request.body(),
+            lambda: context.intake.run(begin),
+        )
 
     @delete(
         "/api/watches",

@@ -113,7 +113,11 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "subject.coverage": (
         "The chain has {subjects} subjects: {proven} fully proven, {known} known, {silent} silent.",
-        "チェーンの対象は {subjects} 件。うち {proven} 件は要件をすべて満たし、{known} 件は情報があり、{silent} 件は何も公表していません。",
+        (
+            "チェーンの対象は {subjects} 件。"
+            "うち {proven} 件は要件をすべて満たし、"
+            "{known} 件は情報があり、{silent} 件は何も公表していません。"
+        ),
     ),
     "subject.findings": ("What keeps it from being trusted", "信頼できると言えない理由"),
     "subject.findings.aside": (
@@ -143,7 +147,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "subject.chain.alone": (
         "No ties are known: nobody who may say so has named its parts, maker or supplier.",
-        "つながりは知られていません。部品・製造元・供給元を述べる権限のある者が、まだ述べていません。",
+        (
+            "つながりは知られていません。"
+            "部品・製造元・供給元を述べる権限のある者が、まだ述べていません。"
+        ),
     ),
     "subject.dependents": ("What depends on it", "これに依存するもの"),
     "subject.dependents.none": (
@@ -189,7 +196,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # log
     "log.title": ("Evidence log", "エビデンスログ"),
     "log.lead": (
-        "Every statement that was registered, in order. Nothing can be changed or taken out without it showing.",
+        (
+            "Every statement that was registered, in order. "
+            "Nothing can be changed or taken out without it showing."
+        ),
         "登録された記述が順に並びます。書き換えや抜き取りは必ず露見します。",
     ),
     "log.checkpoint": ("Signed checkpoint", "署名付きチェックポイント"),
@@ -221,7 +231,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "entry.proof": ("Proof that it is in the log", "ログにあることの証明"),
     "entry.proof.lead": (
         "The path from this entry to the root of the checkpoint of size {size}: {count} hashes.",
-        "この登録から、件数 {size} のチェックポイントのルートまでの経路 ({count} 個のハッシュ) です。",
+        (
+            "この登録から、"
+            "件数 {size} のチェックポイントのルートまでの経路 ({count} 個のハッシュ) です。"
+        ),
     ),
     "entry.get.statement": ("signed statement (COSE)", "署名付き記述 (COSE)"),
     "entry.get.receipt": ("receipt (COSE)", "受領証 (COSE)"),
@@ -233,8 +246,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     # lists, profiles
     "lists.title": ("Trust lists", "信頼リスト"),
     "lists.lead": (
-        "Who may say what, about whose names. Authority comes only from a list that the verifier accepts.",
-        "誰が、誰の名前について、何を述べてよいか。権限は、検証者が受け入れたリストからだけ生じます。",
+        (
+            "Who may say what, about whose names. "
+            "Authority comes only from a list that the verifier accepts."
+        ),
+        (
+            "誰が、誰の名前について、何を述べてよいか。"
+            "権限は、検証者が受け入れたリストからだけ生じます。"
+        ),
     ),
     "lists.operator": ("operator", "運営者"),
     "lists.member": ("Member", "メンバー"),
