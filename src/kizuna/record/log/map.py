@@ -30,7 +30,7 @@ from typing import Final, Protocol
 
 from kizuna.model.errors import Malformed, Misconfigured, Tampered, Unavailable
 from kizuna.model.identifier import Digest
-from kizuna.record.log.merkle import HASH_SIZE, Frontier
+from kizuna.record.log.merkle import HASH_SIZE, Frontier, edge_root, grow_edge
 
 __all__ = [
     "BUCKET_BITS",
@@ -382,28 +382,25 @@ class VerifiableMap:
         pack = _ROW.pack
         for key, index, digest in rows:
             leaf = sha256(b"\x00" + pack(index) + digest).digest()
-            known = by_key.get(key)
-            if known is None:
+            found = by_key.get(key)
+            if found is None:
                 by_key[key] = [leaf]
             else:
-                known.append(leaf)
-        buckets = sorted({int.from_bytes(key[:3], "big") >> 4 for key in by_key})
-        fetched = self._heads.fetch_buckets(buckets) if buckets else {}
+                found.append(leaf)
+        touched: dict[int, dict[bytes, Head]] = {}
+        for key in by_key:
+            touched.setdefault(int.from_bytes(key[:3], "big") >> 4, {})
+        buckets = sorted(touched)
+        for number, known in (self._heads.fetch_buckets(buckets) if buckets else {}).items():
+            touched[number] = dict(known)
         changed: dict[bytes, Head] = {}
-        touched: dict[int, dict[bytes, Head]] = {
-            bucket: dict(fetched.get(bucket, ())) for bucket in buckets
-        }
         for key, leaves in by_key.items():
             bucket = touched[int.from_bytes(key[:3], "big") >> 4]
-            known_head = bucket.get(key)
-            if known_head is None and len(leaves) == 1:
-                head = (1, leaves[0])
+            head = bucket.get(key)
+            if head is None and len(leaves) == 1:
+                bucket[key] = changed[key] = (1, leaves[0])
             else:
-                frontier = Frontier.from_bytes(*known_head) if known_head else Frontier()
-                for leaf in leaves:
-                    frontier.append(leaf)
-                head = (frontier.size, frontier.to_bytes())
-            bucket[key] = changed[key] = head
+                bucket[key] = changed[key] = grow_edge(*(head or (0, b"")), leaves)
         nodes, root = self._paths(touched)
         return Staged(covered=covered, root=root, heads=changed, nodes=nodes, base=base)
 
@@ -514,16 +511,16 @@ class VerifiableMap:
     ) -> tuple[dict[int, bytes], bytes]:
         """New hashes of these buckets and of everything above them, by node number."""
         level: dict[int, bytes] = {}
+        pack, empty, file = _ROW.pack, EMPTY_MAP_ROOT, self._file
         for bucket in sorted(touched) if buckets is None else buckets:
             keys = touched.get(bucket, {})
-            if len(keys) == 1:
-                ((key, (size, frontier)),) = keys.items()
-                root = frontier if size == 1 else Frontier.from_bytes(size, frontier).root()
-                level[_FIRST + bucket] = sha256(b"\x00" + key + _ROW.pack(size) + root).digest()
+            if len(keys) == 1:  # the common bucket, without making values of its parts
+                ((key, (size, edge)),) = keys.items()
+                body = key + pack(size) + (edge if size == 1 else edge_root(edge))
+                level[_FIRST + bucket] = sha256(b"\x00" + body).digest()
             else:
                 level[_FIRST + bucket] = _bucket_hash(_entries(keys))
         nodes = dict(level)
-        file, empty = self._file, EMPTY_MAP_ROOT
         for _ in range(BUCKET_BITS):
             above: dict[int, bytes] = {}
             for node, value in level.items():
@@ -534,10 +531,11 @@ class VerifiableMap:
                 if other is None:
                     at = _HEADER + ((node ^ 1) << 5)
                     other = file[at : at + 32]
-                pair = other + value if node & 1 else value + other
-                above[parent] = (
-                    sha256(b"\x01" + pair).digest() if value != empty or other != empty else empty
-                )
+                pair = b"\x01" + other + value if node & 1 else b"\x01" + value + other
+                if value == empty == other:
+                    above[parent] = empty
+                else:
+                    above[parent] = sha256(pair).digest()
             nodes.update(above)
             level = above
         return nodes, level.get(1, self._head()[3])
@@ -583,10 +581,7 @@ def _count(out: bytearray, number: int) -> None:
 
 
 def _entries(heads: Mapping[bytes, Head]) -> tuple[Entry, ...]:
-    return tuple(
-        Entry(key, size, Frontier.from_bytes(size, frontier).root())
-        for key, (size, frontier) in sorted(heads.items())
-    )
+    return tuple(Entry(key, size, edge_root(edge)) for key, (size, edge) in sorted(heads.items()))
 
 
 def _bucket_hash(entries: Sequence[Entry]) -> bytes:

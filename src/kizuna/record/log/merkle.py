@@ -28,6 +28,8 @@ __all__ = [
     "Frontier",
     "NodeReader",
     "consistency_proof",
+    "edge_root",
+    "grow_edge",
     "inclusion_proof",
     "leaf_hash",
     "node_hash",
@@ -130,6 +132,43 @@ class Frontier:
         twin = Frontier.__new__(Frontier)
         twin.size, twin.hashes = self.size, list(self.hashes)
         return twin
+
+
+def grow_edge(size: int, edge: bytes, leaves: Iterable[bytes]) -> tuple[int, bytes]:
+    """Append leaf hashes to a tree of which only the right edge is known (``Frontier.to_bytes``).
+
+    The same as a ``Frontier`` does, without making one: for very many very small trees.
+
+    Raises:
+        Malformed: ``log.frontier-malformed``.
+    """
+    if len(edge) != size.bit_count() << 5:
+        raise Malformed(
+            "log.frontier-malformed",
+            f"{len(edge)} bytes are not the right edge of a tree of size {size}",
+            size=size,
+        )
+    for leaf in leaves:
+        node, rest = leaf, size
+        while rest & 1:
+            node = sha256(b"\x01" + edge[-HASH_SIZE:] + node).digest()
+            edge = edge[:-HASH_SIZE]
+            rest >>= 1
+        edge += node
+        size += 1
+    return size, edge
+
+
+def edge_root(edge: bytes) -> bytes:
+    """Root of the tree that has this right edge."""
+    at = len(edge) - HASH_SIZE
+    if at < 0:
+        return EMPTY_ROOT
+    root = edge[at:]
+    while at:
+        at -= HASH_SIZE
+        root = sha256(b"\x01" + edge[at : at + HASH_SIZE] + root).digest()
+    return root
 
 
 def root_of(size: int, read: NodeReader) -> bytes:

@@ -12,6 +12,8 @@ from kizuna.record.log.merkle import (
     MAX_TREE_SIZE,
     Frontier,
     consistency_proof,
+    edge_root,
+    grow_edge,
     inclusion_proof,
     leaf_hash,
     node_hash,
@@ -49,6 +51,10 @@ def test_frontier_tiles_and_definition_give_the_same_root():
         assert root_of(size, read) == expected
         assert subtree_root(LEAVES[:size]) == expected
         assert Frontier.from_bytes(size, frontier.to_bytes()).root() == expected
+        assert edge_root(frontier.to_bytes()) == expected
+        for start in range(0, size + 1, 3):
+            edge = grow_edge(0, b"", LEAVES[:start])
+            assert grow_edge(*edge, LEAVES[start:size]) == (size, frontier.to_bytes())
         if size < len(LEAVES):
             frontier.append(LEAVES[size])
 
@@ -110,6 +116,9 @@ def test_asking_for_what_is_not_there_is_a_problem():
     assert problem.value.code == "log.sizes-wrong"
     with pytest.raises(Malformed) as problem:
         Frontier(3, [b"\0" * 32])
+    assert problem.value.code == "log.frontier-malformed"
+    with pytest.raises(Malformed) as problem:
+        grow_edge(3, b"\0" * 32, [])
     assert problem.value.code == "log.frontier-malformed"
 
 
