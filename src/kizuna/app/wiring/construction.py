@@ -76,7 +76,7 @@ def construct(
     backend = backend_of(folder, description, database)
     try:
         workspace.bind_store(
-            Store.create(folder.path, backend, log, store_settings(workspace), clock=settings.clock)
+            Store.create(folder.log, backend, log, store_settings(workspace), clock=settings.clock)
         )
     except BaseException:
         backend.close()
@@ -123,7 +123,7 @@ def attach(workspace: Workspace, *, database: str | None, read_only: bool) -> No
     try:
         workspace.bind_store(
             Store.open(
-                folder.path,
+                folder.log,
                 backend,
                 log,
                 store_settings(workspace),

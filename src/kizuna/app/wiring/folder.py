@@ -7,7 +7,7 @@
     secret          32 random bytes that open the keys, 0600; absent where a passphrase is used
     keys            the unit's keys, encrypted
     trust.json      whom this verifier believes
-    log/            tiles, checkpoint, map: the evidence log
+    log/            tiles, checkpoint, map, statements as received: the evidence log
     store.sqlite    the store's rows, where no other database is named
 
 Keeps: 1. ``kizuna.json`` is written whole or not at all, and last, so that a folder half made is
@@ -79,7 +79,7 @@ class Folder:
     @property
     def map(self) -> Path:
         """The file of the verifiable map."""
-        return self.path / "map"
+        return self.log / "map"
 
     @property
     def database(self) -> Path:

@@ -47,7 +47,7 @@ def fetch(url: str, *, limit: int = _LIMIT) -> bytes:
         Malformed: ``request.too-large``.
     """
     status, body = _exchange("GET", url, b"", {}, limit)
-    if status == 404:  # noqa: PLR2004 - RFC 9110
+    if status == 404:
         raise Absent("request.absent", f"nothing is at {url}", hint="check the address", url=url)
     if status != 200:
         raise _failed(url, status, body)
@@ -67,7 +67,7 @@ def ask(
         told = json.loads(answer)
     except ValueError:
         told = None
-    if 200 <= status < 300 and told is not None:  # noqa: PLR2004
+    if 200 <= status < 300 and told is not None:
         return told
     if isinstance(told, dict) and isinstance(told.get("code"), str):
         kind: type[Problem] = {404: Absent, 503: Unavailable}.get(status, Refused)

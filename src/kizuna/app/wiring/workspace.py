@@ -46,9 +46,10 @@ if TYPE_CHECKING:
     from kizuna.criteria.profiles import Profile
     from kizuna.record.log import EvidenceLog
     from kizuna.record.store import Accepted, Refusal, Store, View
+    from kizuna.record.store.hosting import Hosting
     from kizuna.roots.units import Handle, Unit
 
-__all__ = ["Workspace"]
+__all__ = ["Workspace", "only_lists", "parse_digest"]
 
 OWN_LIST = "own"
 """Short name of the store's own trust list."""
@@ -117,7 +118,7 @@ class Workspace:
             origin=origin,
             policy=policy,
         )
-        workspace._begin()
+        workspace.begin()
         return workspace
 
     @classmethod
@@ -193,6 +194,13 @@ class Workspace:
             self.folder.write_description(self.description)
             self._described = self.folder.description_file.stat().st_mtime_ns
 
+    def use_log_key(self, key: str) -> None:
+        """Remember that the log is signed with this key from now on."""
+        with self._lock:
+            self.description = msgspec.structs.replace(self.description, log_key=key)
+            self.folder.write_description(self.description)
+            self._described = self.folder.description_file.stat().st_mtime_ns
+
     @contextmanager
     def signing_with(self, handle: Handle) -> Iterator[None]:
         """Sign with this key for a while; on failure the former one signs again."""
@@ -234,7 +242,7 @@ class Workspace:
             path=str(self.folder.keys),
         )
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         """The organisation's first words: it is a member of its own list, as itself."""
         from kizuna.record.lists import Role, grant, service_for
 
@@ -387,11 +395,11 @@ class Workspace:
         """
         from kizuna.app.wiring.showing import entry
 
-        return entry(self, _digest(digest), view)
+        return entry(self, parse_digest(digest), view)
 
     def transparent(self, digest: str) -> bytes:
         """The statement with its receipt inside."""
-        return self.store.transparent(_digest(digest))
+        return self.store.transparent(parse_digest(digest))
 
     def head(self) -> Known:
         """The last published checkpoint."""
@@ -619,6 +627,13 @@ class Workspace:
         return TrustLists(self)
 
     @property
+    def hosting(self) -> Hosting:
+        """Organisations of this store and their invitations."""
+        from kizuna.record.store.hosting import Hosting
+
+        return Hosting(self.store)
+
+    @property
     def keys(self) -> Keys:
         """Keys of the organisation: states, rotate, enrol, revoke, compromise."""
         from kizuna.app.wiring.keys import Keys
@@ -663,7 +678,12 @@ def _new(items: Sequence[Any], have: set[str], member: str) -> list[Any]:
     return [item for item in items if getattr(item, member) not in have]
 
 
-def _digest(text: str) -> Digest:
+def parse_digest(text: str) -> Digest:
+    """A digest in hexadecimal.
+
+    Raises:
+        Malformed: ``statement.digest``.
+    """
     if len(text) != 64 or not set(text) <= _HEX:
         raise Malformed(
             "statement.digest",

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small business without a store of its own: an identity here, its statements elsewhere.
+
+Keeps: 1. The key is made here and stays here; what travels are signed statements. 2. ``join``
+leaves nothing behind when the other side refuses. 3. The store's answer is checked: a receipt is
+for the statement that was sent.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+from urllib.parse import urlsplit
+
+from kizuna.app.wiring.construction import checked_name, new_identity
+from kizuna.app.wiring.folder import Description, Folder
+from kizuna.app.wiring.importing import outcome_of, prepare, read_all
+from kizuna.app.wiring.network import ask, checked_url
+from kizuna.app.wiring.settings import Settings
+from kizuna.app.wiring.values import ImportOutcome, Progress, quiet
+from kizuna.model.errors import Malformed, Misconfigured, Problem, Refused, Tampered
+from kizuna.model.identifier import Digest, SubjectId
+
+if TYPE_CHECKING:
+    from kizuna.roots.units import Handle, Unit
+
+__all__ = ["Member", "Publisher", "publisher"]
+
+_BATCH = 500
+
+
+class Publisher(Protocol):
+    """Whoever can publish documents: an organisation with its store, or a member of another."""
+
+    def publish(
+        self, files: Sequence[tuple[str, bytes]], *, progress: Progress = quiet
+    ) -> ImportOutcome:
+        """Read, sign, register."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class _Registered:
+    """What the other side answered for one statement."""
+
+    def __init__(self, told: dict[str, Any], problem: Problem | None) -> None:
+        self.problem = problem
+        self.digest = Digest(bytes.fromhex(told["digest"])) if told.get("digest") else Digest(b"")
+        self.index = int(told.get("index") or 0)
+        self.duplicate = bool(told.get("duplicate"))
+
+
+class Member:
+    """An organisation that publishes in somebody else's store."""
+
+    def __init__(self, settings: Settings, folder: Folder, description: Description) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.name = description.name
+        self.identity = SubjectId(description.organization)
+        self.url = description.url
+        self.origin = description.origin
+        self._key = description.key
+        self._unit: Unit | None = None
+
+    @classmethod
+    def join(
+        cls, path: str | Path, url: str, invite: str, name: str, *, settings: Settings
+    ) -> Self:
+        """Make an identity and enter it in a store by its invitation.
+
+        Raises:
+            Refused: ``store.exists``, and what the other side refuses with.
+            Unavailable: ``request.*``.
+        """
+        address = checked_url(url)
+        name = checked_name(name)
+        folder = Folder(path)
+        folder.prepare()
+        try:
+            unit, handle, identity = new_identity(folder, settings)
+            told = _signed_post(
+                address,
+                "/api/join",
+                {"invite": invite.strip(), "identity": identity, "name": name},
+                unit,
+                handle,
+                identity,
+                settings.clock(),
+            )
+            origin = str(told.get("store", {}).get("origin", ""))
+            description = Description(
+                format=1,
+                kind="member",
+                name=name,
+                organization=identity,
+                key=handle.id,
+                origin=origin,
+                url=address,
+            )
+        except BaseException:
+            folder.keys.unlink(missing_ok=True)
+            folder.secret_file.unlink(missing_ok=True)
+            raise
+        folder.write_description(description)
+        member = cls(settings, folder, description)
+        member._unit = unit
+        return member
+
+    def publish(
+        self, files: Sequence[tuple[str, bytes]], *, progress: Progress = quiet
+    ) -> ImportOutcome:
+        """Read documents, sign what they say, register it in the store that was joined."""
+        unit, handle = self._signer()
+        prepared = prepare(
+            read_all(files, self.identity),
+            unit=unit,
+            handle=handle,
+            issuer=self.identity,
+            now=self.settings.clock(),
+            progress=progress,
+        )
+        results: list[_Registered] = []
+        receipts: list[bytes] = []
+        total = len(prepared.statements)
+        for start in range(0, total, _BATCH):
+            part = prepared.statements[start : start + _BATCH]
+            told = self._send(part, list(prepared.documents.values()))
+            for statement, answer in zip(part, told, strict=True):
+                result, receipt = _checked(statement, answer)
+                results.append(result)
+                if receipt is not None:
+                    receipts.append(receipt)
+            progress("phase.registering", len(results), total)
+        return outcome_of(prepared, results, receipts)
+
+    def _send(self, statements: list[bytes], documents: list[bytes]) -> list[dict[str, Any]]:
+        from kizuna.roots.cose import encode
+
+        told = ask(
+            "POST",
+            f"{self.url}/api/statements?receipts=1",
+            encode({"statements": statements, "documents": documents}),
+            {"content-type": "application/cbor", "accept": "application/json"},
+        )
+        results = told.get("results") if isinstance(told, dict) else None
+        if not isinstance(results, list) or len(results) != len(statements):
+            raise Malformed(
+                "request.answer",
+                f"{self.url} answered with something else than one result a statement",
+                hint="check that this is the address of a kizuna store",
+                url=self.url,
+            )
+        return results
+
+    def _signer(self) -> tuple[Unit, Handle]:
+        if self._unit is None:
+            self._unit = self.folder.open_unit(self.settings.passphrase)
+        for handle in self._unit.handles():
+            if handle.id == self._key:
+                return self._unit, handle
+        raise Misconfigured(
+            "store.key-missing",
+            "the organisation's key is not among the keys of this folder",
+            hint="restore the key file from a backup",
+            path=str(self.folder.keys),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Nothing is held open."""
+
+
+def publisher(settings: Settings) -> Publisher:
+    """Whoever publishes from this folder.
+
+    Raises:
+        Misconfigured: ``store.absent``.
+    """
+    folder = Folder(settings.store)
+    description = folder.describe()
+    if description.kind == "member":
+        return Member(settings, folder, description)
+    from kizuna.app.wiring.workspace import Workspace
+
+    return Workspace.open(settings=settings)
+
+
+def _signed_post(
+    address: str,
+    path: str,
+    body: dict[str, Any],
+    unit: Unit,
+    handle: Handle,
+    identity: SubjectId,
+    now: int,
+) -> dict[str, Any]:
+    from kizuna.roots.http_signatures import Request, sign_request
+
+    data = json.dumps(body, ensure_ascii=False).encode()
+    headers = {"content-type": "application/json", "accept": "application/json"}
+    prefix = urlsplit(address).path
+    request = Request(
+        method="POST",
+        authority=urlsplit(address).netloc,
+        path=f"{prefix}{path}",
+        headers=headers,
+        body=data,
+    )
+    signed = sign_request(
+        unit,
+        handle,
+        request,
+        identity=identity,
+        created=now,
+        nonce=secrets.token_urlsafe(18),
+    )
+    told = ask("POST", f"{address}{path}", data, {**headers, **signed})
+    return told if isinstance(told, dict) else {}
+
+
+def _checked(statement: bytes, answer: dict[str, Any]) -> tuple[_Registered, bytes | None]:
+    from kizuna.roots.cose import parse_sign1
+
+    if not answer.get("digest") or answer.get("code"):
+        problem = Refused(
+            str(answer.get("code") or "request.failed")[:80],
+            str(answer.get("message") or "the store did not take the statement")[:500],
+            hint=str(answer.get("hint") or "")[:500],
+        )
+        return _Registered({}, problem), None
+    if parse_sign1(statement).digest.hex() != answer["digest"]:
+        raise Tampered(
+            "request.other-statement",
+            "the store answered for another statement than the one that was sent",
+            hint="ask the operator of the store to explain it",
+            digest=str(answer["digest"])[:64],
+        )
+    receipt = base64.b64decode(answer["receipt"]) if answer.get("receipt") else None
+    return _Registered(answer, None), receipt
