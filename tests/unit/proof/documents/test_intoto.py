@@ -138,7 +138,7 @@ def test_unknown_members_and_nameless_subjects_are_listed():
 )
 def test_faults_are_refused_with_their_place(members: dict[str, Any], where: str):
     with pytest.raises(Malformed) as caught:
-        read(statement("https://acme.example/check/v2", {}, **members))
+        read(json.dumps({**json.loads(statement("https://a.example/v2", {})), **members}).encode())
     assert (caught.value.code, caught.value.about["where"]) == ("document.shape", where)
 
 
