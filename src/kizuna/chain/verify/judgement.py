@@ -1,0 +1,594 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A judgement: the values of many nodes under one question, kept true as evidence and time move.
+
+The same object serves one product (it settles the product's chain and nothing else), a whole world
+(``settle_all``), and a running server (``update`` after new statements, ``advance`` as time goes).
+
+Keeps: 1. After ``update`` and ``advance`` every value, finding and byte is what a judgement made
+anew would give. 2. Only what depends on a change is looked at again, unless the change is one of
+authority or of names, which is judged anew as a whole. 3. A node is judged as a part of something;
+what is asked only of the thing asked about is added when its verdict is drawn up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from kizuna.chain.graph.columns import Ints
+from kizuna.chain.graph.graph import KINDS, NEVER, Graph, State
+from kizuna.chain.verify.authority import Authority
+from kizuna.chain.verify.frame import Frame
+from kizuna.chain.verify.local import Local, evaluate
+from kizuna.chain.verify.propagation import group_values, renew, shares, sink, units
+from kizuna.chain.verify.rules import Rules
+from kizuna.criteria.profiles import Counting, Profile
+from kizuna.model.finding import Code, Finding, Value
+from kizuna.model.identifier import SubjectId
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Links, Membership, Status
+from kizuna.model.verdict import Coverage, Known, Verdict
+
+__all__ = ["Judgement", "Reach"]
+
+_CHUNK: Final = 131_072
+_LINK: Final = KINDS.index(Kind.LINK)
+_TRUSTED: Final = 2
+
+
+@dataclass(slots=True)
+class Reach:
+    """The chain of one subject: its nodes (the subject first), its ties, and what counts."""
+
+    nodes: Ints
+    source: Ints  # by position in ``nodes``
+    target: Ints
+    edges: Ints
+    rule: Ints
+    alternative: Ints
+    decides: Ints  # of each tie whether what lies behind it counts
+    counts: Ints  # of each node
+
+
+class Judgement:
+    """One profile over one authority at one instant; see the module."""
+
+    def __init__(self, authority: Authority, profile: Profile, at: int) -> None:
+        self.authority = authority
+        self.graph: Graph = authority.graph
+        self.profile = profile
+        self.rules = Rules(profile, self.graph)
+        self.ties = self.rules.ties
+        self.frame = Frame(authority, at)
+        self._whole = False
+        self._rows = len(self.graph)
+        self._nodes = self.graph.nodes
+        self._clear()
+
+    @property
+    def at(self) -> int:
+        """The instant asked about."""
+        return self.frame.at
+
+    def _clear(self) -> None:
+        nodes, edges = self.graph.nodes + 64, self.graph.edge_row.size + 64
+        self.own = np.full(nodes, _TRUSTED, dtype=np.int8)
+        self.value = np.full(nodes, _TRUSTED, dtype=np.int8)
+        self.next = np.full(nodes, NEVER, dtype=np.int64)
+        self.silent = np.zeros(nodes, dtype=np.bool_)
+        self.proven = np.zeros(nodes, dtype=np.bool_)
+        self.noted = np.zeros(nodes, dtype=np.bool_)
+        self.settled = np.zeros(nodes, dtype=np.bool_)
+        self._use = np.zeros(edges, dtype=np.int8)  # 0: not counted, else number of the rule + 1
+
+    def _room(self) -> None:
+        nodes, edges = self.graph.nodes, self.graph.edge_row.size
+        if nodes > len(self.own):
+            more = nodes + nodes // 8 - len(self.own)
+            self.own = np.concatenate((self.own, np.full(more, _TRUSTED, dtype=np.int8)))
+            self.value = np.concatenate((self.value, np.full(more, _TRUSTED, dtype=np.int8)))
+            self.next = np.concatenate((self.next, np.full(more, NEVER, dtype=np.int64)))
+            fresh = np.zeros(more, dtype=np.bool_)
+            self.silent = np.concatenate((self.silent, fresh))
+            self.proven = np.concatenate((self.proven, fresh))
+            self.noted = np.concatenate((self.noted, fresh))
+            self.settled = np.concatenate((self.settled, fresh))
+        if edges > len(self._use):
+            more = edges + edges // 8 - len(self._use)
+            self._use = np.concatenate((self._use, np.zeros(more, dtype=np.int8)))
+
+    # --- the ties that count, as propagation asks for them -------------------------------------
+
+    def into(self, nodes: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+        """Counted ties to some nodes: position, who depends, rule, alternative."""
+        names, where = self.frame.names_of(nodes)
+        at, edges = self.graph.edges_to.gather(names)
+        used = self._use[edges] > 0
+        edges = edges[used]
+        return (
+            where[at[used]],
+            self.frame.rep[self.graph.edge_from.view[edges]].astype(np.int64),
+            self._use[edges].astype(np.int64) - 1,
+            self.graph.edge_alternative.view[edges],
+        )
+
+    def out_of(self, nodes: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+        """Counted ties from some nodes: position, what is depended on, rule, alternative."""
+        at, edges = self._out(nodes)
+        return (
+            at,
+            self.frame.rep[self.graph.edge_to.view[edges]].astype(np.int64),
+            self._use[edges].astype(np.int64) - 1,
+            self.graph.edge_alternative.view[edges],
+        )
+
+    def _out(self, nodes: Ints) -> tuple[Ints, Ints]:
+        names, where = self.frame.names_of(nodes)
+        at, edges = self.graph.edges_from.gather(names)
+        used = self._use[edges] > 0
+        return where[at[used]], edges[used]
+
+    # --- settling -----------------------------------------------------------------------------
+
+    def settle_all(self) -> None:
+        """Judge everything there is."""
+        self._clear()
+        things = self.frame.representatives().astype(np.int64)
+        for start in range(0, len(things), _CHUNK):
+            self._evaluate(things[start : start + _CHUNK])
+        self.value[things] = self.own[things]
+        below = things[self.own[things] < _TRUSTED]
+        sink(self, self.own, self.value, below)
+        self._whole = True
+
+    def settle(self, node: int) -> None:
+        """Judge the chain of one node."""
+        if self._whole or self.settled[node]:
+            return
+        reached: list[Ints] = []
+        frontier = np.asarray([node], dtype=np.int64)
+        while len(frontier):
+            self._evaluate(frontier)
+            reached.append(frontier)
+            _, edges = self._out(frontier)
+            below = np.unique(self.frame.rep[self.graph.edge_to.view[edges]]).astype(np.int64)
+            frontier = below[~self.settled[below]]
+        chain = np.concatenate(reached)
+        self.value[chain] = self.own[chain]
+        # what was settled before hangs below this chain, never above it: its values stand
+        at, below, rule, alternative = self.out_of(chain)
+        plain = alternative == 0
+        plain &= np.asarray([t.counting is Counting.BLOCKING for t in self.ties] or [False])[rule]
+        np.minimum.at(self.value, chain[at[plain]], self.value[below[plain]])
+        owners = np.unique(chain[at[~plain]])
+        if len(owners):
+            self.value[owners] = np.minimum(
+                self.value[owners], group_values(self, owners, self.value)
+            )
+        sink(self, self.own, self.value, chain)
+
+    def _evaluate(self, nodes: Ints) -> Local:
+        local = evaluate(self.frame, self.rules, nodes)
+        self.own[nodes] = local.own
+        self.next[nodes] = local.next
+        self.silent[nodes] = local.silent
+        self.proven[nodes] = local.proven
+        self.noted[nodes] = local.noted
+        self.settled[nodes] = True
+        self._use[local.edges] = local.edge_tie.astype(np.int8) + 1
+        return local
+
+    # --- moving -------------------------------------------------------------------------------
+
+    def update(self) -> Ints:
+        """Take in what the graph has gained.
+
+        Returns:
+            The nodes whose value, findings or next change may differ from before.
+        """
+        first, total = self._rows, len(self.graph)
+        fresh_nodes = np.arange(self._nodes, self.graph.nodes, dtype=np.int64)
+        self._rows, self._nodes = total, self.graph.nodes
+        changed = self.authority.extend()
+        if first == total and not changed.everything:
+            return np.empty(0, dtype=np.int64)
+        self._room()
+        rows = set(range(first, total)) | changed.rows
+        names, links, touched = self._touched(rows, first)
+        touched |= changed.nodes
+        merged = self.frame.refresh(
+            np.fromiter(links, dtype=np.int64, count=len(links)), names=names
+        )
+        if changed.everything or merged or not self._whole:
+            everything = changed.everything or merged
+            if self._whole:
+                self.frame = Frame(self.authority, self.at) if everything else self.frame
+                self.settle_all()
+            else:
+                self.frame = Frame(self.authority, self.at)
+                self._clear()
+            return np.arange(self.graph.nodes, dtype=np.int64)
+        nodes = np.asarray(sorted(touched), dtype=np.int64)
+        nodes = np.union1d(np.unique(self.frame.rep[nodes]).astype(np.int64), fresh_nodes)
+        return self._renew(nodes)
+
+    def advance(self, at: int) -> Ints:
+        """Ask about another instant.
+
+        Returns:
+            The nodes whose value, findings or next change may differ from before.
+        """
+        if at == self.at:
+            return np.empty(0, dtype=np.int64)
+        backwards = at < self.at
+        due = np.flatnonzero(self.next[: self.graph.nodes] <= at).astype(np.int64)
+        ends = np.unique(self.frame.rep[self.frame.due(at)]).astype(np.int64)
+        merged = self.frame.move(at)
+        if not self._whole:
+            self._clear()
+            return np.arange(self.graph.nodes, dtype=np.int64)
+        if backwards or merged:
+            self.settle_all()
+            return np.arange(self.graph.nodes, dtype=np.int64)
+        return self._renew(self._spread(np.union1d(due, ends)))
+
+    def _spread(self, nodes: Ints) -> Ints:
+        """Also what a tie of these nodes makes of its other end (a supplier, a part)."""
+        names, _ = self.frame.names_of(nodes)
+        _, edges = self.graph.edges_from.gather(names)
+        below = np.unique(self.frame.rep[self.graph.edge_to.view[edges]]).astype(np.int64)
+        return np.union1d(nodes, below)
+
+    def _renew(self, nodes: Ints) -> Ints:
+        if not len(nodes):
+            return nodes
+        before = self.own[nodes].copy()
+        used = self._signature(nodes)
+        self._evaluate(nodes)
+        moved = (before != self.own[nodes]) | (used != self._signature(nodes))
+        differ = renew(self, self.own, self.value, nodes[moved]) if moved.any() else nodes[:0]
+        return np.union1d(nodes, differ)
+
+    def _signature(self, nodes: Ints) -> Ints:
+        """A number for the counted ties of each node: unequal numbers, unequal ties."""
+        names, where = self.frame.names_of(nodes)
+        at, edges = self.graph.edges_from.gather(names)
+        numbers = np.zeros(len(nodes), dtype=np.uint64)
+        mixed = (edges.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+        np.add.at(numbers, where[at], mixed * self._use[edges].astype(np.uint64))
+        return numbers
+
+    def _touched(self, rows: Iterable[int], first: int) -> tuple[bool, set[int], set[int]]:
+        """What rows that are new (or judged otherwise now) touch: whether names may merge, which
+        link statements, which nodes.
+        """
+        graph = self.graph
+        names = False
+        links: set[int] = set()
+        nodes: set[int] = set()
+        waiting, seen = list(rows), set(rows)
+        while waiting:
+            row = waiting.pop()
+            subject = int(graph.subject.view[row])
+            nodes.add(subject)
+            if row >= first:
+                nodes.add(int(graph.issuer.view[row]))
+            payload = graph.payload.get(row)
+            more: list[int] = []
+            if isinstance(payload, Status):
+                if payload.target.statement is not None:
+                    target = graph.row_of.get(bytes.fromhex(payload.target.statement))
+                    if target is not None:
+                        more.append(target)
+            elif isinstance(payload, Membership):
+                pass
+            elif int(graph.group.view[row]) >= 0:
+                links.add(row)
+                names = names or self._names_in(row)
+                more.extend(graph.group_rows[int(graph.group.view[row])])
+                nodes.update(self._ends_of(row))
+            for digest in graph.digests_of(row):
+                # a status may have come before what it acts on
+                if row >= first and graph.has_status.view[row]:
+                    more.extend(graph.status_on.get(digest, ()))
+            for other in more:
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
+        return names, links, nodes
+
+    def _names_in(self, row: int) -> bool:
+        graph = self.graph
+        if not graph.same_row:
+            return False
+        at = int(np.searchsorted(np.asarray(graph.same_row), row))
+        return at < len(graph.same_row) and graph.same_row[at] == row
+
+    def _ends_of(self, row: int) -> set[int]:
+        graph = self.graph
+        begin, end = graph.edges_of_row.get(row, (0, 0))
+        ends = set(graph.edge_from.view[begin:end].tolist())
+        ends.update(graph.edge_to.view[begin:end].tolist())
+        begin, end = graph.described_of_row.get(row, (0, 0))
+        ends.update(graph.claim_subject.view[begin:end].tolist())
+        return ends
+
+    # --- answers ------------------------------------------------------------------------------
+
+    def node_of(self, subject: str) -> int:
+        """The thing that a name stands for, or -1."""
+        found = self.graph.names.find(subject)
+        return -1 if found < 0 else int(self.frame.rep[found])
+
+    def as_root(self, nodes: Ints) -> Local:
+        """Nodes judged as the things asked about."""
+        return evaluate(self.frame, self.rules, nodes)if self._rootless else evaluate(
+            self.frame, self.rules, nodes, as_root=True
+        )
+
+    @property
+    def _rootless(self) -> bool:
+        return all(
+            r.in_root and r.in_parts for r in (*self.rules.requirements, *self.rules.ties)
+        )
+
+    def root_values(self, roots: Ints, local: Local | None = None) -> Ints:
+        """The values of verdicts about settled nodes."""
+        own = (local or self.as_root(roots)).own
+        values = np.minimum(own, self._dependencies(roots))
+        result: Ints = values.astype(np.int8)
+        return result
+
+    def _dependencies(self, nodes: Ints) -> Ints:
+        """What the dependencies of nodes leave of them."""
+        worth = np.full(len(nodes), _TRUSTED, dtype=np.int8)
+        at, below, rule, alternative = self.out_of(nodes)
+        if len(at):
+            blocking = np.asarray([t.counting is Counting.BLOCKING for t in self.ties])
+            plain = blocking[rule] & (alternative == 0)
+            np.minimum.at(worth, at[plain], self.value[below[plain]])
+            worth = np.minimum(worth, group_values(self, nodes, self.value))
+        return worth
+
+    def reach(self, root: int, root_value: int) -> Reach:
+        """The chain of a settled node."""
+        order = [np.asarray([root], dtype=np.int64)]
+        place = {root: 0}
+        edges: list[Ints] = []
+        sources: list[Ints] = []
+        frontier = order[0]
+        while len(frontier):
+            at, used = self._out(frontier)
+            edges.append(used)
+            sources.append(frontier[at])
+            below = np.unique(self.frame.rep[self.graph.edge_to.view[used]]).astype(np.int64)
+            fresh = [n for n in below.tolist() if n not in place]
+            for node in fresh:
+                place[node] = len(place)
+            frontier = np.asarray(fresh, dtype=np.int64)
+            if fresh:
+                order.append(frontier)
+        nodes = np.concatenate(order)
+        all_edges = np.concatenate(edges)
+        sorted_nodes = np.sort(nodes)
+        rank = np.argsort(nodes, kind="stable")
+
+        def locate(values: Ints) -> Ints:
+            return rank[np.searchsorted(sorted_nodes, values)]
+
+        source = locate(np.concatenate(sources))
+        target = locate(self.frame.rep[self.graph.edge_to.view[all_edges]].astype(np.int64))
+        rule = self._use[all_edges].astype(np.int64) - 1
+        alternative = self.graph.edge_alternative.view[all_edges]
+        value = self.value[nodes].astype(np.int8)
+        decides = _decisive(self.rules, source, target, rule, alternative, value)
+        counts = _counted(len(nodes), source[decides], target[decides])
+        del root_value
+        return Reach(nodes, source, target, all_edges, rule, alternative, decides, counts)
+
+    def verdict(self, subject: str, *, known: tuple[Known, ...] | None = None) -> Verdict:
+        """The verdict about a subject, its chain settled."""
+        missing = self._without_anchors(subject)
+        node = self.node_of(subject)
+        if missing is not None or node < 0 or not self._is_known(node):
+            code = missing or Code.SUBJECT_UNKNOWN
+            return self._sealed(
+                subject,
+                [Finding(subject=SubjectId(subject), code=code, turn=self._asker())],
+                Coverage(subjects=1, known=0, proven=0, silent=1),
+                None,
+                known,
+            )
+        self.settle(node)
+        root = np.asarray([node], dtype=np.int64)
+        local = self.as_root(root)
+        value = int(self.root_values(root, local)[0])
+        reach = self.reach(node, value)
+        findings = local.findings(0, subject) + self._bounds(subject)
+        value = min([value, *(int(f.code.value_given) for f in self._bounds(subject))])
+        parts = reach.nodes[1:]
+        counts = reach.counts[1:]
+        if (reach.target == 0).any() and not self._rootless:
+            # the subject is a part of itself: as a part, other things are asked of it
+            again = bool(reach.counts[0]) and bool((reach.decides & (reach.target == 0)).any())
+            mine = evaluate(self.frame, self.rules, root).findings(0, subject)
+            findings += [
+                f if again else _quiet(f) for f in mine if f not in findings
+            ]
+        bad = np.flatnonzero(self.noted[parts])
+        if len(bad):
+            found = evaluate(self.frame, self.rules, parts[bad])
+            for i, place in enumerate(bad.tolist()):
+                for finding in found.findings(i):
+                    findings.append(finding if counts[place] else _quiet(finding))
+        silent = int(self.silent[parts].sum()) + int(local.silent[0])
+        proven = int(self.proven[parts].sum()) + int(local.proven[0])
+        coverage = Coverage(
+            subjects=len(reach.nodes),
+            known=len(reach.nodes) - silent,
+            proven=proven,
+            silent=silent,
+        )
+        soonest = min(
+            int(self.next[reach.nodes].min()), int(local.next[0]), self.frame.merged_until
+        )
+        return self._sealed(
+            subject, findings, coverage, None if soonest >= NEVER else soonest, known, value
+        )
+
+    def _is_known(self, node: int) -> bool:
+        """True where the evidence says anything about a node, or names it in a tie that counts."""
+        graph, exists = self.graph, self.authority.exists
+        names, _ = self.frame.names_of(np.asarray([node], dtype=np.int64))
+        for index, row in (
+            (graph.rows_of, None),
+            (graph.claims_of, graph.claim_row),
+            (graph.edges_from, graph.edge_row),
+            (graph.edges_to, graph.edge_row),
+            (graph.by_issuer, None),
+        ):
+            _, found = index.gather(names)
+            rows = found if row is None else row.view[found]
+            if exists.view[rows].any():
+                return True
+        return False
+
+    def _without_anchors(self, subject: str) -> Code | None:
+        del subject
+        anchors = self.authority.anchors
+        return None if self.authority.list_ids and anchors.logs else Code.ANCHORS_MISSING
+
+    def _asker(self) -> str:
+        return self.authority.anchors.verifier or ""
+
+    def _bounds(self, subject: str) -> list[Finding]:
+        """What the record as a whole lacks: witnesses, freshness."""
+        found: list[Finding] = []
+        graph, anchors = self.graph, self.authority.anchors
+        if graph.quorum < anchors.quorum:
+            found.append(
+                Finding(
+                    subject=SubjectId(subject),
+                    code=Code.QUORUM_MISSING,
+                    requirement="quorum",
+                    turn=self._asker(),
+                    about=(("have", str(graph.quorum)), ("need", str(anchors.quorum))),
+                )
+            )
+        oldest = self.profile.max_store_age
+        if graph.as_of is not None and oldest is not None and self.at > graph.as_of + oldest:
+            found.append(
+                Finding(
+                    subject=SubjectId(subject),
+                    code=Code.STORE_STALE,
+                    requirement="store",
+                    turn=self._asker(),
+                    about=(("as_of", str(graph.as_of)), ("max_age", str(oldest))),
+                )
+            )
+        return found
+
+    def _sealed(
+        self,
+        subject: str,
+        findings: list[Finding],
+        coverage: Coverage,
+        soonest: int | None,
+        known: tuple[Known, ...] | None,
+        value: int = int(Value.UNDETERMINED),
+    ) -> Verdict:
+        graph = self.graph
+        oldest = self.profile.max_store_age
+        if graph.as_of is not None and oldest is not None:
+            stale = graph.as_of + oldest + 1
+            if stale > self.at:
+                soonest = stale if soonest is None else min(soonest, stale)
+        return Verdict(
+            value=Value(value),
+            subject=SubjectId(subject),
+            profile=self.profile.name,
+            profile_digest=self.profile.digest,
+            at=self.at,
+            known=tuple(sorted(known if known is not None else graph.heads)),
+            lists=self.authority.list_ids,
+            findings=tuple(sorted(set(findings))),
+            coverage=coverage,
+            next_change=soonest,
+            quorum=graph.quorum,
+            view=graph.view,
+        )
+
+
+def _quiet(finding: Finding) -> Finding:
+    return Finding(
+        subject=finding.subject,
+        code=finding.code,
+        requirement=finding.requirement,
+        turn=finding.turn,
+        statements=finding.statements,
+        about=finding.about,
+        counts=False,
+    )
+
+
+def _decisive(
+    rules: Rules, source: Ints, target: Ints, rule: Ints, alternative: Ints, value: Ints
+) -> Ints:
+    """Of each tie whether the findings behind it decide anything.
+
+    Behind a blocking tie everything does. Of alternatives only the best decide; of a share that is
+    met only the trusted, of one that is open all but the untrusted.
+    """
+    ties = rules.ties
+    decides = np.ones(len(rule), dtype=np.bool_)
+    if not len(rule):
+        return decides
+    informative = np.asarray([t.counting is Counting.INFORMATIVE for t in ties])[rule]
+    decides[informative] = False
+    blocking = np.asarray([t.counting is Counting.BLOCKING for t in ties])[rule]
+    grouped = np.flatnonzero(~informative & (~blocking | (alternative != 0)))
+    if len(grouped):
+        at, _, best, unit = units(
+            source[grouped], target[grouped], rule[grouped], alternative[grouped], value
+        )
+        del at
+        decides[grouped] = value[target[grouped]] == best[unit]
+        unit_at, unit_rule, _, _ = units(
+            source[grouped], target[grouped], rule[grouped], alternative[grouped], value
+        )
+        shared = np.flatnonzero(
+            np.asarray([t.counting is Counting.SHARE for t in ties])[unit_rule]
+        )
+        if len(shared):
+            _, _, worth, share = shares(ties, unit_at[shared], unit_rule[shared], best[shared])
+            floor = np.zeros(len(best), dtype=np.int8)
+            floor[shared] = worth[share]
+            decides[grouped] &= best[unit] >= floor[unit]
+    return decides
+
+
+def _counted(count: int, source: Ints, target: Ints) -> Ints:
+    """Which nodes are reached from the first one."""
+    counted = np.zeros(count, dtype=np.bool_)
+    counted[0] = True
+    order = np.argsort(source, kind="stable")
+    target = target[order]
+    start = np.zeros(count + 1, dtype=np.int64)
+    np.cumsum(np.bincount(source, minlength=count), out=start[1:])
+    frontier = [0]
+    while frontier:
+        fresh: list[int] = []
+        for node in frontier:
+            for below in target[start[node] : start[node + 1]].tolist():
+                if not counted[below]:
+                    counted[below] = True
+                    fresh.append(below)
+        frontier = fresh
+    return counted
+
+
+_ = (State, Links)  # named in the docstrings of this room

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stratum 2: what became of a statement after it was registered, as of one instant.
+
+Keeps: 1. A negative statement that was authorised where it stands in the log stays in effect until
+its issuer or a superior withdraws it, whatever later befalls its author. 2. Only the issuer of the
+target or its superior (a listed ``status`` service over the subject, the operator of the list for
+an entry) acts on a statement; what a superior suspended only a superior reinstates. 3. A status on
+a status counts only when it came later, so the question is well founded, and a chain of them is
+walked without recursion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from kizuna.chain.graph.graph import EVER, NEVER, Graph
+from kizuna.chain.verify.authority import KIND_BIT, Authority
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Action, Status
+
+__all__ = ["FINE", "REPLACED", "REVOKED", "SUSPENDED", "UNCERTAIN", "Fate", "Statuses", "begun"]
+
+FINE: Final = 0
+UNCERTAIN: Final = 1
+REPLACED: Final = 2
+SUSPENDED: Final = 3
+REVOKED: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of a statement, by which row, and when time alone may change it."""
+
+    code: int = FINE
+    by: int = -1
+    next: int = NEVER
+
+
+_FINE: Final = Fate()
+
+
+class Statuses:
+    """The fates of statements at one instant."""
+
+    def __init__(self, authority: Authority, at: int) -> None:
+        self._authority = authority
+        self._graph: Graph = authority.graph
+        self._at = at
+        self._fates: dict[int, Fate] = {}
+
+    def forget(self) -> None:
+        """New statements came: what was worked out may have changed."""
+        self._fates.clear()
+
+    def fate(self, row: int) -> Fate:
+        """What became of a row."""
+        if not self._graph.has_status.view[row]:
+            return _FINE
+        known = self._fates.get(row)
+        if known is None:
+            waiting, seen = [row], {row}
+            for reached in waiting:  # the list grows while it is walked
+                for actor in self._acts(reached):
+                    if actor not in seen:
+                        seen.add(actor)
+                        waiting.append(actor)
+            seq = self._graph.seq
+            for actor in sorted(seen - {row}, key=lambda r: -int(seq[r])):
+                if actor not in self._fates:
+                    self._fates[actor] = self._judge(actor)
+            known = self._fates[row] = self._judge(row)
+        return known
+
+    def _acts(self, row: int) -> list[int]:
+        """The status rows that act on a row, in the order of the log."""
+        graph, authority = self._graph, self._authority
+        is_status = isinstance(graph.payload.get(row), Status)
+        seq = graph.seq
+        found = [
+            by
+            for digest in graph.digests_of(row)
+            for by in graph.status_on.get(digest, ())
+            if authority.exists.view[by]
+            and authority.void.view[by] < 2
+            and by != row
+            and (not is_status or seq[by] > seq[row])
+        ]
+        return sorted(set(found), key=lambda r: int(seq[r]))
+
+    def _judge(self, row: int) -> Fate:
+        """The fate of a row whose acting statuses have their own fates already."""
+        graph = self._graph
+        acts = self._acts(row)
+        if not acts:
+            return _FINE
+        entitled, superior = self._entitled(row, acts)
+        soonest = NEVER
+        effect: dict[int, int] = {}
+        for by in acts:
+            in_time, boundary = self._in_time(by)
+            ended = self._fates.get(by, _FINE)
+            soonest = min(soonest, boundary, ended.next)
+            over = {FINE: 2, UNCERTAIN: 1}.get(ended.code, 0)
+            effect[by] = min(entitled[by], in_time, over)
+        worst: dict[int, tuple[int, int]] = {}  # code to (truth, row)
+        for by in acts:
+            payload = graph.payload[by]
+            if not isinstance(payload, Status):
+                continue
+            truth = effect[by]
+            match payload.action:
+                case Action.REVOKE | Action.WITHDRAW:
+                    code = REVOKED
+                case Action.REPLACE:
+                    code = REPLACED
+                case Action.SUSPEND:
+                    code = SUSPENDED
+                    truth = min(truth, 2 - self._lifted(by, acts, effect, superior))
+                case _:
+                    continue
+            if truth > worst.get(code, (0, -1))[0]:
+                worst[code] = (truth, by)
+        for code in (REVOKED, SUSPENDED, REPLACED):
+            truth, by = worst.get(code, (0, -1))
+            if truth == 2:
+                return Fate(code, by, soonest)
+        for truth, by in worst.values():
+            if truth == 1:
+                return Fate(UNCERTAIN, by, soonest)
+        return Fate(FINE, -1, soonest)
+
+    def _lifted(
+        self, suspension: int, acts: list[int], effect: dict[int, int], superior: dict[int, int]
+    ) -> int:
+        graph = self._graph
+        lifted = 0
+        for by in acts:
+            payload = graph.payload[by]
+            if (
+                isinstance(payload, Status)
+                and payload.action is Action.REINSTATE
+                and graph.seq[by] > graph.seq[suspension]
+            ):
+                same = graph.issuer.view[by] == graph.issuer.view[suspension]
+                lifted = max(lifted, effect[by] if same else min(effect[by], superior[by]))
+        return lifted
+
+    def _entitled(self, row: int, acts: list[int]) -> tuple[dict[int, int], dict[int, int]]:
+        """Of each acting status whether its issuer may act on the row, and does so from above."""
+        graph, authority = self._graph, self._authority
+        issuer = int(graph.issuer.view[row])
+        rows = np.asarray(acts, dtype=np.int64)
+        about = np.full(len(acts), graph.subject.view[row], dtype=np.int64)
+        words = np.full(len(acts), graph.word.view[row], dtype=np.int64)
+        at, _, truth = authority.grants(rows, about, KIND_BIT[Kind.STATUS], words, unknown=False)
+        above = np.zeros(len(acts), dtype=np.int8)
+        np.maximum.at(above, at, truth)
+        superior = {by: int(above[i]) for i, by in enumerate(acts)}
+        entitled = {
+            by: min(
+                2 if int(graph.issuer.view[by]) == issuer else superior[by],
+                2 - int(authority.void.view[by]),
+            )
+            for by in acts
+        }
+        return entitled, superior
+
+    def _in_time(self, by: int) -> tuple[int, int]:
+        """Whether a status has begun at the instant asked about, and when that may change."""
+        return begun(self._graph, by, self._at)
+
+
+def begun(graph: Graph, row: int, at: int) -> tuple[int, int]:
+    """Whether what a statement says has begun: at its own ``since``, else at its registration."""
+    since = int(graph.since.view[row])
+    if since != EVER:
+        return (2, NEVER) if at >= since else (0, since)
+    low, high = int(graph.reg_lo.view[row]), int(graph.reg_hi.view[row])
+    if at >= high:
+        return 2, NEVER
+    return (0, low) if at < low else (1, high)
