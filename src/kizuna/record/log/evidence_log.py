@@ -104,6 +104,7 @@ class EvidenceLog:
         self._depth = 0
         self._state = self.path / _STATE
         self._history = History(self._state / "published")
+        self._cosigned: tuple[int, dict[int, tuple[Signature, ...]]] = (-1, {})
         self._keys = self._read_keys()
         self._check_names()
         self._writer: TileWriter | None = None
@@ -699,6 +700,9 @@ class EvidenceLog:
         """Every cosignature kept, by size. A last line that a crash cut short is left out."""
         path = self._state / "cosignatures"
         try:
+            length = path.stat().st_size
+            if length == self._cosigned[0]:
+                return self._cosigned[1]
             text = path.read_bytes().decode("utf-8", "replace")
         except FileNotFoundError:
             return {}
@@ -713,14 +717,18 @@ class EvidenceLog:
                 found.setdefault(int(digits), []).extend(parse_signature_lines(rest))
             except Malformed:
                 continue
-        return {size: tuple(lines) for size, lines in found.items()}
+        self._cosigned = (length, {size: tuple(lines) for size, lines in found.items()})
+        return self._cosigned[1]
 
     def _keep_cosignatures(self, size: int, lines: Sequence[Signature]) -> None:
         path = self._state / "cosignatures"
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             try:
-                os.write(descriptor, "".join(f"{size} {line.line()}" for line in lines).encode())
+                length = os.fstat(descriptor).st_size
+                torn = length > 0 and os.pread(descriptor, 1, length - 1) != b"\n"
+                text = "".join(f"{size} {line.line()}" for line in lines)
+                os.write(descriptor, (f"\n{text}" if torn else text).encode())
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)

@@ -56,7 +56,7 @@ class History:
         self.path = path
         self.sizes = array("Q")
         self.times = array("Q")
-        self._data = b""
+        self._data = bytearray()
         self.refresh()
 
     def __len__(self) -> int:
@@ -107,7 +107,7 @@ class History:
             times.append(time)
         if whole and not _intact(data[whole - _SIZE :]):
             raise self._damaged(whole // _SIZE - 1)
-        self._data, self.sizes, self.times = data, sizes, times
+        self._data, self.sizes, self.times = bytearray(data), sizes, times
 
     def __getitem__(self, number: int) -> Published:
         """One record; the last is number -1.
@@ -116,7 +116,7 @@ class History:
             Tampered: ``log.history-damaged``.
         """
         number = range(len(self))[number]
-        record = self._data[number * _SIZE : (number + 1) * _SIZE]
+        record = bytes(self._data[number * _SIZE : (number + 1) * _SIZE])
         if not _intact(record):
             raise self._damaged(number)
         return Published(*_BODY.unpack_from(record))

@@ -21,7 +21,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -82,20 +82,33 @@ class Heads(Protocol):
 
 
 class MemoryHeads:
-    """Heads in memory: for audits, mirrors and tests."""
+    """Heads in memory, one byte string a bucket: for audits, checks and tests."""
 
     def __init__(self) -> None:
-        self._buckets: dict[int, dict[bytes, Head]] = {}
+        self._buckets: dict[int, bytes] = {}
 
     def fetch_buckets(self, buckets: Sequence[int]) -> Mapping[int, Mapping[bytes, Head]]:
         """Every key of every bucket asked for."""
         known = self._buckets
-        return {bucket: known[bucket] for bucket in buckets if bucket in known}
+        return {bucket: _parsed(known[bucket]) for bucket in buckets if bucket in known}
 
     def put(self, heads: Mapping[bytes, Head]) -> None:
         """Keep these heads."""
+        touched: dict[int, dict[bytes, Head]] = {}
         for key, head in heads.items():
-            self._buckets.setdefault(bucket_of(key), {})[key] = head
+            number = bucket_of(key)
+            bucket = touched.get(number)
+            if bucket is None:
+                bucket = touched[number] = _parsed(self._buckets.get(number, b""))
+            bucket[key] = head
+        for number, bucket in touched.items():
+            self._buckets[number] = b"".join(
+                key + _ROW.pack(size) + edge for key, (size, edge) in bucket.items()
+            )
+
+    def everything(self) -> Iterator[Mapping[bytes, Head]]:
+        """All heads, bucket by bucket."""
+        return map(_parsed, self._buckets.values())
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -275,6 +288,7 @@ class VerifiableMap:
         self.path = Path(path)
         self._heads = heads
         self._lock = RLock()
+        self._wrote = False
         try:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as fault:
@@ -440,14 +454,20 @@ class VerifiableMap:
         return root
 
     def rebuild(self, heads: Iterable[Mapping[bytes, Head]], covered: int) -> bytes:
-        """Make the whole tree again from all heads (any grouping); returns the root."""
-        leaves: dict[int, dict[bytes, Head]] = {}
-        for group in heads:
-            for key, head in group.items():
-                leaves.setdefault(bucket_of(key), {})[key] = head
+        """Make the whole tree again from all heads; returns the root.
+
+        ``heads`` comes in groups of any size, and no bucket is spread over two groups.
+        """
+        leaves: dict[int, bytes] = {}
         with self._lock:
             self.clear()
-            nodes, root = self._paths(leaves)
+            for group in heads:
+                buckets: dict[int, dict[bytes, Head]] = {}
+                for key, head in group.items():
+                    buckets.setdefault(bucket_of(key), {})[key] = head
+                for number, keys in buckets.items():
+                    leaves[_FIRST + number] = _bucket_hash(_entries(keys))
+            nodes, root = self._climb(leaves)
             self._write(nodes, covered, root)
             self.sync()
         return root
@@ -455,6 +475,7 @@ class VerifiableMap:
     def clear(self) -> None:
         """Empty the map: an empty file, covering nothing."""
         with self._lock:
+            self._wrote = True
             self._file.close()
             os.ftruncate(self._descriptor, 0)
             os.ftruncate(self._descriptor, _SIZE)
@@ -464,12 +485,14 @@ class VerifiableMap:
     def sync(self) -> None:
         """Bring everything to disk; later crashes need only the rows after ``covered``.
 
+        Whoever only reads has nothing to sync, and leaves the file to its writer.
+
         Raises:
             Unavailable: ``map.unavailable`` when the disk refuses.
         """
         with self._lock:
             generation, covered, synced, root = self._head()
-            if synced == covered:
+            if synced == covered or not self._wrote:
                 return
             try:
                 self._file.flush()
@@ -496,6 +519,7 @@ class VerifiableMap:
         _HEAD.pack_into(self._file, 0, _MAGIC, generation, covered, synced, root)
 
     def _write(self, nodes: Mapping[int, bytes], covered: int, root: bytes) -> None:
+        self._wrote = True
         generation, before, synced, old_root = self._head()
         # an odd generation left by a crash is taken over: whoever writes again ends it
         writing = generation | 1
@@ -511,7 +535,7 @@ class VerifiableMap:
     ) -> tuple[dict[int, bytes], bytes]:
         """New hashes of these buckets and of everything above them, by node number."""
         level: dict[int, bytes] = {}
-        pack, empty, file = _ROW.pack, EMPTY_MAP_ROOT, self._file
+        pack = _ROW.pack
         for bucket in sorted(touched) if buckets is None else buckets:
             keys = touched.get(bucket, {})
             if len(keys) == 1:  # the common bucket, without making values of its parts
@@ -520,6 +544,11 @@ class VerifiableMap:
                 level[_FIRST + bucket] = sha256(b"\x00" + body).digest()
             else:
                 level[_FIRST + bucket] = _bucket_hash(_entries(keys))
+        return self._climb(level)
+
+    def _climb(self, level: dict[int, bytes]) -> tuple[dict[int, bytes], bytes]:
+        """Everything above these new leaves, with them, and the root."""
+        file, empty = self._file, EMPTY_MAP_ROOT
         nodes = dict(level)
         for _ in range(BUCKET_BITS):
             above: dict[int, bytes] = {}
@@ -574,6 +603,17 @@ class _Source:
         if found > limit or found * width > len(self._data) - self._at:
             raise _malformed(f"a count of {found} is too large")
         return found
+
+
+def _parsed(data: bytes) -> dict[bytes, Head]:
+    found: dict[bytes, Head] = {}
+    at = 0
+    while at < len(data):
+        (size,) = _ROW.unpack_from(data, at + HASH_SIZE)
+        end = at + 40 + (size.bit_count() << 5)
+        found[data[at : at + HASH_SIZE]] = (size, data[at + 40 : end])
+        at = end
+    return found
 
 
 def _count(out: bytearray, number: int) -> None:

@@ -110,7 +110,7 @@ def bundle_entries(data: bytes, width: int) -> list[bytes]:
     """
     entries: list[bytes] = []
     at = 0
-    while at < len(data) and len(entries) <= width:
+    while at < len(data) <= MAX_BUNDLE and len(entries) <= width:
         length = int.from_bytes(data[at : at + 2], "big")
         entry = data[at + 2 : at + 2 + length]
         if len(entry) != length or at + 2 > len(data):
@@ -209,10 +209,8 @@ class TileReader:
     def bundle(self, number: int) -> list[bytes]:
         """The entries of one bundle, as wide as the tree's size makes it."""
         width = self._width(0, number)
-        data = self._fetch(bundle_path, number, width)
-        if data[1] == width:
-            return bundle_entries(data[0], width)
-        return bundle_entries(data[0], data[1])[:width]
+        data, found = self._fetch(bundle_path, number, width)
+        return bundle_entries(data, found)[:width]
 
     def hashes(self, level: int, number: int) -> list[bytes]:
         """The hashes of one tile, as wide as the tree's size makes it."""

@@ -390,6 +390,19 @@ def test_cosignatures_are_kept_with_their_checkpoint(log, signer, make_signer, d
     assert [size for size, _ in again.cosigned(anchors)] == [5, 10, 15]
 
 
+def test_a_cosignature_cut_short_by_a_crash_costs_only_itself(log, make_signer, digests):
+    witness = make_signer("w.example/1", b"1")
+    key = NoteKey.of(witness, COSIGNATURE)
+    text = fill(log, digests(3), 1_001).text()
+    log.add_cosignatures(cosign(text, witness, 5).line(), [key])
+    path = log.path / "state" / "cosignatures"
+    path.write_bytes(path.read_bytes()[:-9])
+    again = EvidenceLog(log.path, ORIGIN, log.signer)
+    assert len(again.note(3).signatures) == 1
+    again.add_cosignatures(cosign(text, witness, 6).line(), [key])
+    assert len(EvidenceLog(log.path, ORIGIN).note(3).signatures) == 2
+
+
 def test_a_wrong_cosignature_is_refused(log, make_signer, digests):
     witness = make_signer("w.example/1", b"1")
     key = NoteKey.of(witness, COSIGNATURE)

@@ -52,5 +52,5 @@ def test_nothing_can_be_changed_added_or_left_out(case, data):
         n = data.draw(st.sampled_from(sorted(wanted)))
         leaves[size + 5] = leaves.pop(n)
     else:
-        hashes = hashes[:-1] + [b"short"]
+        hashes = [*hashes[:-1], b"short"]
     assert root_from_leaves(leaves, size, hashes) != root

@@ -243,7 +243,7 @@ def test_what_was_synced_survives_and_the_rest_is_refreshed_from_its_keys(tmp_pa
 
 def _rebuilt(path, heads, covered):
     made = VerifiableMap(path, heads)
-    made.rebuild(heads._buckets.values(), covered)
+    made.rebuild(heads.everything(), covered)
     return made
 
 
@@ -253,6 +253,15 @@ def test_rebuilding_gives_the_same_file(kept, tmp_path):
     assert (fresh.root, fresh.synced) == (kept.root, 50)
     assert not fresh.differs_from(kept)
     fresh.close()
+
+
+def test_a_reader_that_closes_leaves_the_file_to_its_writer(kept):
+    kept.apply([(key_of(1), 0, digest_of(0))], 1)
+    reader = VerifiableMap(kept.path, kept._heads)
+    reader.sync()
+    assert kept.synced == 0
+    reader.close()
+    assert (kept.covered, kept.synced) == (1, 0)
 
 
 def test_a_foreign_file_is_not_taken_for_a_map(tmp_path):
