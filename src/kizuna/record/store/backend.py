@@ -131,6 +131,9 @@ class Writing(Protocol):
     def set_meta(self, name: str, value: bytes) -> None:
         """Set a named value."""
 
+    def drop_meta(self, name: str) -> None:
+        """Forget a named value."""
+
     def indices_of_contents(self, contents: Sequence[bytes]) -> dict[bytes, int]:
         """Which contents are registered already, and where."""
 

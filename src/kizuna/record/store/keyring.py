@@ -124,15 +124,24 @@ class Keyring:
     ) -> Problem | None:
         """None where the key may sign what is registered now at ``index``."""
         plain = self._plain.get(envelope.issuer)
-        if plain is not None and plain == key:
-            if envelope.issued_at is None or envelope.issued_at <= now + CLOCK_SKEW:
-                return None
+        claimed = envelope.issued_at
+        if plain is not None and plain == key and (claimed is None or claimed <= now + CLOCK_SKEW):
+            return None
         history = self._histories.get(envelope.issuer)
         if history is None:
             history = KeyHistory.of(envelope.issuer, () if plain is None else (plain,))
         return history.may_register(
             key.thumbprint, index=index, now=now, issued_at=envelope.issued_at
         )
+
+    def present(self, issuer: str, thumbprint: bytes, index: int) -> PublicKey | None:
+        """A key of this name that may sign at ``index``; ``load`` came before."""
+        plain = self._plain.get(issuer)
+        if plain is not None:
+            return plain if plain.thumbprint == thumbprint else None
+        history = self._histories.get(issuer)
+        current = () if history is None else history.current(index)
+        return next((key for key in current if key.thumbprint == thumbprint), None)
 
     def unknown(self, envelope: Envelope) -> Problem:
         """The problem of an envelope for which ``find`` gave nothing."""

@@ -27,6 +27,7 @@ from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import Action, Claim, Membership, Status, decode_payload
 from kizuna.model.statement import Envelope, Interval, Registered, Statement
 from kizuna.record.log.keys import keys_of
+from kizuna.record.log.map_head import MAP_HEAD, map_head_subject
 from kizuna.record.store.archive import PREFIX, framed
 from kizuna.record.store.backend import (
     BY_HASH,
@@ -47,7 +48,6 @@ from kizuna.roots.keys import Check, PublicKey
 from kizuna.roots.statement import decoded
 
 __all__ = [
-    "MAP_HEAD",
     "MAX_DOCUMENT",
     "Accepted",
     "Item",
@@ -63,9 +63,6 @@ __all__ = [
 
 MAX_DOCUMENT: Final = 64 << 20
 """Largest document beside the log, in bytes."""
-
-MAP_HEAD: Final = "map-head"
-"""Claim type of the statement that ends each batch."""
 
 _MAP_HEAD: Final = MAP_HEAD.encode()
 _EVIDENCE: Final = media_type_of(Kind.EVIDENCE)
@@ -222,6 +219,7 @@ class Planner:
         self.rate = rate
         self.operator = operator
         self.origin = origin
+        self._log_subject = map_head_subject(origin)
 
     def plan(self, items: Sequence[Item], plan: Plan, tables: Writing) -> None:
         """Decide about every item that is still open; accepted ones are in ``plan`` afterwards."""
@@ -262,7 +260,7 @@ class Planner:
         if earlier is not None:
             self._duplicate(item, envelope, key, plan, earlier, tables)
             return
-        if is_reserved(envelope) and envelope.subject == f"https://{self.origin}":
+        if is_reserved(envelope) and envelope.subject == self._log_subject:
             raise Refused(
                 "policy.reserved",
                 "only the store's own writer says what the head of its map is",

@@ -391,6 +391,9 @@ class _PostgresqlWriting:
             (name, value),
         )
 
+    def drop_meta(self, name: str) -> None:
+        self._connection.execute("DELETE FROM meta WHERE name = %s", (name,))
+
     def indices_of_contents(self, contents: Sequence[bytes]) -> dict[bytes, int]:
         wanted = set(contents)
         return {

@@ -176,7 +176,7 @@ watches = Table(
 nonces = Table(
     "nonces",
     metadata,
-    Column("key_id", LargeBinary, primary_key=True),
+    Column("key_id", Text, primary_key=True),
     Column("nonce", Text, primary_key=True),
     Column("expires_at", _Long, nullable=False),
     Index("nonces_expiry", "expires_at"),

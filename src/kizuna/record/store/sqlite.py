@@ -328,6 +328,9 @@ class _SqliteWriting:
     def set_meta(self, name: str, value: bytes) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
+    def drop_meta(self, name: str) -> None:
+        self._connection.execute("DELETE FROM meta WHERE name = ?", (name,))
+
     def indices_of_contents(self, contents: Sequence[bytes]) -> dict[bytes, int]:
         wanted = set(contents)
         return {

@@ -25,11 +25,16 @@ from typing import Final, Self
 
 from kizuna.model.errors import Absent, Misconfigured, Problem, Refused, Unavailable
 from kizuna.model.identifier import Digest, SubjectId
-from kizuna.model.statement import Interval, Registered
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Action, Claim, Status, Target, encode_payload
+from kizuna.model.statement import Interval, Registered, Statement
+from kizuna.model.trust import LogAnchor
 from kizuna.model.verdict import Known
-from kizuna.record.log import EvidenceLog, MapProof, VerifiableMap
+from kizuna.record.log import EvidenceLog, MapProof, Signer, VerifiableMap
 from kizuna.record.log.checkpoint import Checkpoint
-from kizuna.record.store.archive import Archive
+from kizuna.record.log.keys import keys_of
+from kizuna.record.log.map_head import map_head_subject
+from kizuna.record.store.archive import PREFIX, Archive
 from kizuna.record.store.backend import Backend
 from kizuna.record.store.heads import TableHeads
 from kizuna.record.store.pipeline import Accepted, Item, Outcome, Refusal, find_keys, parse
@@ -46,10 +51,10 @@ __all__ = ["MapAnswer", "Store", "StoreSettings"]
 ARCHIVE: Final = "statements"
 MAP: Final = "map"
 
-_GROUP: Final = 4096
+_GROUP: Final = 2048
 """Most statements of one transaction."""
 
-_SWITCH: Final = 0.0001
+_SWITCH: Final = 0.0005
 """Seconds between two turns of the interpreter lock while signatures are checked beside the
 writing: with Python's own 5 ms the checking threads would mostly wait for it."""
 
@@ -147,6 +152,9 @@ class Store:
             pinned=settings.pinned,
             wait=settings.wait,
         )
+        self._askers = self._writer.another_keyring()
+        self._asking = threading.Lock()
+        self._asked_at = -1
         self._listeners: list[Callable[[list[Registered]], None]] = []
         self._queue: deque[_Ticket] = deque()
         self._waiting = threading.Condition()
@@ -354,6 +362,28 @@ class Store:
         (raw,) = self.reader(view).raw([digest]).values()
         return with_receipts(raw, [receipt])
 
+    def stored_keys(self, statement: Statement) -> tuple[bytes, ...]:
+        """The map keys under which a statement stands, also where its document is gone.
+
+        Raises:
+            Absent: ``statement.unknown``.
+        """
+        rows = self.backend.rows_by_digests([statement.digest])
+        if not rows:
+            raise unknown_statement(statement.digest)
+        record = next(self.archive.records(rows[0][13] - PREFIX))
+        return keys_of(statement) if record.keys is None else record.keys
+
+    def find_key(self, identity: SubjectId, thumbprint: bytes) -> PublicKey | None:
+        """The key of an identity by its thumbprint, if it may sign now (for signed requests)."""
+        with self._asking:
+            size = self.log.published_size
+            if size != self._asked_at:
+                self._askers.clear()
+                self._asked_at = size
+            self._askers.load((identity,))
+            return self._askers.present(identity, thumbprint, size)
+
     def prove(self, keys: Sequence[bytes]) -> MapAnswer:
         """Everything that stands under these map keys, with the proof that it is everything.
 
@@ -391,6 +421,119 @@ class Store:
     def settle(self) -> None:
         """Bring log and map to where the tables are."""
         self._writer.settle()
+
+    def observe(self, note: bytes) -> Checkpoint:
+        """Hold the store to a checkpoint of its log that someone else has: a witness, a mirror, a
+        customer. One that is ahead of what the store holds ends writing, also after a restart.
+
+        Raises:
+            Tampered: ``log.rolled-back``, ``log.forked``; and for a note that this log never
+                signed as ``record.log.read_checkpoint``.
+        """
+        return self.log.remember(note)
+
+    def resume(self, newest: bytes) -> Checkpoint:
+        """Let a restored store write again.
+
+        Args:
+            newest: the newest checkpoint that witnesses, mirrors or customers have.
+
+        Raises:
+            Tampered: ``log.rolled-back`` where more was published after the backup: the store stays
+                as it is, and ``resume_with`` or the missing files are the ways on; ``log.forked``.
+        """
+        checkpoint = self.observe(newest)
+        self._confirm()
+        return checkpoint
+
+    def resume_with(self, signer: Signer, *, now: int) -> LogAnchor:
+        """Let a restored store go on under a new log key, where what came after the backup is lost.
+
+        The old key is closed at the size that was restored. What the old key signed beyond it
+        stands against the log's own word from now on: verifiers accept the new key by taking the
+        returned anchor, which must reach them by another way than from the log.
+
+        Raises:
+            Refused: ``log.key-reused``. Tampered: where the log may not write.
+        """
+        anchor = self._rotate(signer, now=now, compromised_after=self.log.published_size)
+        self._confirm()
+        return anchor
+
+    def rotate_log_key(
+        self, signer: Signer, *, now: int, compromised_after: int | None = None
+    ) -> LogAnchor:
+        """Sign the log with another key from now on; the statement of it is logged.
+
+        Args:
+            signer: the new key, under the log's own name.
+            now: the present.
+            compromised_after: where the old key was lost to somebody else, the size of the last
+                checkpoint that is known to be the log's own.
+
+        Returns:
+            What verifiers put into their anchors.
+
+        Raises:
+            As ``record.log.EvidenceLog.rotate`` and ``submit``.
+        """
+        old = None if self.log.signer is None else self.log.signer.public
+        anchor = self._rotate(signer, now=now, compromised_after=compromised_after)
+        if old is not None:
+            self._tell_of_rotation(old, signer.public, now, compromised=compromised_after)
+        return anchor
+
+    def _rotate(self, signer: Signer, *, now: int, compromised_after: int | None) -> LogAnchor:
+        with self._writer.exclusive(), self._writer.guard:
+            self.log.refresh()
+            return self.log.rotate(signer, now, compromised_after=compromised_after)
+
+    def _tell_of_rotation(
+        self, old: PublicKey, new: PublicKey, now: int, *, compromised: int | None
+    ) -> None:
+        operator = self.settings.operator
+        claim = Claim(
+            type="log-key",
+            claims={
+                "old": old.thumbprint.hex(),
+                "new": new.thumbprint.hex(),
+                "reason": "rotated" if compromised is None else "compromised",
+                **({} if compromised is None else {"last-size": compromised}),
+            },
+        )
+        subject = map_head_subject(self.log.origin)
+        raw = operator.sign(Kind.EVIDENCE, subject, encode_payload(claim), now)
+        (outcome,) = self.submit([raw], now=now)
+        if isinstance(outcome, Refusal):
+            raise outcome.problem
+
+    def _confirm(self) -> None:
+        with self._writer.exclusive(), self.backend.writing(self.settings.wait) as tables:
+            tables.drop_meta("restored")
+        if self._is_behind():
+            self.settle()
+
+    def erase(self, digest: Digest, *, reason: str, now: int) -> Accepted:
+        """Erase the document of a statement, in the operator's name: document and salt go, the
+        proof stays, and the erasure itself is in the log.
+
+        An issuer erases its own by submitting a ``status`` with the action ``erase``.
+
+        Raises:
+            Absent: ``statement.unknown``. Refused: ``document.inline``.
+        """
+        found = self.reader().by_digests([digest]).get(digest)
+        if found is None:
+            raise unknown_statement(digest)
+        subject = found.statement.subject
+        status = Status(
+            action=Action.ERASE, target=Target(statement=digest.hex()), reason=reason[:4000]
+        )
+        raw = self.settings.operator.sign(Kind.STATUS, subject, encode_payload(status), now)
+        (outcome,) = self.submit([raw], now=now)
+        if isinstance(outcome, Refusal):
+            raise outcome.problem
+        return outcome
 
     @contextmanager
     def _quiet(self) -> Iterator[None]:

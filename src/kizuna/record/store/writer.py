@@ -35,16 +35,17 @@ import msgspec
 from kizuna.model.errors import Misconfigured, Problem, Refused, Tampered, Unavailable
 from kizuna.model.identifier import SubjectId
 from kizuna.model.kind import Kind
-from kizuna.model.payload import Claim, decode_payload, encode_payload
+from kizuna.model.payload import encode_payload
 from kizuna.model.statement import Envelope, Interval, Registered
 from kizuna.model.verdict import Known
 from kizuna.record.log import EvidenceLog, Staged, VerifiableMap
-from kizuna.record.log.keys import KEYS_VERSION, keys_of, subject_key
+from kizuna.record.log.keys import keys_of, subject_key
+from kizuna.record.log.map_head import map_head_claim, map_head_subject, read_map_head
 from kizuna.record.store.archive import HEADER, PREFIX, Archive, Record
 from kizuna.record.store.backend import Backend, Batch, Writing, busy, disk_full
 from kizuna.record.store.heads import TableHeads
 from kizuna.record.store.keyring import Keyring, Pin
-from kizuna.record.store.pipeline import MAP_HEAD, Item, Plan, Planner, add, find_keys, is_reserved
+from kizuna.record.store.pipeline import Item, Plan, Planner, add, find_keys, is_reserved
 from kizuna.record.store.policy import Members, Rate, RegistrationPolicy
 from kizuna.record.store.reader import StoreReader
 from kizuna.record.store.view import OPERATOR
@@ -109,13 +110,9 @@ class Writer:
             backend, archive, head=Known(origin=log.origin, size=2**62, root=""), view=OPERATOR
         )
         self._disk = ThreadPoolExecutor(1, "archive")
-        self._head_key = subject_key(f"https://{log.origin}")
-        self.keyring = Keyring(
-            pinned=pinned,
-            load_events=self._events_of,
-            pins_of=self._pin_of,
-            is_superior=self._is_superior,
-        )
+        self._head_key = subject_key(map_head_subject(log.origin))
+        self._pinned = pinned
+        self.keyring = self.another_keyring()
         self.planner = Planner(
             keyring=self.keyring,
             members=members,
@@ -125,6 +122,15 @@ class Writer:
             origin=log.origin,
         )
         members.load(backend.members(members.list_id))
+
+    def another_keyring(self) -> Keyring:
+        """A keyring over the same tables, for one who does not write."""
+        return Keyring(
+            pinned=self._pinned,
+            load_events=self._events_of,
+            pins_of=self._pin_of,
+            is_superior=self._is_superior,
+        )
 
     def _is_superior(self, issuer: str, identity: str) -> bool:
         return self.planner.is_superior(issuer, identity)
@@ -223,11 +229,8 @@ class Writer:
         self.archive.sync()
 
     def _add_map_head(self, plan: Plan, staged: Staged) -> None:
-        claim = Claim(
-            type=MAP_HEAD,
-            claims={"size": staged.covered, "root": staged.root.hex(), "keys": KEYS_VERSION},
-        )
-        subject = SubjectId(f"https://{self.log.origin}")
+        claim = map_head_claim(staged.covered, staged.root)
+        subject = map_head_subject(self.log.origin)
         raw = self.operator.sign(Kind.EVIDENCE, subject, encode_payload(claim), plan.now)
         envelope = parse_sign1(raw)
         if envelope.issued_at != plan.now:
@@ -494,7 +497,7 @@ class Writer:
     def _is_map_head(self, envelope: Envelope) -> bool:
         return (
             envelope.issuer == self.operator.identity
-            and envelope.subject == f"https://{self.log.origin}"
+            and envelope.subject == map_head_subject(self.log.origin)
             and is_reserved(envelope)
         )
 
@@ -521,8 +524,9 @@ class Writer:
             (row,) = tables.rows_by_indices((last.size - 1,))
             staged_rows.insert(0, (self._head_key, row[0], row[1]))
         staged = self.map.stage(staged_rows, plan.next)
-        claim = decode_payload(Kind.EVIDENCE, end.payload)
-        if not isinstance(claim, Claim) or claim.claims.get("root") != staged.root.hex():
+        self._add_head(plan, end)
+        head = read_map_head(plan.registered[-1].statement, self.log.origin, staged.covered)
+        if head.root != staged.root:
             raise Tampered(
                 "store.map-differs",
                 f"the map over {staged.covered} entries is not the one that was logged",
@@ -530,7 +534,6 @@ class Writer:
                 hint="restore a backup; keep this archive as evidence",
                 size=staged.covered,
             )
-        self._add_head(plan, end)
         plan.documents = {}
         place = group[-1][0].end
         plan.place = place
