@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
+from kizuna.model.errors import Malformed
 from kizuna.model.identifier import Element, SubjectId
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import Described, Link, Links, Payload, encode_payload
@@ -23,10 +24,27 @@ from kizuna.model.relation import Relation
 from kizuna.proof.documents.names import clean
 from kizuna.proof.documents.values import Draft, Remark
 
-__all__ = ["MAX_PARTS", "Bill", "Part", "claim_values", "draft", "flatten"]
+__all__ = [
+    "MAX_PARTS",
+    "MAX_STATEMENT_BYTES",
+    "MAX_TIES",
+    "Bill",
+    "Part",
+    "claim_values",
+    "draft",
+    "flatten",
+    "too_many_statements",
+    "too_many_ties",
+]
 
-MAX_PARTS: Final = 250_000
-"""Most parts of one document: bounds memory and the size of the answer."""
+MAX_PARTS: Final = 100_000
+"""Most parts of one document: bounds time, memory and the size of the answer."""
+
+MAX_TIES: Final = 500_000
+"""Most ties of one document: a short reference in it becomes a long name in the answer."""
+
+MAX_STATEMENT_BYTES: Final = 64 << 20
+"""Most bytes of the statements that repeat what a document says once (of each part it names)."""
 
 _PAYLOAD_ROOM: Final = 900_000
 """Bytes of one payload: below the model's limit, with room for the members around the lists."""
@@ -79,6 +97,7 @@ class Bill:
         self.remarks: list[Remark] = []
         self._needs: dict[SubjectId, dict[SubjectId, tuple[str | None, int | None]]] = {}
         self._other: dict[Link, None] = {}
+        self._ties = 0
         self._complete: set[SubjectId] = set()
         self._incomplete: set[SubjectId] = set()
 
@@ -105,14 +124,32 @@ class Bill:
         category: str | None = None,
         quantity: int | None = None,
     ) -> None:
-        """``part`` is part of ``whole``: the whole depends on it."""
-        if whole != part:
-            self._needs.setdefault(whole, {}).setdefault(part, (category, quantity))
+        """``part`` is part of ``whole``: the whole depends on it.
+
+        Raises:
+            Malformed: ``document.too-many-ties``.
+        """
+        if whole == part:
+            return
+        parts = self._needs.setdefault(whole, {})
+        if part not in parts:
+            self._count_tie()
+            parts[part] = (category, quantity)
 
     def tie(self, subject: SubjectId, relation: Relation, target: SubjectId) -> None:
-        """Any other relation between two subjects."""
+        """Any other relation between two subjects.
+
+        Raises:
+            Malformed: ``document.too-many-ties``.
+        """
         if subject != target:
+            self._count_tie()
             self._other[Link(relation=relation, subject=subject, object=target)] = None
+
+    def _count_tie(self) -> None:
+        self._ties += 1
+        if self._ties > MAX_TIES:
+            raise too_many_ties()
 
     def complete(self, whole: SubjectId, *, claimed: bool) -> None:
         """The document says that the parts of ``whole`` are (or are not) all named."""
@@ -282,6 +319,27 @@ def _split(
         )
         for number, (some, told) in enumerate(pages, 1)
     ]
+
+
+def too_many_ties() -> Malformed:
+    """The problem of a document with more than ``MAX_TIES`` ties."""
+    return Malformed(
+        "document.too-many-ties",
+        f"more than {MAX_TIES} ties between parts",
+        hint="split it: one bill of materials for each assembly",
+        limit=MAX_TIES,
+    )
+
+
+def too_many_statements() -> Malformed:
+    """The problem of a document whose statements exceed ``MAX_STATEMENT_BYTES``."""
+    return Malformed(
+        "document.too-many-statements",
+        f"the document comes to more than {MAX_STATEMENT_BYTES >> 20} MiB of statements",
+        why="what it says once it says of very many parts",
+        hint="split it, so that each document speaks of fewer parts",
+        limit=MAX_STATEMENT_BYTES,
+    )
 
 
 def claim_values(values: Mapping[str, object]) -> dict[str, Any]:

@@ -21,10 +21,18 @@ from typing import Any, Final
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import Element, SubjectId, digest_of
 from kizuna.model.kind import Kind
-from kizuna.model.payload import Claim, Norm, Reference
+from kizuna.model.payload import Claim, Norm, Reference, encode_payload
 from kizuna.model.relation import Relation
 from kizuna.proof.documents import names
-from kizuna.proof.documents.bill import Bill, Part, claim_values, draft, flatten
+from kizuna.proof.documents.bill import (
+    MAX_STATEMENT_BYTES,
+    Bill,
+    Part,
+    claim_values,
+    draft,
+    flatten,
+    too_many_statements,
+)
 from kizuna.proof.documents.cyclonedx import CYCLONEDX
 from kizuna.proof.documents.cyclonedx.vulnerabilities import instant
 from kizuna.proof.documents.jsontext import decode_json, pointer
@@ -240,6 +248,20 @@ def _read_statement(
     about = {**said, "predicate_type": kind, **_signature_claims(judged)}
     if not said and predicate:
         remarks.append(Remark(f"{where}/predicate", "kept-only"))
+    claim = Claim(
+        type=sort,
+        claims=claim_values(about),
+        evidence=[_reference(source, media_type)],
+        imported=True,
+    )
+    tied = max(
+        len(_list(_mapping(predicate.get("buildDefinition")).get("resolvedDependencies"))),
+        len(_list(predicate.get("materials"))),
+    )
+    if len(subjects) * tied > _MOST_TIES:
+        raise _too_many(len(subjects) * tied)
+    if len(subjects) * len(encode_payload(claim)) > MAX_STATEMENT_BYTES:
+        raise too_many_statements()
     drafts: list[Draft] = []
     for subject, entry in subjects:
         bill = Bill(subject, _FORMAT)
@@ -250,18 +272,7 @@ def _read_statement(
             materials = predicate.get("materials")
             _tie_resources(bill, subject, materials, remarks, f"{where}/predicate/materials")
         drafts += bill.drafts([], part=f"in-toto:{sort}"[:200])
-        drafts.append(
-            draft(
-                Kind.EVIDENCE,
-                subject,
-                Claim(
-                    type=sort,
-                    claims=claim_values(about),
-                    evidence=[_reference(source, media_type)],
-                    imported=True,
-                ),
-            )
-        )
+        drafts.append(draft(Kind.EVIDENCE, subject, claim))
     return _imported(source, f"{_FORMAT} Statement", root, drafts, media_type, judged, remarks)
 
 
@@ -315,10 +326,7 @@ def _tie_provenance(
 def _tie_resources(
     bill: Bill, subject: SubjectId, resources: object, remarks: list[Remark], where: str
 ) -> None:
-    listed = _list(resources)
-    if len(listed) > _MOST_TIES:
-        raise _too_many(len(listed))
-    for place, one in enumerate(listed):
+    for place, one in enumerate(_list(resources)):
         if not isinstance(one, dict):
             continue
         other = _resource(one)
@@ -389,6 +397,8 @@ def _read_metadata(
             **_signature_claims(judged),
         }
     )
+    if len(products) * len(encode_payload(Claim(type=step, claims=about))) > MAX_STATEMENT_BYTES:
+        raise too_many_statements()
     drafts: list[Draft] = []
     made: list[SubjectId] = []
     for path, digests in products.items():

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -153,11 +153,7 @@ def judge_dsse(
     """The signatures of a DSSE envelope, by keys that the caller hands in."""
     kind = payload_type.encode()
     message = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
-    return tuple(
-        _listed(f"/signatures/{place}", "dsse", one, message, keys, _base64)
-        for place, one in enumerate(signatures[:_MOST])
-        if isinstance(one, dict)
-    )
+    return _judge_list("dsse", signatures, message, keys, _base64)
 
 
 def judge_in_toto(
@@ -170,30 +166,39 @@ def judge_in_toto(
         message = _olpc(signed).encode()
     except TypeError:
         message = b""
-    return tuple(
-        _listed(f"/signatures/{place}", "in-toto", one, message, keys, bytes.fromhex)
-        for place, one in enumerate(signatures[:_MOST])
-        if isinstance(one, dict)
-    )
+    return _judge_list("in-toto", signatures, message, keys, bytes.fromhex)
+
+
+def _judge_list(
+    form: str, signatures: list[Any], message: bytes, keys: Keys, decode: Callable[[str], bytes]
+) -> tuple[InnerSignature, ...]:
+    room = _MOST_BYTES
+    judged: list[InnerSignature] = []
+    for place, one in enumerate(signatures[:_MOST]):
+        if isinstance(one, dict):
+            where = f"/signatures/{place}"
+            judged.append(_listed(where, form, one, message if room > 0 else None, keys, decode))
+            room -= len(message) if judged[-1].thumbprint else 0
+    return tuple(judged)
 
 
 def _listed(
     where: str,
     form: str,
     one: dict[str, Any],
-    message: bytes,
+    message: bytes | None,
     keys: Keys,
-    decode: Any,  # noqa: ANN401 - one of two decoders
+    decode: Callable[[str], bytes],
 ) -> InnerSignature:
     key_id = clean(one.get("keyid"), 200)
     key, key_from = keys.get(key_id, (None, ""))
-    if key is None:
+    if key is None or message is None:
         return InnerSignature(
             where=where,
             form=form,
             result=SignatureResult.UNVERIFIED,
             key_id=key_id,
-            reason="no-key",
+            reason="no-key" if key is None else "too-many",
         )
     reason = ""
     try:

@@ -92,6 +92,13 @@ def test_the_workbook_template_says_what_the_csv_template_says(lang: str):
     assert certificates(sheet) == certificates(text)
 
 
+def test_the_workbook_template_is_the_same_every_time():
+    assert xlsx_template("ja") == xlsx_template("ja")
+    assert b"2026-01-01" in zipfile.ZipFile(io.BytesIO(xlsx_template("ja"))).read(
+        "docProps/core.xml"
+    )
+
+
 @pytest.mark.parametrize("separator", [",", "\t", ";"])
 def test_the_separators_of_spreadsheets_are_told_apart(separator: str):
     text = separator.join(["part", "version"]) + "\n" + separator.join(["Fan", "1"])

@@ -18,7 +18,13 @@ from typing import Any, Final
 from kizuna.model.identifier import SubjectId, digest_of
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Claim, Level, Reference
-from kizuna.proof.documents.bill import Bill, claim_values, draft
+from kizuna.proof.documents.bill import (
+    MAX_STATEMENT_BYTES,
+    Bill,
+    claim_values,
+    draft,
+    too_many_statements,
+)
 from kizuna.proof.documents.cyclonedx.vulnerabilities import instant
 from kizuna.proof.documents.jsontext import pointer
 from kizuna.proof.documents.names import clean, machine_name
@@ -30,13 +36,18 @@ Json = dict[str, Any]
 Path = tuple[str | int, ...]
 Resolve = Callable[[object, Path], SubjectId | None]
 
-_MOST: Final = 10_000
+_MOST_ENTRIES: Final = 1_000
 
 
 def read_declarations(
     document: Json, resolve: Resolve, bill: Bill, root: SubjectId | None
 ) -> list[Draft]:
-    """The claims that the attestations of a document come to; remarks go to the bill."""
+    """The claims that the attestations of a document come to; remarks go to the bill.
+
+    Raises:
+        Malformed: ``document.too-many-statements``.
+    """
+    room = MAX_STATEMENT_BYTES
     declared: Json = document["declarations"]
     tables: dict[str, dict[str, tuple[Json, Path]]] = {
         member: {
@@ -81,11 +92,11 @@ def read_declarations(
                     group.take(claim, entry, requirement, counter=member == "counterClaims")
         assessor, _ = tables["assessors"].get(attestation.get("assessor", ""), ({}, ()))
         for (subject, kind), group in groups.items():
-            if len(drafts) >= _MOST:
-                bill.remarks.append(Remark(pointer(path), "too-many-statements"))
-                return drafts
             third = assessor.get("thirdParty") is True
-            evidence = [tables["evidence"].get(name, ({}, ()))[0] for name in group.evidence]
+            evidence = [
+                tables["evidence"].get(name, ({}, ()))[0]
+                for name in list(group.evidence)[:_MOST_ENTRIES]
+            ]
             drafts.append(
                 draft(
                     Kind.CERTIFICATE if third else Kind.EVIDENCE,
@@ -93,6 +104,9 @@ def read_declarations(
                     _claim(kind, attestation, assessor, group, evidence, third=third),
                 )
             )
+            room -= len(drafts[-1].payload)
+            if room < 0:
+                raise too_many_statements()
     return drafts
 
 

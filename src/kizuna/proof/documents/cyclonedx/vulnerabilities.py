@@ -17,7 +17,13 @@ from typing import Any, Final
 from kizuna.model.identifier import SubjectId
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Claim, Notice, Severity
-from kizuna.proof.documents.bill import Bill, claim_values, draft
+from kizuna.proof.documents.bill import (
+    MAX_STATEMENT_BYTES,
+    Bill,
+    claim_values,
+    draft,
+    too_many_statements,
+)
 from kizuna.proof.documents.jsontext import pointer
 from kizuna.proof.documents.names import clean, machine_name
 from kizuna.proof.documents.values import Draft, Remark, Settled
@@ -32,34 +38,41 @@ _SETTLED: Final = frozenset(
     {"resolved", "resolved_with_pedigree", "false_positive", "not_affected"}
 )
 _SEVERITIES: Final = {severity.value: severity for severity in Severity} | {"info": Severity.LOW}
-_MOST_PAIRS: Final = 100_000
 
 
 def read_vulnerabilities(
     entries: list[Json], resolve: Resolve, bill: Bill, root: SubjectId | None
 ) -> tuple[list[Draft], list[Settled]]:
-    """Notices, evidence and reviews of all vulnerabilities; remarks go to the bill."""
+    """Notices, evidence and reviews of all vulnerabilities; remarks go to the bill.
+
+    Raises:
+        Malformed: ``document.too-many-statements``.
+    """
     drafts: list[Draft] = []
     settled: list[Settled] = []
     tally: dict[SubjectId, dict[str, int]] = {}
+    room = MAX_STATEMENT_BYTES
     for number, entry in enumerate(entries):
         path: Path = ("vulnerabilities", number)
         concerned = _concerned(entry, path, resolve, bill, root)
-        if len(drafts) + len(concerned) > _MOST_PAIRS:
-            bill.remarks.append(Remark(pointer(path), "too-many-statements"))
-            break
         name = _name(entry, number)
+        made: dict[str, Notice | Claim] = {}
         for subject, state in concerned:
             counts = tally.setdefault(subject, {"exploitable": 0, "in_triage": 0, "settled": 0})
             if state in _SETTLED:
                 counts["settled"] += 1
                 settled.append(Settled(subject, name))
-                drafts.append(draft(Kind.EVIDENCE, subject, _settlement(entry, name, state)))
+                said = made.setdefault(state, _settlement(entry, name, state))
+                drafts.append(draft(Kind.EVIDENCE, subject, said))
             else:
                 counts["exploitable" if state == "exploitable" else "in_triage"] += 1
                 counts.setdefault("unanalysed", 0)
                 counts["unanalysed"] += not state
-                drafts.append(draft(Kind.NOTICE, subject, _notice(entry, name, state)))
+                said = made.setdefault(state, _notice(entry, name, state))
+                drafts.append(draft(Kind.NOTICE, subject, said))
+            room -= len(drafts[-1].payload)
+            if room < 0:
+                raise too_many_statements()
     for subject, counts in tally.items():
         if not counts.pop("unanalysed", 0):
             review = Claim(type="vulnerability-review", imported=True, claims=dict(counts))

@@ -21,7 +21,15 @@ from kizuna.model.kind import Kind
 from kizuna.model.payload import Claim, Reference
 from kizuna.model.relation import Relation
 from kizuna.proof.documents import names
-from kizuna.proof.documents.bill import MAX_PARTS, Bill, Part, claim_values, draft
+from kizuna.proof.documents.bill import (
+    MAX_PARTS,
+    MAX_TIES,
+    Bill,
+    Part,
+    claim_values,
+    draft,
+    too_many_ties,
+)
 from kizuna.proof.documents.names import clean
 from kizuna.proof.documents.table import cells
 from kizuna.proof.documents.table.headings import find_headings
@@ -111,7 +119,8 @@ class _Reading:
         self.known: dict[str, SubjectId] = {}
         self.parts: dict[SubjectId, Part] = {}
         self.wholes: dict[SubjectId, dict[SubjectId, int | None]] = {}
-        self.ties: dict[tuple[SubjectId, Relation, SubjectId], None] = {}
+        self.ties: dict[SubjectId, dict[tuple[Relation, SubjectId], None]] = {}
+        self.room = MAX_TIES
         self.claims: list[tuple[SubjectId, Claim]] = []
 
     # rows --------------------------------------------------------------------------------------
@@ -296,9 +305,9 @@ class _Reading:
         maker = self._party(entry, "maker")
         supplier = self._party(entry, "supplier")
         if maker is not None and maker != subject:
-            self.ties[(subject, Relation.MADE_BY, maker)] = None
+            self.ties.setdefault(subject, {})[Relation.MADE_BY, maker] = None
         if supplier is not None and supplier != subject:
-            self.ties[(subject, Relation.SUPPLIED_BY, supplier)] = None
+            self.ties.setdefault(subject, {})[Relation.SUPPLIED_BY, supplier] = None
         quantity: int | None = None
         if text := texts.get("quantity"):
             quantity = cells.quantity_of(text)
@@ -434,18 +443,26 @@ class _Reading:
                 stack.extend(self.wholes.get(node, ()))
 
     def _bill(self, top: SubjectId) -> list[Draft]:
-        below: set[SubjectId] = set()
-        self._below(top, below)
+        """The bill of one product; the work for all of them together is bounded."""
+        below: dict[SubjectId, None] = {}
+        stack = [top]
+        while stack:
+            node = stack.pop()
+            if node not in below:
+                below[node] = None
+                stack.extend(reversed(self.wholes.get(node, {})))
+        self.room -= len(below)
+        if self.room < 0:
+            raise too_many_ties()
         bill = Bill(top, "table")
-        for part in self.parts.values():
-            if part.id in below:
-                bill.add(part)
-        for subject, relation, party in self.ties:
-            if subject in below:
-                bill.tie(subject, relation, party)
+        for node in below:
+            if node in self.parts:
+                bill.add(self.parts[node])
+            for part_id, quantity in self.wholes.get(node, {}).items():
+                bill.needs(node, part_id, None, quantity)
+        for node in below:
+            for relation, party in self.ties.get(node, ()):
+                bill.tie(node, relation, party)
                 if party in self.parts:
                     bill.add(self.parts[party])
-        for whole in [node for node in self.parts if node in below]:
-            for part_id, quantity in self.wholes.get(whole, {}).items():
-                bill.needs(whole, part_id, None, quantity)
-        return bill.drafts([node for node in bill.parts if node in below], part="table")
+        return bill.drafts(list(below), part="table")

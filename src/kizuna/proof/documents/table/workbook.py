@@ -11,6 +11,7 @@ bounded.
 from __future__ import annotations
 
 import io
+import re
 import warnings
 import zipfile
 import zlib
@@ -31,6 +32,7 @@ _MOST_BYTES: Final = 128 << 20
 _MOST_RATIO: Final = 300
 _MOST_SHEETS: Final = 20
 _MOST_COLUMNS: Final = 200
+_TIMES: Final = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _FREE_RATIO: Final = 1 << 20
 """Members below this size may shrink as much as they like."""
 
@@ -171,16 +173,26 @@ def _broken(why: str) -> Malformed:
 
 
 def xlsx_template(lang: str = "en") -> bytes:
-    """The table to fill in, as a workbook."""
+    """The table to fill in, as a workbook; the same bytes every time."""
     import openpyxl  # noqa: PLC0415 - costs time that most commands need not spend
 
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("parts")
     for row in template_rows(lang):
         sheet.append(row)
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
+    stamped = io.BytesIO()
+    book.save(stamped)
+    made = io.BytesIO()
+    with (
+        zipfile.ZipFile(stamped) as old,
+        zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for name in old.namelist():  # the library stamps the time into the archive and its insides
+            content = old.read(name)
+            if name == "docProps/core.xml":
+                content = _TIMES.sub(b"2026-01-01T00:00:00Z", content)
+            new.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), content)
+    return made.getvalue()
 
 
 XLSX = Importer(format="XLSX", media_type=_MEDIA_TYPE, matches=_matches, read=_read)
