@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
+from time import monotonic, sleep
 from typing import Final
 
 import msgspec
@@ -84,6 +85,9 @@ class EvidenceLog:
     Mutable state, guarded by one lock: the tile writer, the history, the reader of the published
     tree, and ``fault``: why writing is refused, if it is.
     """
+
+    patience: float = 5.0
+    """Seconds to wait for another process to finish writing before saying ``log.busy``."""
 
     def __init__(self, path: str | Path, origin: str, signer: Signer | None = None) -> None:
         """Open the log in a folder; an empty or missing folder is an empty log.
@@ -542,7 +546,7 @@ class EvidenceLog:
         folder = self._state / "seen"
         if not folder.is_dir():
             return
-        for kept in sorted(folder.iterdir()):
+        for kept in sorted(folder.glob("[0-9a-f]*")):
             problem = self._contradiction(parse_checkpoint(parse_note(kept.read_bytes()).text))
             if problem is not None:
                 raise problem
@@ -620,15 +624,7 @@ class EvidenceLog:
                 path=str(self._state),
             ) from fault
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as fault:
-                raise Unavailable(
-                    "log.busy",
-                    f"another process is writing to the log in {self.path}",
-                    hint="wait for it, or stop the other server",
-                    path=str(self.path),
-                ) from fault
+            self._take(descriptor)
             self._depth = 1
             try:
                 yield
@@ -636,6 +632,24 @@ class EvidenceLog:
                 self._depth = 0
         finally:
             os.close(descriptor)
+
+    def _take(self, descriptor: int) -> None:
+        """Take the folder's lock, waiting for another process's single call to end."""
+        end = monotonic() + self.patience
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as fault:
+                if monotonic() > end:
+                    raise Unavailable(
+                        "log.busy",
+                        f"another process is writing to the log in {self.path}",
+                        hint="wait for it, or stop the other server",
+                        path=str(self.path),
+                    ) from fault
+                sleep(0.01)
+            else:
+                return
 
     def _show(self) -> None:
         """Rename the newest checkpoint into place."""

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 
@@ -353,11 +354,19 @@ def test_a_second_writer_sees_what_the_first_has_published(log, signer, digests)
 
 
 def test_a_log_in_use_by_another_process_is_busy(log, digests):
+    log.patience = 0.05
     with running(HOLDING, log):
         with pytest.raises(Unavailable) as problem:
             log.append(digests(1))
         assert problem.value.code == "log.busy"
     log.append(digests(1))
+
+
+def test_a_writer_waits_for_a_short_call_of_another_process(log, digests):
+    with running(HOLDING, log) as other:
+        threading.Timer(0.1, other.stdin.close).start()
+        log.append(digests(1))
+    assert log.size == 1
 
 
 # --- witnesses and keys ------------------------------------------------------------------------
