@@ -113,7 +113,8 @@ class _Story:
                 f"{self.demo.name_of(self.demo.world.root, door.lang)}"
             )
             if tree:
-                for line in tree_lines(door, tree_json(explained.tree, door.lang), depth=6):
+                tree = tree_json(explained.tree, door.lang, names=self._names())
+                for line in tree_lines(door, tree, depth=6):
                     door.print("  " + line)
         return explained
 
@@ -121,14 +122,17 @@ class _Story:
         from kizuna.app.wiring.answers import verdict_json
 
         door = self.door
-        findings: list[dict[str, Any]] = verdict_json(explained.verdict, door.lang)["findings"]
+        told = verdict_json(explained.verdict, door.lang, names=self._names())
+        findings: list[dict[str, Any]] = told["findings"]
         for finding in [f for f in findings if f["counts"]][:_FINDINGS]:
             self._say(f"  {finding['code']}  {self.demo.name_of(finding['subject'], door.lang)}")
             self._say(f"    {finding['message']}")
             if finding["mend"]:
                 self._say(f"    → {finding['mend']}")
-            if finding["turn"]:
-                self._say("demo.turn", party=self.demo.name_of(finding["turn"], door.lang))
+
+    def _names(self) -> dict[str, str]:
+        titles = self.demo.world.titles
+        return {i: self.demo.name_of(i, self.door.lang) for i in titles}
 
     def _say(self, key: str, **values: object) -> None:
         if not self.door.as_json:

@@ -41,6 +41,7 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna explain pkg:npm/left-pad@1.3.0 --profile software-product
         """
         from kizuna.app.wiring.answers import tree_json
+        from kizuna.app.wiring.naming import identifiers_in, names_in_tree
         from kizuna.model.identifier import canonical
 
         workspace = door.workspace(read_only=True)
@@ -52,8 +53,9 @@ def hang(app: typer.Typer) -> None:
             known=workspace.known(known_of(known or ())),
             lists=lists,
         )
-        tree = tree_json(explained.tree, door.lang)
         verdict = explained.verdict
+        names = workspace.names(identifiers_in(verdict.findings)) | names_in_tree(explained.tree)
+        tree = tree_json(explained.tree, door.lang, profile=chosen, names=names)
         door.answer(
             {
                 "tree": tree,

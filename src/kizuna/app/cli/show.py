@@ -14,6 +14,18 @@ __all__ = ["mark", "tree_lines", "verdict_lines"]
 _COLOR: Final = {"trusted": "green", "undetermined": "yellow", "untrusted": "red"}
 _SIGN: Final = {"trusted": "✓", "undetermined": "?", "untrusted": "✗"}
 _SHOWN: Final = 20
+_ALIKE: Final = 3
+
+
+def _grouped(findings: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    """Findings alike in all but their subject, together: a large product has one fault often."""
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for finding in findings:
+        key = (finding["code"], finding["requirement"], finding["counts"], finding["value"])
+        if finding["code"].startswith(("notice.", "tampering.", "finding.")):
+            key = (*key, finding["subject"], finding["message"])
+        groups.setdefault(key, []).append(finding)
+    return list(groups.values())
 
 
 def mark(door: Door, value: str, *, bold: bool = True) -> str:
@@ -33,20 +45,32 @@ def verdict_lines(door: Door, verdict: Mapping[str, Any], *, everything: bool) -
     for known in verdict["known"]:
         yield "  " + door.text("verdict.known", **known)
     findings: Sequence[Mapping[str, Any]] = verdict["findings"]
-    shown = findings if everything else findings[:_SHOWN]
-    for finding in shown:
+    shown = 0
+    for group in _grouped(findings):
+        first, others = group[0], group[1:]
+        if shown >= _SHOWN and not everything:
+            break
+        shown += len(group)
         yield ""
-        weight = "" if finding["counts"] else f" ({door.text('finding.informative')})"
+        weight = "" if first["counts"] else f" ({door.text('finding.informative')})"
         yield (
-            door.paint(f"  {finding['code']}", _COLOR.get(finding["value"], "white"), bold=True)
-            + f"{weight}  {finding['subject']}"
+            door.paint(f"  {first['code']}", _COLOR.get(first["value"], "white"), bold=True)
+            + f"{weight}  {first['subject']}"
         )
-        yield f"    {finding['message']}"
-        if finding["mend"]:
-            yield f"    → {finding['mend']}"
-    if len(findings) > len(shown):
+        yield f"    {first['message']}"
+        if first["mend"]:
+            yield f"    → {first['mend']}"
+        if others and everything:
+            for other in others:
+                yield f"    + {other['subject']}"
+        elif others:
+            named = ", ".join(o["subject"] for o in others[:_ALIKE])
+            rest = len(others) - _ALIKE
+            more = " " + door.text("lines.more", count=rest) if rest > 0 else ""
+            yield f"    + {named}{more}"
+    if len(findings) > shown:
         yield ""
-        yield "  " + door.text("findings.more", count=len(findings) - len(shown))
+        yield "  " + door.text("findings.more", count=len(findings) - shown)
     if verdict["next_change"] is not None:
         yield ""
         yield "  " + door.text("verdict.next-change", at=clock_face(verdict["next_change"]))

@@ -60,6 +60,8 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna verify --bundle proof.kz --trust trust.json --profile iot-device
         """
         from kizuna.app.wiring.answers import verdict_json
+        from kizuna.app.wiring.naming import identifiers_in
+        from kizuna.app.wiring.profiles import find_profile
         from kizuna.model.errors import Malformed
         from kizuna.model.identifier import canonical
 
@@ -71,29 +73,32 @@ def hang(app: typer.Typer) -> None:
                 hint="`kizuna import FILE` prints the identifier of what it read",
             )
         wanted = None if subject is None else canonical(subject)
+        names: dict[str, str] = {}
         if bundle is not None:
             from kizuna.app.wiring.offline import judge_bundle
 
+            chosen = find_profile(profile, door.settings)
             verdict = judge_bundle(
                 Door.read(bundle),
-                profile,
+                chosen,
                 None if trust is None else Door.read(trust),
-                door.settings,
                 subject=wanted,
                 at=door.settings.clock() if moment is None else moment,
                 lists=lists,
             )
         else:
             workspace = door.workspace(read_only=True)
+            chosen = workspace.profile(profile)
             assert wanted is not None  # noqa: S101 - checked above
             verdict = workspace.verify(
                 wanted,
-                workspace.profile(profile),
+                chosen,
                 at=moment,
                 known=workspace.known(known_of(known or ())),
                 lists=lists,
             )
-        told = verdict_json(verdict, door.lang)
+            names = workspace.names(identifiers_in(verdict.findings))
+        told = verdict_json(verdict, door.lang, profile=chosen, names=names)
         door.answer(told, lambda: verdict_lines(door, told, everything=all_findings))
         if verdict.outcome:
             raise Failure(verdict.outcome)

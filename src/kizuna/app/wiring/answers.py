@@ -7,13 +7,17 @@ Keeps: codes stay the same in every language; ``message`` and ``mend`` are the c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kizuna.app.wiring.messages import render_finding, render_problem
+from kizuna.app.wiring.messages import Names, render_finding, render_problem, turn_of
 from kizuna.app.wiring.values import ImportOutcome, Standing
 from kizuna.model.errors import Problem
 from kizuna.model.finding import Finding, Value
+from kizuna.model.outcome import PRECEDENCE
 from kizuna.model.verdict import Verdict
+
+if TYPE_CHECKING:
+    from kizuna.criteria.profiles import Profile
 
 __all__ = [
     "finding_json",
@@ -25,9 +29,17 @@ __all__ = [
 ]
 
 
-def finding_json(finding: Finding, lang: str) -> dict[str, Any]:
+def finding_json(
+    finding: Finding,
+    lang: str,
+    *,
+    profile: Profile | None = None,
+    names: Names | None = None,
+) -> dict[str, Any]:
     """One finding with its words."""
-    message, mend = render_finding(finding, lang)
+    message, mend = render_finding(
+        finding, lang, title=_title(finding.requirement, profile, lang), names=names
+    )
     return {
         "code": finding.code.value,
         "subject": finding.subject,
@@ -35,6 +47,7 @@ def finding_json(finding: Finding, lang: str) -> dict[str, Any]:
         "message": message,
         "mend": mend,
         "turn": finding.turn,
+        "turn_name": turn_of(finding, lang, names),
         "statements": list(finding.statements),
         "about": dict(finding.about),
         "counts": finding.counts,
@@ -42,21 +55,54 @@ def finding_json(finding: Finding, lang: str) -> dict[str, Any]:
     }
 
 
-def verdict_json(verdict: Verdict, lang: str) -> dict[str, Any]:
-    """A verdict with its findings in words, those that decide first, and ``counts`` by code."""
+def verdict_json(
+    verdict: Verdict,
+    lang: str,
+    *,
+    profile: Profile | None = None,
+    names: Names | None = None,
+) -> dict[str, Any]:
+    """A verdict with its findings in words, those that decide first, and ``counts`` by code.
+
+    ``profile`` gives the titles of requirements; without it those of the shipped profile of that
+    digest are used.
+    """
+    chosen = profile or _shipped(verdict.profile, verdict.profile_digest)
     counts: dict[str, int] = {}
     for finding in verdict.findings:
         counts[finding.code.value] = counts.get(finding.code.value, 0) + 1
     ordered = sorted(
         verdict.findings,
-        key=lambda f: (not f.counts, f.code.value_given, f.code.outcome, f),
+        key=lambda f: (not f.counts, f.code.value_given, _rank(f), f),
     )
     return {
         **verdict.as_value(),
         "exit": int(verdict.outcome),
-        "findings": [finding_json(f, lang) for f in ordered],
+        "findings": [finding_json(f, lang, profile=chosen, names=names) for f in ordered],
         "counts": counts,
     }
+
+
+def _rank(finding: Finding) -> int:
+    """Where a finding stands among those that weigh the same: as exit codes do."""
+    outcome = finding.code.outcome
+    return PRECEDENCE.index(outcome) if outcome in PRECEDENCE else len(PRECEDENCE)
+
+
+def _title(requirement: str, profile: Profile | None, lang: str) -> str:
+    found = None if profile is None else profile.requirement(requirement)
+    if found is None:
+        return ""
+    return found.title.get(lang) or found.title.get("en") or ""
+
+
+def _shipped(name: str, digest: str) -> Profile | None:
+    from kizuna.criteria.profiles import SHIPPED, shipped_profile
+
+    if name not in SHIPPED:
+        return None
+    profile = shipped_profile(name)
+    return profile if profile.digest == digest else None
 
 
 def problem_json(problem: Problem, lang: str) -> dict[str, Any]:
@@ -72,7 +118,13 @@ def problem_json(problem: Problem, lang: str) -> dict[str, Any]:
     }
 
 
-def tree_json(node: Mapping[str, Any], lang: str) -> dict[str, Any]:
+def tree_json(
+    node: Mapping[str, Any],
+    lang: str,
+    *,
+    profile: Profile | None = None,
+    names: Names | None = None,
+) -> dict[str, Any]:
     """A tree of reasons with words: every finding of every node in this language.
 
     Members of a node: ``subject``, ``name``, ``element``, ``value``, ``own``, ``relation`` (how its
@@ -83,8 +135,12 @@ def tree_json(node: Mapping[str, Any], lang: str) -> dict[str, Any]:
     for key in ("value", "own"):
         if isinstance(told.get(key), Value):
             told[key] = told[key].word
-    told["findings"] = [finding_json(f, lang) for f in node.get("findings", ())]
-    told["children"] = [tree_json(child, lang) for child in node.get("children", ())]
+    told["findings"] = [
+        finding_json(f, lang, profile=profile, names=names) for f in node.get("findings", ())
+    ]
+    told["children"] = [
+        tree_json(child, lang, profile=profile, names=names) for child in node.get("children", ())
+    ]
     return told
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kizuna.app.wiring.profiles import find_profile
-from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import only_lists
+from kizuna.criteria.profiles import Profile
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import SubjectId
 from kizuna.model.trust import Anchors
@@ -22,9 +21,8 @@ __all__ = ["judge_bundle"]
 
 def judge_bundle(
     data: bytes,
-    profile: str,
+    profile: Profile,
     trust: bytes | None,
-    settings: Settings,
     *,
     subject: SubjectId | None,
     at: int,
@@ -36,12 +34,11 @@ def judge_bundle(
         Malformed, Tampered: ``bundle.*``, ``trust.malformed``, ``profile.*``,
             ``verify.subject-differs``.
     """
-    from kizuna.chain.exchange.bundle import read_bundle
+    from kizuna.chain.exchange import open_bundle
     from kizuna.chain.verify import judge
 
     anchors = Anchors() if trust is None else only_lists(Anchors.from_json(trust), lists)
-    chosen = find_profile(profile, settings)
-    bundle = read_bundle(data, anchors)
+    bundle = open_bundle(data, anchors)
     if subject is not None and subject != bundle.subject:
         raise Malformed(
             "verify.subject-differs",
@@ -51,4 +48,4 @@ def judge_bundle(
             subject=subject,
             found=bundle.subject,
         )
-    return judge(bundle, bundle.subject, chosen, anchors, at=at)
+    return judge(bundle, bundle.subject, profile, anchors, at=at)

@@ -13,7 +13,7 @@ added; both under one lock.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -605,6 +605,15 @@ class Workspace:
     def portfolio(self, *, view: View | None = None) -> list[Standing]:
         """Every watched subject and how it stands now."""
         return self.judge.portfolio(view=view)
+
+    def names(self, identifiers: Iterable[str]) -> dict[str, str]:
+        """What people call these: from list entries and descriptions that the operator may see.
+
+        A name in a list entry goes before one that a description gives.
+        """
+        from kizuna.app.wiring.naming import names_of
+
+        return names_of(self.store.reader(), identifiers)
 
     # --- living -------------------------------------------------------------------------------
 

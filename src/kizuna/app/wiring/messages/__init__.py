@@ -6,7 +6,8 @@ The catalogues are gettext files beside this module (``en.po``, ``ja.po``, compi
 mended without touching the code:
 
 ``finding.<code>.message`` and ``finding.<code>.mend``
-    for every ``model.finding.Code``;
+    for every ``model.finding.Code``; with ``+<member>`` the sentence for findings whose ``about``
+    has that member;
 ``problem.<code>`` and ``problem.<code>.hint``
     for every code that a ``Problem`` is raised with;
 ``<anything else>``
@@ -19,6 +20,8 @@ Keeps: 1. A missing word never fails: the code or the problem's own English is s
 from __future__ import annotations
 
 import gettext as _gettext
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -26,7 +29,7 @@ from typing import Final
 from kizuna.model.errors import Problem
 from kizuna.model.finding import Finding
 
-__all__ = ["FOLDER", "render_finding", "render_problem", "text"]
+__all__ = ["FOLDER", "Names", "called", "render_finding", "render_problem", "text", "turn_of"]
 
 FOLDER: Final = Path(__file__).resolve().parent
 
@@ -59,22 +62,120 @@ def text(key: str, lang: str, **values: object) -> str:
     return key if template is None else template.format_map(_Values(values))
 
 
-def render_finding(finding: Finding, lang: str) -> tuple[str, str]:
-    """What is wrong, and what would mend it, in one sentence each."""
-    values = _Values(finding.about)
-    values.setdefault("statement", finding.statements[0][:16] if finding.statements else "–")
-    values.update(
-        subject=finding.subject,
-        requirement=finding.requirement or "–",
-        turn=finding.turn or text("turn.nobody", lang),
-    )
-    code = finding.code.value
-    message = _lookup(f"finding.{code}.message", lang)
-    mend = _lookup(f"finding.{code}.mend", lang)
+Names = Mapping[str, str]
+"""What people call the subjects and parties of an answer, by identifier."""
+
+
+def render_finding(
+    finding: Finding, lang: str, *, title: str = "", names: Names | None = None
+) -> tuple[str, str]:
+    """What is wrong, and what would mend it, in one sentence each.
+
+    Args:
+        finding: the value.
+        lang: ``en`` or ``ja``.
+        title: what the profile calls the requirement; without it the requirement's id is shown.
+        names: what to call identifiers; one that is not there is shown as it is.
+    """
+    values = _values_of(finding, lang, names or {})
+    values["title"] = title or _structural(finding.requirement, lang)
     return (
-        message.format_map(values) if message else code,
-        mend.format_map(values) if mend else "",
+        _variant(f"finding.{finding.code.value}.message", values, lang) or finding.code.value,
+        _variant(f"finding.{finding.code.value}.mend", values, lang),
     )
+
+
+_VARIANTS: Final = (
+    "mend",
+    "fields",
+    "until",
+    "from",
+    "registered",
+    "need",
+    "by",
+    "severity",
+    "expression",
+    "services",
+    "issuer",
+)
+"""Members of ``about`` that have a sentence of their own, the most telling first."""
+
+_TIMES: Final = ("until", "from", "registered", "as_of")
+_NEVER: Final = 2**62
+
+
+def _variant(key: str, values: _Values, lang: str) -> str:
+    for member in _VARIANTS:
+        if values.get(member):
+            template = _lookup(f"{key}+{member}", lang)
+            if template is not None:
+                return template.format_map(values).strip()
+    template = _lookup(key, lang)
+    return template.format_map(values).strip() if template else ""
+
+
+def _values_of(finding: Finding, lang: str, names: Names) -> _Values:
+    values = _Values(finding.about)
+    for member in _TIMES:
+        text_ = str(values.get(member, ""))
+        if text_.lstrip("-").isdigit():
+            moment = int(text_)
+            values[member] = _day(moment) if abs(moment) < _NEVER else ""
+    for member in ("have", "need"):
+        if f"level.{values.get(member)}" in _LEVELS:
+            values[member] = text(f"level.{values[member]}", lang)
+    if values.get("severity"):
+        values["severity"] = text(f"severity.{values['severity']}", lang)
+    for member in ("issuer", "by"):
+        if values.get(member):
+            values[member] = called(str(values[member]), names)
+    values["statement"] = finding.statements[0][:16] if finding.statements else "–"
+    values["subject"] = called(finding.subject, names)
+    values["requirement"] = finding.requirement or "–"
+    values["turn"] = turn_of(finding, lang, names)
+    return values
+
+
+_LEVELS: Final = frozenset({"level.self-declared", "level.second-party", "level.third-party"})
+
+
+def turn_of(finding: Finding, lang: str, names: Names | None = None) -> str:
+    """Who can act, in words."""
+    if not finding.turn:
+        return text("turn.nobody", lang)
+    if finding.turn == finding.subject and not finding.turn.startswith("did:"):
+        return text("turn.supplier-of", lang, subject=called(finding.subject, names or {}))
+    return called(finding.turn, names or {})
+
+
+def called(identifier: str, names: Names) -> str:
+    """What people call it; a long key name is shortened where nobody calls it anything."""
+    name = names.get(identifier)
+    if name:
+        return name
+    if identifier.startswith("did:key:") and len(identifier) > _SHOWN:
+        return f"{identifier[:_SHOWN]}…"
+    return identifier
+
+
+_SHOWN: Final = 24
+
+
+def _structural(requirement: str, lang: str) -> str:
+    """What to call a requirement that the profile has no title for."""
+    if requirement == "silent":
+        return text("requirement.silent", lang)
+    kind, _, rest = requirement.partition(":")
+    if kind == "follow" and rest:
+        relation = text(f"relation.{rest}", lang)
+        return text("requirement.follow", lang, relation=relation)
+    if kind == "notice" and rest:
+        return text("requirement.notice", lang, type=rest)
+    return requirement or "–"
+
+
+def _day(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
 
 
 def render_problem(problem: Problem, lang: str) -> tuple[str, str]:

@@ -1,0 +1,478 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judging for every door: by closure in a one-shot process, from memory in a server.
+
+Keeps: 1. Whoever asks the same gets the same, cold or live. 2. Everything goes through the reader's
+view; a graph in memory is kept for the operator's eyes, and serves others only as long as nothing
+in it is restricted. 3. In a live process every batch that becomes durable is taken in before the
+next question is answered, and watches are renewed by whoever is told of the batch.
+
+Owner of mutable state: graph, judgements and watches, all under one lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from kizuna.app.wiring.values import (
+    Change,
+    Explained,
+    Progress,
+    Standing,
+    WrittenBundle,
+    quiet,
+)
+from kizuna.model.errors import Absent
+from kizuna.model.identifier import SubjectId, canonical
+from kizuna.model.trust import Anchors
+from kizuna.model.verdict import Known, Verdict
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.chain.graph import Graph
+    from kizuna.chain.verify import Judgement
+    from kizuna.criteria.profiles import Profile
+    from kizuna.model.statement import Registered
+    from kizuna.record.store import StoreReader, View
+
+__all__ = ["Judge"]
+
+_log = logging.getLogger(__name__)
+
+_KEPT: Final = 8
+"""Judgements kept in memory: one a profile and choice of lists."""
+
+
+class Judge:
+    """Who judges in this process."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._lock = threading.RLock()
+        self._graph: Graph | None = None
+        self._restricted = False
+        self._judgements: dict[tuple[str, tuple[str, ...] | None], Judgement] = {}
+        self._listeners: list[Callable[[Change], None]] = []
+        self._stop: Callable[[], None] | None = None
+        self._watched: dict[tuple[str, str, tuple[str, ...]], Standing] = {}
+        self._woken = threading.Event()
+        self._renewer: threading.Thread | None = None
+        self._closing = False
+
+    # --- questions ----------------------------------------------------------------------------
+
+    def verify(
+        self,
+        subject: SubjectId,
+        profile: Profile,
+        *,
+        at: int | None = None,
+        known: Sequence[Known] | None = None,
+        lists: Sequence[str] | None = None,
+        view: View | None = None,
+    ) -> Verdict:
+        """The verdict."""
+        with self._lock:
+            asked = self._judgement(subject, profile, at=at, known=known, lists=lists, view=view)
+            return self._seen(asked.verdict(subject, known=_tuple(known)), view)
+
+    def explain(
+        self,
+        subject: SubjectId,
+        profile: Profile,
+        *,
+        at: int | None = None,
+        known: Sequence[Known] | None = None,
+        lists: Sequence[str] | None = None,
+        view: View | None = None,
+    ) -> Explained:
+        """The verdict with its tree."""
+        from kizuna.chain.verify import explain
+
+        with self._lock:
+            asked = self._judgement(subject, profile, at=at, known=known, lists=lists, view=view)
+            verdict = self._seen(asked.verdict(subject, known=_tuple(known)), view)
+            return Explained(verdict=verdict, tree=explain(asked, subject))
+
+    def impact(
+        self, what: str, *, profile: Profile | None = None, view: View | None = None
+    ) -> list[dict[str, Any]]:
+        """Everything whose standing depends on a subject or statement."""
+        from kizuna.chain.verify import impact
+
+        named = what if _is_digest(what) else canonical(what)
+        with self._lock:
+            if self._graph is not None and self._serves(view):
+                graph = self._graph
+            else:
+                graph = self._loaded(view)
+            chosen = profile or self._any_profile()
+            asked = self._fresh(graph, chosen, self._now(), None, None)
+            found = impact(asked, named, losses=profile is not None)
+            return [dict(item) for item in found]
+
+    def export(
+        self,
+        subject: SubjectId,
+        profile: Profile,
+        *,
+        view: View | None = None,
+        progress: Progress = quiet,
+    ) -> WrittenBundle:
+        """A proof bundle for one subject and profile."""
+        from kizuna.chain.exchange import pack_bundle
+        from kizuna.chain.graph import closure
+
+        workspace = self._workspace
+        anchors = workspace.anchors()
+        reader = self._reader(view)
+        progress("phase.bundling", 0, None)
+        reached = closure(reader, subject, profile, anchors)
+        bundle = pack_bundle(
+            reader,
+            workspace.log,
+            workspace.store.map,
+            subject=subject,
+            profile=profile.name,
+            keys=reached.keys,
+            anchors=anchors,
+        )
+        return WrittenBundle(
+            data=bundle.to_bytes(),
+            statements=len(bundle.statements),
+            subject=subject,
+            profile=profile.name,
+        )
+
+    # --- watches ------------------------------------------------------------------------------
+
+    def watch(self, subject: SubjectId, profile: Profile, lists: Sequence[str] | None) -> Standing:
+        """Keep a verdict true."""
+        from kizuna.record.store.watches import Watch, Watchlist
+
+        verdict = self.verify(subject, profile, lists=lists)
+        kept = Watch(
+            subject=subject,
+            profile=profile.name,
+            lists=tuple(sorted(lists or ())),
+            value=verdict.value,
+            judged_at=verdict.at,
+            next_change=verdict.next_change,
+        )
+        Watchlist(self._workspace.store.backend).put([kept])
+        standing = self._standing(verdict)
+        with self._lock:
+            self._watched[(subject, profile.name, kept.lists)] = standing
+        self._woken.set()
+        return standing
+
+    def unwatch(self, subject: SubjectId, profile: str) -> int:
+        """Stop keeping verdicts of this subject and profile true."""
+        from kizuna.record.store.watches import Watchlist
+
+        watchlist = Watchlist(self._workspace.store.backend)
+        ended = [
+            w
+            for w in watchlist.all()
+            if w.subject == subject and w.profile == profile and watchlist.remove(w)
+        ]
+        with self._lock:
+            for watch in ended:
+                self._watched.pop((watch.subject, watch.profile, watch.lists), None)
+        return len(ended)
+
+    def portfolio(self, *, view: View | None = None) -> list[Standing]:
+        """Every watched subject as it stands now, for this reader."""
+        from kizuna.record.store.watches import Watchlist
+
+        if self._graph is not None and self._serves(view) and self._watched:
+            with self._lock:
+                self._take_in()
+                return sorted(self._watched.values(), key=lambda s: (s.subject, s.profile))
+        rows = []
+        for watch in Watchlist(self._workspace.store.backend).all():
+            try:
+                profile = self._workspace.profile(watch.profile)
+                verdict = self.verify(watch.subject, profile, lists=watch.lists or None, view=view)
+            except Absent:
+                continue  # the profile or list is gone: nothing can be judged by it
+            rows.append(self._standing(verdict))
+        return rows
+
+    def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        """Be told of every change of a watched verdict."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    # --- living -------------------------------------------------------------------------------
+
+    def live(self, *, progress: Progress = quiet) -> None:
+        """Load the graph, judge the watches, and renew both as statements arrive."""
+        with self._lock:
+            if self._graph is not None:
+                return
+            self._graph = self._loaded(None, progress=progress)
+            self._pending: list[list[Registered]] = []
+            self._stop = self._workspace.store.on_registered(self._registered)
+            self._missed()
+            self._first_judgement(progress)
+        self._renewer = threading.Thread(target=self._renew, name="watches", daemon=True)
+        self._renewer.start()
+
+    def close(self) -> None:
+        """Stop renewing."""
+        self._closing = True
+        if self._stop is not None:
+            self._stop()
+            self._stop = None
+        self._woken.set()
+        if self._renewer is not None:
+            self._renewer.join(timeout=5)
+            self._renewer = None
+
+    def anchors_changed(self) -> None:
+        """Judge anew: whom the verifier believes is another."""
+        with self._lock:
+            self._judgements.clear()
+        self._woken.set()
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _now(self) -> int:
+        return self._workspace.clock()
+
+    def _reader(self, view: View | None) -> StoreReader:
+        from kizuna.record.store import OPERATOR
+
+        return self._workspace.store.reader(view or OPERATOR, times=self._times())
+
+    def _times(self) -> Callable[[int], Any] | None:
+        """Registration by the verifier's witnesses, where a quorum of them is asked for."""
+        anchors = self._workspace.anchors()
+        if anchors.quorum == 0:
+            return None
+        return self._workspace.log.intervals(anchors).of
+
+    def _serves(self, view: View | None) -> bool:
+        """Whether the graph in memory may answer this reader."""
+        return view is None or view.everything or not self._restricted
+
+    def _seen(self, verdict: Verdict, view: View | None) -> Verdict:
+        """The verdict under the name of the view it was asked for."""
+        name = "operator" if view is None else view.name
+        return verdict if verdict.view == name else replace(verdict, view=name)
+
+    def _judgement(
+        self,
+        subject: SubjectId,
+        profile: Profile,
+        *,
+        at: int | None,
+        known: Sequence[Known] | None,
+        lists: Sequence[str] | None,
+        view: View | None,
+    ) -> Judgement:
+        when = self._now() if at is None else at
+        if self._graph is None or not self._serves(view):
+            graph = self._reached(subject, profile, view, lists)
+            return self._fresh(graph, profile, when, known, lists)
+        self._take_in()
+        if at is not None or known is not None:
+            return self._fresh(self._graph, profile, when, known, lists)
+        key = (profile.digest, None if lists is None else tuple(sorted(lists)))
+        kept = self._judgements.pop(key, None)
+        if kept is None:
+            kept = self._fresh(self._graph, profile, when, None, lists)
+        else:
+            kept.update()
+            kept.advance(max(when, kept.at))
+        self._judgements[key] = kept
+        while len(self._judgements) > _KEPT:
+            self._judgements.pop(next(iter(self._judgements)))
+        return kept
+
+    def _fresh(
+        self,
+        graph: Graph,
+        profile: Profile,
+        at: int,
+        known: Sequence[Known] | None,
+        lists: Sequence[str] | None,
+    ) -> Judgement:
+        from kizuna.chain.verify import judgement
+
+        return judgement(graph, profile, self._anchors(), at=at, known=known, lists=lists)
+
+    def _anchors(self) -> Anchors:
+        return self._workspace.anchors()
+
+    def _any_profile(self) -> Profile:
+        """A profile that follows every relation, for questions that name none."""
+        from kizuna.criteria.profiles import shipped_profile
+
+        return shipped_profile("building-services")
+
+    def _reached(
+        self,
+        subject: SubjectId,
+        profile: Profile,
+        view: View | None,
+        lists: Sequence[str] | None,
+    ) -> Graph:
+        """A graph of only what this question needs."""
+        del subject, profile, lists
+        return self._loaded(view)
+
+    def _loaded(self, view: View | None, *, progress: Progress = quiet) -> Graph:
+        from kizuna.chain.graph import Graph
+
+        reader = self._reader(view)
+        graph = Graph(reader.heads(), reader.view)
+        done, total = 0, reader.size
+        for batch in reader.all():
+            graph.add(batch)
+            self._note(batch)
+            done += len(batch)
+            progress("phase.loading", done, total)
+        return graph
+
+    def _note(self, batch: Sequence[Registered]) -> None:
+        if not self._restricted and any(r.statement.audience for r in batch):
+            self._restricted = True
+
+    def _registered(self, batch: list[Registered]) -> None:
+        """From the store's writer thread: only remember, and wake who renews."""
+        self._pending.append(batch)
+        self._woken.set()
+
+    def _take_in(self) -> None:
+        """Bring the graph up to what is durable; under the lock."""
+        if self._graph is None:
+            return
+        pending, self._pending = self._pending, []
+        for batch in pending:
+            self._graph.add(batch)
+            self._note(batch)
+        self._missed()
+
+    def _missed(self) -> None:
+        """Statements that another process registered in this store."""
+        graph = self._graph
+        if graph is None:
+            return
+        store = self._workspace.store
+        store.refresh()
+        head = store.head()
+        if len(graph) < head.size:
+            for batch in self._reader(None).all(len(graph)):
+                graph.add(batch)
+                self._note(batch)
+        graph.heads = (head,)
+
+    def _first_judgement(self, progress: Progress) -> None:
+        from kizuna.record.store.watches import Watchlist
+
+        watches = Watchlist(self._workspace.store.backend).all()
+        for done, watch in enumerate(watches):
+            progress("phase.judging", done, len(watches))
+            try:
+                profile = self._workspace.profile(watch.profile)
+                verdict = self.verify(watch.subject, profile, lists=watch.lists or None)
+            except Absent:
+                continue
+            key = (watch.subject, watch.profile, watch.lists)
+            self._watched[key] = self._standing(verdict)
+
+    def _renew(self) -> None:
+        """The thread that keeps watches true: after each batch, and when time alone is due."""
+        while not self._closing:
+            self._woken.wait(timeout=self._patience())
+            self._woken.clear()
+            if self._closing:
+                return
+            try:
+                for change in self._changes():
+                    for listener in tuple(self._listeners):
+                        listener(change)
+            except Exception:
+                _log.exception("watches could not be renewed; they will be with the next batch")
+
+    def _patience(self) -> float:
+        with self._lock:
+            due = [s.next_change for s in self._watched.values() if s.next_change is not None]
+        return float(min(max(min(due) - self._now(), 1), 60)) if due else 60.0
+
+    def _changes(self) -> list[Change]:
+        from kizuna.record.store.watches import Watch, Watchlist
+
+        changes: list[Change] = []
+        renewed: list[Watch] = []
+        with self._lock:
+            for key, before in list(self._watched.items()):
+                subject, name, lists = key
+                try:
+                    profile = self._workspace.profile(name)
+                    verdict = self.verify(SubjectId(subject), profile, lists=lists or None)
+                except Absent:
+                    continue
+                now = self._standing(verdict)
+                self._watched[key] = now
+                if now.value is not before.value:
+                    changes.append(
+                        Change(
+                            subject=now.subject,
+                            profile=now.profile,
+                            before=before.value,
+                            after=now.value,
+                            at=now.at,
+                        )
+                    )
+                    renewed.append(
+                        Watch(
+                            subject=now.subject,
+                            profile=name,
+                            lists=lists,
+                            value=now.value,
+                            judged_at=now.at,
+                            next_change=now.next_change,
+                        )
+                    )
+        Watchlist(self._workspace.store.backend).put(renewed)
+        return changes
+
+    def _standing(self, verdict: Verdict) -> Standing:
+        return Standing(
+            subject=verdict.subject,
+            name=self._name_of(verdict.subject),
+            profile=verdict.profile,
+            value=verdict.value,
+            findings=sum(f.counts for f in verdict.findings),
+            next_change=verdict.next_change,
+            at=verdict.at,
+        )
+
+    def _name_of(self, subject: SubjectId) -> str:
+        """What the product's own description calls it."""
+        from kizuna.model.payload import Links
+        from kizuna.record.log.keys import subject_key
+
+        key = subject_key(subject)
+        name = ""
+        for row in self._workspace.store.reader().by_keys([key]).get(key, ()):
+            payload = row.statement.payload
+            if isinstance(payload, Links):
+                for described in payload.described:
+                    if (described.subject or row.statement.subject) == subject and described.name:
+                        name = described.name
+        return name
+
+
+def _tuple(known: Sequence[Known] | None) -> tuple[Known, ...] | None:
+    return None if known is None else tuple(known)
+
+
+def _is_digest(text: str) -> bool:
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")
