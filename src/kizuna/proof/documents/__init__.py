@@ -16,6 +16,7 @@ Example:
 from __future__ import annotations
 
 from kizuna.proof.documents.recognition import IMPORTERS, read, read_all, recognise
+from kizuna.proof.documents.renewal import left_over
 from kizuna.proof.documents.table import csv_template, xlsx_template
 from kizuna.proof.documents.values import (
     Draft,
@@ -37,6 +38,7 @@ __all__ = [
     "Settled",
     "SignatureResult",
     "csv_template",
+    "left_over",
     "read",
     "read_all",
     "recognise",

@@ -109,3 +109,45 @@ def test_importing_the_room_stays_cheap():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
     )
     assert done.stdout.strip() == "[]"
+
+
+# small documents that would come to much ------------------------------------------------------
+
+
+def test_a_small_document_with_very_many_ties_is_refused():
+    count = 800
+    components = [{"type": "file", "name": str(n), "bom-ref": str(n)} for n in range(count)]
+    every = [str(n) for n in range(count)]
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "components": components,
+        "dependencies": [{"ref": one, "dependsOn": every} for one in every],
+    }
+    with pytest.raises(Malformed) as caught:
+        read(json.dumps(document).encode())
+    assert caught.value.code == "document.too-many-ties"
+
+
+def test_one_long_text_about_very_many_parts_is_refused():
+    affects = [{"ref": f"pkg:npm/a{n}@1"} for n in range(20_000)]
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "vulnerabilities": [{"id": "X-1", "description": "x" * 4000, "affects": affects}],
+    }
+    with pytest.raises(Malformed) as caught:
+        read(json.dumps(document).encode())
+    assert caught.value.code == "document.too-many-statements"
+
+
+def test_one_statement_about_very_many_artifacts_and_materials_is_refused():
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": [{"digest": {"sha256": f"{n:064x}"}} for n in range(1000)],
+        "predicateType": "https://slsa.dev/provenance/v0.2",
+        "predicate": {"materials": [{"uri": f"pkg:npm/a{n}@1"} for n in range(1000)]},
+    }
+    with pytest.raises(Malformed) as caught:
+        read(json.dumps(statement).encode())
+    assert caught.value.code == "document.too-many-parts"

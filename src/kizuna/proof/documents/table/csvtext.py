@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import islice
 from typing import Final
 
 from kizuna.model.errors import Malformed
+from kizuna.proof.documents.bill import MAX_PARTS
 from kizuna.proof.documents.table.headings import find_headings
 from kizuna.proof.documents.table.reading import read_table
 from kizuna.proof.documents.values import Imported, Importer, Source
@@ -21,6 +23,8 @@ __all__ = ["CSV"]
 _MEDIA_TYPE: Final = "text/csv"
 _SEPARATORS: Final = (",", "\t", ";")
 _HEAD: Final = 64 << 10
+_ABOVE: Final = 100
+"""Rows beyond the bound that are still read, so that the reading itself says what is too much."""
 
 
 def _text(source: Source) -> str | None:
@@ -56,7 +60,8 @@ def _read(source: Source) -> Imported:
     text = _text(source) or ""
     separator = _separator(text) or ","
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        rows = list(islice(reader, MAX_PARTS + _ABOVE))
     except csv.Error as fault:
         raise Malformed(
             "document.table",

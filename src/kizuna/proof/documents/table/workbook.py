@@ -129,7 +129,7 @@ def _rows(data: bytes) -> tuple[list[list[str]], list[Remark]]:
 
 def _values(sheet: Any) -> Any:  # noqa: ANN401 - of a library without useful types
     sheet.reset_dimensions()
-    return sheet.iter_rows(max_row=MAX_PARTS + 20, max_col=_MOST_COLUMNS, values_only=True)
+    return sheet.iter_rows(max_row=MAX_PARTS + 100, max_col=_MOST_COLUMNS, values_only=True)
 
 
 def _cells(sheet: Any) -> list[list[str]]:  # noqa: ANN401 - of a library without useful types
