@@ -141,7 +141,9 @@ class Index:
             places: list[int] = []
             more: list[int] = []
             known = np.fromiter(self._recent, dtype=np.int64, count=len(self._recent))
-            hits = [(int(i), self._recent[int(nodes[i])]) for i in np.isin(nodes, known).nonzero()[0]]
+            hits = [
+                (int(i), self._recent[int(nodes[i])]) for i in np.isin(nodes, known).nonzero()[0]
+            ]
             for i, listed in hits:
                 places.extend([i] * len(listed))
                 more.extend(listed)

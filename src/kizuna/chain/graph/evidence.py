@@ -98,9 +98,7 @@ class MemoryEvidence:
     def by_digests(self, digests: Sequence[Digest]) -> Mapping[Digest, Registered]:
         """By a scan."""
         wanted = set(digests)
-        return {
-            i.statement.digest: i for i in self.statements if i.statement.digest in wanted
-        }
+        return {i.statement.digest: i for i in self.statements if i.statement.digest in wanted}
 
     def documents(self, digests: Sequence[Digest]) -> Mapping[Digest, bytes | None]:
         """None at hand."""

@@ -85,6 +85,7 @@ class Graph:
         self.quorum = 0
         self.as_of: int | None = None
         self.names = Names()  # subjects, issuers among them
+        self._usual = Column(np.int8)
         self.words = Names()  # claim, notice and service types; relations first
         self.labels = Names()  # categories, alternatives, parts; "" is 0
         self.labels.id("")
@@ -126,7 +127,14 @@ class Graph:
         self.claim_element = Column(np.uint8)
         self.claim_fields = Column(np.int32)  # which fields are filled, in ``field_sets``
         self.claim_data: list[bytes | None] = []
-        self.claims_of = Index(self.claim_subject)
+        # a statement that speaks about a thing, or ties it as the end that depends, stands among
+        # what is said of it; what a bill of materials says of its parts in passing does not
+        self.local_claim = Column(np.int32)
+        self._local_subject = Column(np.int32)
+        self.passing_claim = Column(np.int32)
+        self._passing_subject = Column(np.int32)
+        self._local_of = Index(self._local_subject)
+        self._passing_of = Index(self._passing_subject)
         self.field_sets: list[frozenset[str]] = []
         self._field_sets: dict[frozenset[str], int] = {}
         # ties
@@ -213,9 +221,26 @@ class Graph:
             self._seq_for = want
         return self._seq
 
+    def usual_elements(self, nodes: Ints) -> Ints:
+        """Of each node, as a bit, what a thing of such a name usually is."""
+        known = self._usual.size
+        if known < len(self.names):
+            self._usual.extend([_usual(text) for text in self.names.texts[known:]])
+        return np.int64(1) << self._usual.view[nodes].astype(np.int64)
+
     def digests_of(self, row: int) -> tuple[bytes, ...]:
         """Every digest under which a status may name a row."""
         return (self.digests[row], *self.aliases.get(row, ()))
+
+    def claims_of(self, nodes: Ints) -> tuple[Ints, Ints]:
+        """Claims said of some nodes: (position in ``nodes``, claim)."""
+        at, found = self._local_of.gather(nodes)
+        return at, self.local_claim.view[found]
+
+    def passing_of(self, nodes: Ints) -> tuple[Ints, Ints]:
+        """Descriptions of some nodes in passing: (position in ``nodes``, claim)."""
+        at, found = self._passing_of.gather(nodes)
+        return at, self.passing_claim.view[found]
 
     def fields(self, claim: int) -> dict[str, Any]:
         """What a claim holds."""
@@ -231,15 +256,15 @@ class Graph:
     @classmethod
     def of(cls, evidence: Evidence | Iterable[Registered]) -> Graph:
         """A graph of all statements of some evidence, or of a list of statements."""
-        if hasattr(evidence, "heads"):
-            graph = cls(evidence.heads(), evidence.view)
-            graph.quorum = getattr(evidence, "quorum", 0)
-            graph.as_of = getattr(evidence, "as_of", None)
-            for batch in evidence.all():
-                graph.add(batch)
+        if isinstance(evidence, Iterable):
+            graph = cls()
+            graph.add(list(evidence))
             return graph
-        graph = cls()
-        graph.add(list(evidence))
+        graph = cls(evidence.heads(), evidence.view)
+        graph.quorum = getattr(evidence, "quorum", 0)
+        graph.as_of = getattr(evidence, "as_of", None)
+        for batch in evidence.all():
+            graph.add(batch)
         return graph
 
     def add(self, batch: Sequence[Registered]) -> range:
@@ -268,6 +293,8 @@ class _Writer:
         self.rows: list[tuple[Any, ...]] = []
         self.claims: list[tuple[int, int, int, int, int, int]] = []
         self.edges: list[tuple[int, int, int, int, int, int, int, bool]] = []
+        self.local: list[tuple[int, int]] = []
+        self.passing: list[tuple[int, int]] = []
         self.first_claim = graph.claim_row.size
         self.first_edge = graph.edge_row.size
 
@@ -426,7 +453,15 @@ class _Writer:
             self.rows[at] = (*self.rows[at][:-1], True)
 
     def _claim(
-        self, row: int, subject: int, word: int, kind: int, element: int, filled: frozenset[str]
+        self,
+        row: int,
+        subject: int,
+        word: int,
+        kind: int,
+        element: int,
+        filled: frozenset[str],
+        *,
+        passing: bool = False,
     ) -> None:
         graph = self.graph
         sets = graph._field_sets  # noqa: SLF001
@@ -434,6 +469,8 @@ class _Writer:
         if fields is None:
             fields = sets[filled] = len(graph.field_sets)
             graph.field_sets.append(filled)
+        where = self.passing if passing else self.local
+        where.append((self.first_claim + len(self.claims), subject))
         self.claims.append((row, subject, word, kind, element, fields))
 
     def _links(self, row: int, subject: int, since: int, until: int, payload: Links) -> None:
@@ -442,6 +479,7 @@ class _Writer:
         plain = self._period(since, until)
         edges = self.edges
         begin = self.first_edge + len(edges)
+        first_same = len(graph.same_ends)
         for link in payload.links:
             near = subject if link.subject is None else names(link.subject)
             far = subject if link.object is None else names(link.object)
@@ -478,13 +516,23 @@ class _Writer:
             )
         graph.edges_of_row[row] = (begin, self.first_edge + len(edges))
         if payload.described:
+            depending = {edge[1] for edge in edges[begin - self.first_edge :]}
+            depending.add(subject)
+            for number in range(first_same, len(graph.same_ends)):
+                depending.update(graph.same_ends[number])
             begin = self.first_claim + len(self.claims)
             for described in payload.described:
                 about = subject if described.subject is None else names(described.subject)
                 element = _NO_ELEMENT if described.element is None else _ELEMENT[described.element]
                 fields = _fields_of(described)
                 self._claim(
-                    row, about, graph.description, _CAPABILITY, element, frozenset(fields)
+                    row,
+                    about,
+                    graph.description,
+                    _CAPABILITY,
+                    element,
+                    frozenset(fields),
+                    passing=about not in depending,
                 )
                 graph.claim_data.append(_PACK(fields) if fields else None)
             graph.described_of_row[row] = (begin, self.first_claim + len(self.claims))
@@ -548,6 +596,14 @@ class _Writer:
                 strict=True,
             ):
                 column.extend(values)
+        for column, owner, pairs in (
+            (graph.local_claim, graph._local_subject, self.local),  # noqa: SLF001
+            (graph.passing_claim, graph._passing_subject, self.passing),  # noqa: SLF001
+        ):
+            if pairs:
+                claims, subjects = zip(*pairs, strict=True)
+                column.extend(claims)
+                owner.extend(subjects)
         if self.edges:
             for column, values in zip(
                 (
@@ -564,6 +620,17 @@ class _Writer:
                 strict=True,
             ):
                 column.extend(values)
+
+
+def _usual(name: str) -> int:
+    """What a thing of this name usually is: who has a DID, an LEI or a plain address of the web is
+    an organisation, anything else a component.
+    """
+    scheme, _, rest = name.partition(":")
+    party = scheme == "did" or name.startswith(("urn:lei:", "urn:oid:", "mailto:"))
+    if scheme in ("https", "http"):
+        party = "/" not in rest[2:].rstrip("/")
+    return _ELEMENT[Element.ORGANIZATION if party else Element.COMPONENT]
 
 
 def _fields_of(described: Described) -> dict[str, Any]:

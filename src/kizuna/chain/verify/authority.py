@@ -214,11 +214,14 @@ class Authority:
     def _replays(self, walked: Sequence[int]) -> bool:
         """True where a status arrived before the entry on which it acts."""
         graph = self.graph
-        return any(
-            isinstance(graph.payload.get(r), Membership)
-            and any(d in graph.status_on for d in graph.digests_of(r))
-            for r in walked
-        ) and len(graph.origins) > 1
+        return (
+            any(
+                isinstance(graph.payload.get(r), Membership)
+                and any(d in graph.status_on for d in graph.digests_of(r))
+                for r in walked
+            )
+            and len(graph.origins) > 1
+        )
 
     # --- stratum 0: keys ----------------------------------------------------------------------
 
@@ -269,9 +272,9 @@ class Authority:
                 marks.append((bytes.fromhex(payload.target.key), since))
             elif payload.key is not None and own:
                 try:
-                    introduced.setdefault(
-                        PublicKey.from_jwk(payload.key).thumbprint, []
-                    ).append(row)
+                    introduced.setdefault(PublicKey.from_jwk(payload.key).thumbprint, []).append(
+                        row
+                    )
                 except Problem:
                     continue
         for key in self._genesis(graph.name(identity)) & introduced.keys():
@@ -550,9 +553,9 @@ class Authority:
                             allowed[number, found] = True
             self._allowed = allowed
         everything = self._allowed[:, known]
-        if unknown:
-            return np.where(words < 0, True, self._allowed[patterns, words])  # noqa: FBT003
-        return np.where(words < 0, everything[patterns], self._allowed[patterns, words])
+        others = np.ones(len(patterns), dtype=np.bool_) if unknown else everything[patterns]
+        result: Ints = np.where(words < 0, others, self._allowed[patterns, words])
+        return result
 
     def _scope_allows(self, scopes: Ints, about: Ints, members: Ints) -> Ints:
         allowed = about == members

@@ -9,7 +9,6 @@ all of them. 3. Which of the names stands for the thing does not depend on the o
 
 from __future__ import annotations
 
-
 from typing import Final
 
 import numpy as np
@@ -40,6 +39,7 @@ class Frame:
         self.rep: Ints = np.empty(0, dtype=np.int32)
         self.names: dict[int, list[int]] = {}
         self.merged_until = NEVER
+        self.same_next: dict[int, int] = {}
         self._tie_truth = np.zeros(0, dtype=np.int8)  # 0 not worked out, else truth + 1
         self._tie_next = np.zeros(0, dtype=np.int64)
         self._merge()
@@ -131,7 +131,7 @@ class Frame:
 
     def links_truth(self, rows: Ints) -> tuple[Ints, Ints]:
         """``link_truth`` of many link rows, with existence and keys: truths and boundaries."""
-        graph, authority = self.graph, self.authority
+        authority = self.authority
         truth = np.where(authority.exists.view[rows], 2 - authority.void.view[rows], 0).astype(
             np.int8
         )
@@ -147,9 +147,13 @@ class Frame:
         graph = self.graph
         special: Ints = graph.has_status.view[rows].copy()
         groups = graph.group.view[rows]
-        several = np.fromiter(
-            (len(g) > 1 for g in graph.group_rows), dtype=np.bool_, count=len(graph.group_rows)
-        ) if len(rows) > 1_000 else None
+        several = (
+            np.fromiter(
+                (len(g) > 1 for g in graph.group_rows), dtype=np.bool_, count=len(graph.group_rows)
+            )
+            if len(rows) > 1_000
+            else None
+        )
         if several is None:
             for i, group in enumerate(groups):
                 if group >= 0 and len(graph.group_rows[group]) > 1:
@@ -188,9 +192,7 @@ class Frame:
         ends = graph.edge_from.view[edges]
         relations = graph.edge_relation.view[edges]
         first = np.ones(len(edges), dtype=np.bool_)
-        first[1:] = (
-            (np.diff(rows) != 0) | (np.diff(ends) != 0) | (np.diff(relations) != 0)
-        )
+        first[1:] = (np.diff(rows) != 0) | (np.diff(ends) != 0) | (np.diff(relations) != 0)
         run = np.cumsum(first) - 1
         entitled = self.entitled(
             rows[first].astype(np.int64), ends[first], relations[first].astype(np.int64)
@@ -229,9 +231,11 @@ class Frame:
         if not self.names:
             return nodes, where
         merged = np.fromiter(self.names, dtype=np.int64, count=len(self.names))
-        hits = np.flatnonzero(np.isin(nodes, merged)) if len(nodes) > 8 else [
-            i for i, n in enumerate(nodes) if int(n) in self.names
-        ]
+        hits = (
+            np.flatnonzero(np.isin(nodes, merged))
+            if len(nodes) > 8
+            else [i for i, n in enumerate(nodes) if int(n) in self.names]
+        )
         more: list[int] = []
         places: list[int] = []
         for i in hits:
@@ -257,6 +261,7 @@ class Frame:
         self.rep = np.arange(graph.nodes + graph.nodes // 8, dtype=np.int32)
         self.names = {}
         self.merged_until = NEVER
+        self.same_next = {}
         if not graph.same_row:
             return bool(before)
         rows = np.asarray(graph.same_row, dtype=np.int64)
@@ -266,10 +271,17 @@ class Frame:
         period = np.asarray(graph.same_period, dtype=np.int64)
         begin, end = since[period], until[period]
         inside = (begin <= self.at) & (self.at < end)
-        bounds = np.concatenate(
-            (boundary, begin[begin > self.at], end[end > self.at])
+        soonest = np.minimum(
+            boundary,
+            np.minimum(
+                np.where(begin > self.at, begin, NEVER), np.where(end > self.at, end, NEVER)
+            ),
         )
-        self.merged_until = int(bounds[bounds > self.at].min(initial=NEVER))
+        self.same_next = {}
+        for i in np.flatnonzero(soonest < NEVER).tolist():
+            for node in graph.same_ends[i]:
+                self.same_next[node] = min(self.same_next.get(node, NEVER), int(soonest[i]))
+        self.merged_until = int(soonest.min(initial=NEVER))
         word = np.full(len(rows), _SAME, dtype=np.int64)
         left = np.minimum(self.entitled(rows, ends[:, 0], word), np.where(inside, stands, 0))
         right = np.minimum(self.entitled(rows, ends[:, 1], word), np.where(inside, stands, 0))
@@ -318,5 +330,3 @@ def _runs(values: Ints) -> tuple[Ints, Ints]:
     first = np.ones(len(values), dtype=np.bool_)
     first[1:] = np.diff(values) != 0
     return values[first].astype(np.int64), np.cumsum(first) - 1
-
-

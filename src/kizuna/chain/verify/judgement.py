@@ -7,19 +7,22 @@ The same object serves one product (it settles the product's chain and nothing e
 Keeps: 1. After ``update`` and ``advance`` every value, finding and byte is what a judgement made
 anew would give. 2. Only what depends on a change is looked at again, unless the change is one of
 authority or of names, which is judged anew as a whole. 3. A node is judged as a part of something;
-what is asked only of the thing asked about is added when its verdict is drawn up.
+what is asked only of the thing asked about is added when its verdict is drawn up. 4. What a bill of
+materials says of a part in passing is heard where that bill is followed and nowhere else: a sloppy
+bill of one product spoils no other, and a verdict needs no more than its own chain. So a part that
+bills describe is judged once for each bill, at the tie, and by its dependencies only at the node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from kizuna.chain.graph.columns import Ints
-from kizuna.chain.graph.graph import KINDS, NEVER, Graph, State
+from kizuna.chain.graph.graph import NEVER, Graph
 from kizuna.chain.verify.authority import Authority
 from kizuna.chain.verify.frame import Frame
 from kizuna.chain.verify.local import Local, evaluate
@@ -28,15 +31,16 @@ from kizuna.chain.verify.rules import Rules
 from kizuna.criteria.profiles import Counting, Profile
 from kizuna.model.finding import Code, Finding, Value
 from kizuna.model.identifier import SubjectId
-from kizuna.model.kind import Kind
-from kizuna.model.payload import Links, Membership, Status
+from kizuna.model.payload import Membership, Status
 from kizuna.model.verdict import Coverage, Known, Verdict
 
 __all__ = ["Judgement", "Reach"]
 
 _CHUNK: Final = 131_072
-_LINK: Final = KINDS.index(Kind.LINK)
 _TRUSTED: Final = 2
+_SILENT: Final = 1
+_PROVEN: Final = 2
+_NOTED: Final = 4
 
 
 @dataclass(slots=True)
@@ -75,7 +79,8 @@ class Judgement:
 
     def _clear(self) -> None:
         nodes, edges = self.graph.nodes + 64, self.graph.edge_row.size + 64
-        self.own = np.full(nodes, _TRUSTED, dtype=np.int8)
+        self.base = np.full(nodes, _TRUSTED, dtype=np.int8)  # by itself
+        self.own = np.full(nodes, _TRUSTED, dtype=np.int8)  # and by its parts as its bill has them
         self.value = np.full(nodes, _TRUSTED, dtype=np.int8)
         self.next = np.full(nodes, NEVER, dtype=np.int64)
         self.silent = np.zeros(nodes, dtype=np.bool_)
@@ -83,11 +88,15 @@ class Judgement:
         self.noted = np.zeros(nodes, dtype=np.bool_)
         self.settled = np.zeros(nodes, dtype=np.bool_)
         self._use = np.zeros(edges, dtype=np.int8)  # 0: not counted, else number of the rule + 1
+        self._lacks = np.zeros(edges, dtype=np.int8)  # trusted minus the value of the part here
+        self._edge_next = np.full(edges, NEVER, dtype=np.int64)
+        self._edge_says = np.zeros(edges, dtype=np.int8)  # of the part here: _SILENT, ...
 
     def _room(self) -> None:
         nodes, edges = self.graph.nodes, self.graph.edge_row.size
         if nodes > len(self.own):
             more = nodes + nodes // 8 - len(self.own)
+            self.base = np.concatenate((self.base, np.full(more, _TRUSTED, dtype=np.int8)))
             self.own = np.concatenate((self.own, np.full(more, _TRUSTED, dtype=np.int8)))
             self.value = np.concatenate((self.value, np.full(more, _TRUSTED, dtype=np.int8)))
             self.next = np.concatenate((self.next, np.full(more, NEVER, dtype=np.int64)))
@@ -98,7 +107,12 @@ class Judgement:
             self.settled = np.concatenate((self.settled, fresh))
         if edges > len(self._use):
             more = edges + edges // 8 - len(self._use)
-            self._use = np.concatenate((self._use, np.zeros(more, dtype=np.int8)))
+            none = np.zeros(more, dtype=np.int8)
+            self._use = np.concatenate((self._use, none))
+            self._lacks = np.concatenate((self._lacks, none))
+            self._edge_says = np.concatenate((self._edge_says, none))
+            never = np.full(more, NEVER, dtype=np.int64)
+            self._edge_next = np.concatenate((self._edge_next, never))
 
     # --- the ties that count, as propagation asks for them -------------------------------------
 
@@ -115,15 +129,22 @@ class Judgement:
             self.graph.edge_alternative.view[edges],
         )
 
-    def out_of(self, nodes: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-        """Counted ties from some nodes: position, what is depended on, rule, alternative."""
+    def out_of(self, nodes: Ints) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+        """Counted ties from some nodes: position, what is depended on, rule, alternative, best."""
         at, edges = self._out(nodes)
         return (
             at,
             self.frame.rep[self.graph.edge_to.view[edges]].astype(np.int64),
             self._use[edges].astype(np.int64) - 1,
             self.graph.edge_alternative.view[edges],
+            _TRUSTED - self._lacks[edges],
         )
+
+    def _in(self, nodes: Ints) -> Ints:
+        names, _ = self.frame.names_of(nodes)
+        _, edges = self.graph.edges_to.gather(names)
+        used: Ints = edges[self._use[edges] > 0]
+        return used
 
     def _out(self, nodes: Ints) -> tuple[Ints, Ints]:
         names, where = self.frame.names_of(nodes)
@@ -139,9 +160,11 @@ class Judgement:
         things = self.frame.representatives().astype(np.int64)
         for start in range(0, len(things), _CHUNK):
             self._evaluate(things[start : start + _CHUNK])
+        edges = np.flatnonzero(self._use[: self.graph.edge_row.size] > 0)
+        self._qualify(edges)
+        self._hold(things)
         self.value[things] = self.own[things]
-        below = things[self.own[things] < _TRUSTED]
-        sink(self, self.own, self.value, below)
+        self._sink(things)
         self._whole = True
 
     def settle(self, node: int) -> None:
@@ -157,29 +180,105 @@ class Judgement:
             below = np.unique(self.frame.rep[self.graph.edge_to.view[edges]]).astype(np.int64)
             frontier = below[~self.settled[below]]
         chain = np.concatenate(reached)
+        _, edges = self._out(chain)
+        self._qualify(edges)
+        self._hold(chain)
         self.value[chain] = self.own[chain]
         # what was settled before hangs below this chain, never above it: its values stand
-        at, below, rule, alternative = self.out_of(chain)
-        plain = alternative == 0
-        plain &= np.asarray([t.counting is Counting.BLOCKING for t in self.ties] or [False])[rule]
+        at, below, rule, alternative, _ = self.out_of(chain)
+        plain = self._blocking()[rule] & (alternative == 0)
         np.minimum.at(self.value, chain[at[plain]], self.value[below[plain]])
-        owners = np.unique(chain[at[~plain]])
+        self._sink(chain)
+
+    def _sink(self, nodes: Ints) -> None:
+        """Shares and alternatives once, then whatever follows."""
+        at, _, rule, alternative, _ = self.out_of(nodes)
+        grouped = self._counting()[rule] & (~self._blocking()[rule] | (alternative != 0))
+        owners = np.unique(nodes[at[grouped]])
         if len(owners):
             self.value[owners] = np.minimum(
                 self.value[owners], group_values(self, owners, self.value)
             )
-        sink(self, self.own, self.value, chain)
+        sink(self, self.value, nodes[self.value[nodes] < _TRUSTED])
 
-    def _evaluate(self, nodes: Ints) -> Local:
+    def _blocking(self) -> Ints:
+        return np.asarray([t.counting is Counting.BLOCKING for t in self.ties] or [False])
+
+    def _counting(self) -> Ints:
+        return np.asarray([t.counting is not Counting.INFORMATIVE for t in self.ties] or [False])
+
+    def _evaluate(self, nodes: Ints) -> None:
+        """Judge nodes by themselves."""
         local = evaluate(self.frame, self.rules, nodes)
-        self.own[nodes] = local.own
+        in_bills = self._in_bills(nodes)
+        self.base[nodes] = np.where(in_bills, _TRUSTED, local.own)
         self.next[nodes] = local.next
         self.silent[nodes] = local.silent
         self.proven[nodes] = local.proven
         self.noted[nodes] = local.noted
         self.settled[nodes] = True
         self._use[local.edges] = local.edge_tie.astype(np.int8) + 1
-        return local
+
+    def _in_bills(self, nodes: Ints) -> Ints:
+        """Which nodes some bill describes in passing: they are judged at their ties."""
+        found = np.zeros(len(nodes), dtype=np.bool_)
+        if self.graph.passing_claim.size:
+            names, where = self.frame.names_of(nodes)
+            at, _ = self.graph.passing_of(names)
+            found[where[at]] = True
+        return found
+
+    def _qualify(self, edges: Ints) -> None:
+        """Judge what counted ties lead to, each as its bill describes it."""
+        if not len(edges):
+            return
+        below = self.frame.rep[self.graph.edge_to.view[edges]].astype(np.int64)
+        nodes, back = np.unique(below, return_inverse=True)
+        in_bills = self._in_bills(nodes)[back]
+        plain = edges[~in_bills]
+        self._lacks[plain] = 0
+        self._edge_next[plain] = NEVER
+        self._edge_says[plain] = 0
+        edges = edges[in_bills]
+        units, back = self._bills(edges)
+        for start in range(0, len(units[0]), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            local = evaluate(
+                self.frame, self.rules, units[0][part], context=(units[1][part], units[2][part])
+            )
+            mine = (back >= start) & (back < start + _CHUNK)
+            here, of = edges[mine], back[mine] - start
+            self._lacks[here] = _TRUSTED - local.own[of]
+            self._edge_next[here] = local.next[of]
+            self._edge_says[here] = (
+                local.silent[of] * _SILENT + local.proven[of] * _PROVEN + local.noted[of] * _NOTED
+            )
+
+    def _bills(self, edges: Ints) -> tuple[tuple[Ints, Ints, Ints], Ints]:
+        """The distinct (thing, issuer and subject of the bill) of some ties, and the way back."""
+        graph = self.graph
+        rows = graph.edge_row.view[edges]
+        keys = np.stack(
+            (
+                self.frame.rep[graph.edge_to.view[edges]].astype(np.int64),
+                graph.issuer.view[rows].astype(np.int64),
+                graph.subject.view[rows].astype(np.int64),
+            ),
+            axis=1,
+        )
+        if not len(keys):
+            none = np.empty(0, dtype=np.int64)
+            return (none, none, none), none
+        distinct, back = np.unique(keys, axis=0, return_inverse=True)
+        return (distinct[:, 0], distinct[:, 1], distinct[:, 2]), back.reshape(-1)
+
+    def _hold(self, nodes: Ints) -> None:
+        """Hold nodes down to what blocking parts are worth as their bills describe them."""
+        own = self.base[nodes].copy()
+        at, _, rule, alternative, best = self.out_of(nodes)
+        plain = self._blocking()[rule] & (alternative == 0) & (best < _TRUSTED)
+        np.minimum.at(own, at[plain], best[plain])
+        self.own[nodes] = own
 
     # --- moving -------------------------------------------------------------------------------
 
@@ -225,6 +324,8 @@ class Judgement:
             return np.empty(0, dtype=np.int64)
         backwards = at < self.at
         due = np.flatnonzero(self.next[: self.graph.nodes] <= at).astype(np.int64)
+        parts = np.flatnonzero(self._edge_next[: self.graph.edge_row.size] <= at)
+        due = np.union1d(due, self.frame.rep[self.graph.edge_to.view[parts]].astype(np.int64))
         ends = np.unique(self.frame.rep[self.frame.due(at)]).astype(np.int64)
         merged = self.frame.move(at)
         if not self._whole:
@@ -245,12 +346,17 @@ class Judgement:
     def _renew(self, nodes: Ints) -> Ints:
         if not len(nodes):
             return nodes
-        before = self.own[nodes].copy()
-        used = self._signature(nodes)
+        in_bills = nodes[self._in_bills(nodes)]
+        above = self.frame.rep[self.graph.edge_from.view[self._in(in_bills)]].astype(np.int64)
+        region = np.union1d(nodes, above)
+        own, ties = self.own[region].copy(), self._signature(region)
         self._evaluate(nodes)
-        moved = (before != self.own[nodes]) | (used != self._signature(nodes))
-        differ = renew(self, self.own, self.value, nodes[moved]) if moved.any() else nodes[:0]
-        return np.union1d(nodes, differ)
+        _, edges = self._out(nodes)
+        self._qualify(np.union1d(edges, self._in(in_bills)))
+        self._hold(region)
+        moved = region[(own != self.own[region]) | (ties != self._signature(region))]
+        differ = renew(self, self.own, self.value, moved) if len(moved) else moved
+        return np.union1d(region, differ)
 
     def _signature(self, nodes: Ints) -> Ints:
         """A number for the counted ties of each node: unequal numbers, unequal ties."""
@@ -259,7 +365,11 @@ class Judgement:
         numbers = np.zeros(len(nodes), dtype=np.uint64)
         mixed = (edges.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
         mixed ^= mixed >> np.uint64(29)
-        np.add.at(numbers, where[at], mixed * self._use[edges].astype(np.uint64))
+        weight = self._use[edges].astype(np.uint64) * np.uint64(3) + self._lacks[edges].astype(
+            np.uint64
+        )
+        weight[self._use[edges] == 0] = 0
+        np.add.at(numbers, where[at], mixed * weight)
         return numbers
 
     def _touched(self, rows: Iterable[int], first: int) -> tuple[bool, set[int], set[int]]:
@@ -326,14 +436,12 @@ class Judgement:
 
     def as_root(self, nodes: Ints) -> Local:
         """Nodes judged as the things asked about."""
-        return evaluate(self.frame, self.rules, nodes)if self._rootless else evaluate(
-            self.frame, self.rules, nodes, as_root=True
-        )
+        return evaluate(self.frame, self.rules, nodes, as_root=True)
 
     @property
     def _rootless(self) -> bool:
-        return all(
-            r.in_root and r.in_parts for r in (*self.rules.requirements, *self.rules.ties)
+        return all(r.in_root and r.in_parts for r in self.rules.requirements) and all(
+            t.in_root and t.in_parts for t in self.rules.ties
         )
 
     def root_values(self, roots: Ints, local: Local | None = None) -> Ints:
@@ -346,15 +454,14 @@ class Judgement:
     def _dependencies(self, nodes: Ints) -> Ints:
         """What the dependencies of nodes leave of them."""
         worth = np.full(len(nodes), _TRUSTED, dtype=np.int8)
-        at, below, rule, alternative = self.out_of(nodes)
+        at, below, rule, alternative, best = self.out_of(nodes)
         if len(at):
-            blocking = np.asarray([t.counting is Counting.BLOCKING for t in self.ties])
-            plain = blocking[rule] & (alternative == 0)
-            np.minimum.at(worth, at[plain], self.value[below[plain]])
+            plain = self._blocking()[rule] & (alternative == 0)
+            np.minimum.at(worth, at[plain], np.minimum(self.value[below], best)[plain])
             worth = np.minimum(worth, group_values(self, nodes, self.value))
         return worth
 
-    def reach(self, root: int, root_value: int) -> Reach:
+    def reach(self, root: int) -> Reach:
         """The chain of a settled node."""
         order = [np.asarray([root], dtype=np.int64)]
         place = {root: 0}
@@ -384,10 +491,9 @@ class Judgement:
         target = locate(self.frame.rep[self.graph.edge_to.view[all_edges]].astype(np.int64))
         rule = self._use[all_edges].astype(np.int64) - 1
         alternative = self.graph.edge_alternative.view[all_edges]
-        value = self.value[nodes].astype(np.int8)
-        decides = _decisive(self.rules, source, target, rule, alternative, value)
+        worth = np.minimum(self.value[nodes[target]], _TRUSTED - self._lacks[all_edges])
+        decides = _decisive(self.rules, source, target, rule, alternative, worth)
         counts = _counted(len(nodes), source[decides], target[decides])
-        del root_value
         return Reach(nodes, source, target, all_edges, rule, alternative, decides, counts)
 
     def verdict(self, subject: str, *, known: tuple[Known, ...] | None = None) -> Verdict:
@@ -407,55 +513,90 @@ class Judgement:
         root = np.asarray([node], dtype=np.int64)
         local = self.as_root(root)
         value = int(self.root_values(root, local)[0])
-        reach = self.reach(node, value)
-        findings = local.findings(0, subject) + self._bounds(subject)
-        value = min([value, *(int(f.code.value_given) for f in self._bounds(subject))])
-        parts = reach.nodes[1:]
-        counts = reach.counts[1:]
-        if (reach.target == 0).any() and not self._rootless:
-            # the subject is a part of itself: as a part, other things are asked of it
-            again = bool(reach.counts[0]) and bool((reach.decides & (reach.target == 0)).any())
-            mine = evaluate(self.frame, self.rules, root).findings(0, subject)
-            findings += [
-                f if again else _quiet(f) for f in mine if f not in findings
-            ]
-        bad = np.flatnonzero(self.noted[parts])
-        if len(bad):
-            found = evaluate(self.frame, self.rules, parts[bad])
-            for i, place in enumerate(bad.tolist()):
-                for finding in found.findings(i):
-                    findings.append(finding if counts[place] else _quiet(finding))
-        silent = int(self.silent[parts].sum()) + int(local.silent[0])
-        proven = int(self.proven[parts].sum()) + int(local.proven[0])
+        bounds = self._bounds(subject)
+        value = min([value, *(int(f.code.value_given) for f in bounds)])
+        reach = self.reach(node)
+        # a finding that is met on several ways decides if it does on one of them
+        findings = dict.fromkeys((*local.findings(0, subject), *bounds), True)
+        for finding, counts in self._parts(reach, subject):
+            findings[finding] = findings.get(finding, False) or counts
+        silent, proven = self._standing_of_parts(reach)
+        silent += int(local.silent[0])
         coverage = Coverage(
             subjects=len(reach.nodes),
             known=len(reach.nodes) - silent,
-            proven=proven,
+            proven=proven + int(local.proven[0]),
             silent=silent,
         )
         soonest = min(
-            int(self.next[reach.nodes].min()), int(local.next[0]), self.frame.merged_until
+            int(self.next[reach.nodes].min()),
+            int(local.next[0]),
+            int(self._edge_next[reach.edges].min(initial=NEVER)),
         )
         return self._sealed(
-            subject, findings, coverage, None if soonest >= NEVER else soonest, known, value
+            subject,
+            [f if counts else _quiet(f) for f, counts in findings.items()],
+            coverage,
+            None if soonest >= NEVER else soonest,
+            known,
+            value,
         )
 
+    def _parts(self, reach: Reach, subject: str) -> Iterator[tuple[Finding, bool]]:
+        """The findings of everything below the root, and whether they decide."""
+        nodes = reach.nodes
+        in_bills = self._in_bills(nodes)
+        decides = reach.decides & reach.counts[reach.source]
+        met = np.zeros(len(nodes), dtype=np.bool_)  # reached on a way that decides
+        met[reach.target[decides]] = True
+        below = np.zeros(len(nodes), dtype=np.bool_)
+        below[reach.target] = True
+        if self._rootless:
+            below[0] = False
+        plain = np.flatnonzero(below & ~in_bills & self.noted[nodes])
+        if len(plain):
+            local = evaluate(self.frame, self.rules, nodes[plain])
+            for i, place in enumerate(plain.tolist()):
+                for finding in local.findings(i, subject if place == 0 else None):
+                    yield finding, bool(met[place])
+        ties = np.flatnonzero(
+            in_bills[reach.target] & ((self._edge_says[reach.edges] & _NOTED) != 0)
+        )
+        if len(ties):
+            units, back = self._bills(reach.edges[ties])
+            local = evaluate(self.frame, self.rules, units[0], context=(units[1], units[2]))
+            counted = np.zeros(len(units[0]), dtype=np.bool_)
+            counted[back[decides[ties]]] = True
+            root = int(nodes[0])
+            for i, node in enumerate(units[0].tolist()):
+                for finding in local.findings(i, subject if node == root else None):
+                    yield finding, bool(counted[i])
+
+    def _standing_of_parts(self, reach: Reach) -> tuple[int, int]:
+        """How many of the parts are silent, and how many have every requirement met."""
+        parts = reach.nodes.copy()
+        in_bills = self._in_bills(parts)
+        silent, proven = self.silent[parts].copy(), self.proven[parts].copy()
+        described = in_bills[reach.target]
+        target, says = reach.target[described], self._edge_says[reach.edges[described]]
+        silent[in_bills] = True
+        proven[in_bills] = True
+        np.logical_and.at(silent, target, (says & _SILENT) != 0)
+        np.logical_and.at(proven, target, (says & _PROVEN) != 0)
+        return int(silent[1:].sum()), int(proven[1:].sum())
+
     def _is_known(self, node: int) -> bool:
-        """True where the evidence says anything about a node, or names it in a tie that counts."""
+        """True where anything is said of a node; being named by others is nothing said of it."""
         graph, exists = self.graph, self.authority.exists
         names, _ = self.frame.names_of(np.asarray([node], dtype=np.int64))
-        for index, row in (
-            (graph.rows_of, None),
-            (graph.claims_of, graph.claim_row),
-            (graph.edges_from, graph.edge_row),
-            (graph.edges_to, graph.edge_row),
-            (graph.by_issuer, None),
-        ):
-            _, found = index.gather(names)
-            rows = found if row is None else row.view[found]
-            if exists.view[rows].any():
-                return True
-        return False
+        _, rows = graph.rows_of.gather(names)
+        _, claims = graph.claims_of(names)
+        _, edges = graph.edges_from.gather(names)
+        return bool(
+            exists.view[rows].any()
+            or exists.view[graph.claim_row.view[claims]].any()
+            or exists.view[graph.edge_row.view[edges]].any()
+        )
 
     def _without_anchors(self, subject: str) -> Code | None:
         del subject
@@ -536,7 +677,7 @@ def _quiet(finding: Finding) -> Finding:
 
 
 def _decisive(
-    rules: Rules, source: Ints, target: Ints, rule: Ints, alternative: Ints, value: Ints
+    rules: Rules, source: Ints, target: Ints, rule: Ints, alternative: Ints, worth: Ints
 ) -> Ints:
     """Of each tie whether the findings behind it decide anything.
 
@@ -552,21 +693,17 @@ def _decisive(
     blocking = np.asarray([t.counting is Counting.BLOCKING for t in ties])[rule]
     grouped = np.flatnonzero(~informative & (~blocking | (alternative != 0)))
     if len(grouped):
-        at, _, best, unit = units(
-            source[grouped], target[grouped], rule[grouped], alternative[grouped], value
+        _, unit_rule, best, unit = units(
+            source[grouped], target[grouped], rule[grouped], alternative[grouped], worth[grouped]
         )
-        del at
-        decides[grouped] = value[target[grouped]] == best[unit]
-        unit_at, unit_rule, _, _ = units(
-            source[grouped], target[grouped], rule[grouped], alternative[grouped], value
-        )
-        shared = np.flatnonzero(
-            np.asarray([t.counting is Counting.SHARE for t in ties])[unit_rule]
-        )
+        unit_at = np.zeros(len(best), dtype=np.int64)
+        unit_at[unit] = source[grouped]
+        decides[grouped] = worth[grouped] == best[unit]
+        shared = np.flatnonzero(np.asarray([t.counting is Counting.SHARE for t in ties])[unit_rule])
         if len(shared):
-            _, _, worth, share = shares(ties, unit_at[shared], unit_rule[shared], best[shared])
+            _, _, given, share = shares(ties, unit_at[shared], unit_rule[shared], best[shared])
             floor = np.zeros(len(best), dtype=np.int8)
-            floor[shared] = worth[share]
+            floor[shared] = given[share]
             decides[grouped] &= best[unit] >= floor[unit]
     return decides
 
@@ -589,6 +726,3 @@ def _counted(count: int, source: Ints, target: Ints) -> Ints:
                     fresh.append(below)
         frontier = fresh
     return counted
-
-
-_ = (State, Links)  # named in the docstrings of this room

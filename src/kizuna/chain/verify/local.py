@@ -15,7 +15,7 @@ never from the subject, its maker or its supplier, and never touches tampering.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -92,11 +92,7 @@ _TAMPERING: Final = "tampering"
 _SHOWN_UNCONFIRMED: Final = 16
 _RANK_SHIFT: Final = 56
 _LEVELS: Final = tuple(sorted(Level, key=lambda level: level.rank))
-_SUPPLIES: Final = tuple(
-    RELATIONS.index(r) for r in (Relation.SUPPLIED_BY, Relation.MADE_BY)
-)
-_RUNS_IT: Final = (*_SUPPLIES, RELATIONS.index(Relation.OPERATED_BY))
-_IS_THING: Final = tuple(RELATIONS.index(r) for r in (Relation.PART_OF, Relation.INSTANCE_OF))
+_SUPPLIES: Final = tuple(RELATIONS.index(r) for r in (Relation.SUPPLIED_BY, Relation.MADE_BY))
 _ORGANIZATION: Final = ELEMENT_BIT[Element.ORGANIZATION]
 _COMPONENT: Final = ELEMENT_BIT[Element.COMPONENT]
 _THINGS: Final = (
@@ -206,9 +202,7 @@ class Local:
         bits = int(self.elements[at])
         return next(ELEMENTS[i].value for i in range(len(ELEMENTS)) if bits >> i & 1)
 
-    def _failed(
-        self, subject: SubjectId, rule: Rule, rank: int, best: int, owner: str
-    ) -> Finding:
+    def _failed(self, subject: SubjectId, rule: Rule, rank: int, best: int, owner: str) -> Finding:
         graph, frame = self.frame.graph, self.frame
         source = rule.source
         about: dict[str, str] = {"claim": ", ".join(source.claim)}
@@ -311,23 +305,41 @@ def _facts(graph: Graph, claim: int) -> Facts:
     )
 
 
-def evaluate(frame: Frame, rules: Rules, nodes: Ints, *, as_root: bool = False) -> Local:
+def evaluate(
+    frame: Frame,
+    rules: Rules,
+    nodes: Ints,
+    *,
+    as_root: bool = False,
+    context: tuple[Ints, Ints] | None = None,
+) -> Local:
     """Judge nodes by themselves.
 
     Args:
         frame: authority, fates and names at the instant asked about.
         rules: the profile.
-        nodes: distinct things (representatives of their names).
+        nodes: things (representatives of their names).
         as_root: judge them as the thing asked about, not as parts of something.
+        context: of each node the issuer and the subject of the bill in which it was met: what
+            that bill says of it in passing is heard, and what other bills say is not.
     """
-    return _Evaluation(frame, rules, nodes, as_root=as_root).result()
+    return _Evaluation(frame, rules, nodes, as_root=as_root, context=context).result()
 
 
 class _Evaluation:
     """One call of ``evaluate``; the steps share what they gathered."""
 
-    def __init__(self, frame: Frame, rules: Rules, nodes: Ints, *, as_root: bool) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        rules: Rules,
+        nodes: Ints,
+        *,
+        as_root: bool,
+        context: tuple[Ints, Ints] | None,
+    ) -> None:
         self.frame, self.rules, self.as_root = frame, rules, as_root
+        self.context = context
         self.graph, self.authority = frame.graph, frame.authority
         self.nodes = nodes.astype(np.int64)
         self.at = frame.at
@@ -336,6 +348,10 @@ class _Evaluation:
         self.more: dict[int, list[Noted]] = {}
         self.waivers: dict[int, list[tuple[int, str]]] = {}
         self.names, self.where = frame.names_of(self.nodes)
+        if frame.same_next:
+            for i, name in enumerate(self.names.tolist()):
+                if name in frame.same_next:
+                    self._soon(self.where[i : i + 1], np.asarray([frame.same_next[name]]))
         self._ties()
         self._claims()
         self._rows()
@@ -379,8 +395,17 @@ class _Evaluation:
 
     def _claims(self) -> None:
         graph, frame, authority = self.graph, self.frame, self.authority
-        at, claims = graph.claims_of.gather(self.names)
+        at, claims = graph.claims_of(self.names)
         at = self.where[at]
+        if self.context is not None:
+            near, passing = graph.passing_of(self.names)
+            near = self.where[near]
+            rows = graph.claim_row.view[passing]
+            heard = (graph.issuer.view[rows] == self.context[0][near]) & (
+                graph.subject.view[rows] == self.context[1][near]
+            )
+            at = np.concatenate((at, near[heard]))
+            claims = np.concatenate((claims, passing[heard]))
         rows = graph.claim_row.view[claims].astype(np.int64)
         keep = authority.exists.view[rows]
         in_links = np.flatnonzero((graph.group.view[rows] >= 0) & keep)
@@ -401,9 +426,10 @@ class _Evaluation:
         words = graph.claim_word.view[claims]
         subjects = graph.claim_subject.view[claims]
         issuers = graph.issuer.view[rows]
-        current = _latest(
-            (issuers, kinds, words, subjects), seq, (void == 0) & (since <= self.at)
-        )
+        parts = [issuers, kinds, words, subjects]
+        if self.context is not None:
+            parts.append(at)  # the same node may stand in several bills
+        current = _latest(parts, seq, (void == 0) & (since <= self.at))
         fates = np.zeros(len(rows), dtype=np.int8)
         for i in np.flatnonzero(graph.has_status.view[rows] & current):
             fate = frame.statuses.fate(int(rows[i]))
@@ -431,12 +457,8 @@ class _Evaluation:
             self.claim_level[self.grant_claim], authority.grant_level.view[self.grant]
         )
         interesting = np.isin(self.claim_word, np.asarray(sorted(self.rules.words)))
-        self._soon(
-            self.claim_at[interesting], graph.since.view[self.claim_rows[interesting]]
-        )
-        self._soon(
-            self.claim_at[interesting], graph.until.view[self.claim_rows[interesting]]
-        )
+        self._soon(self.claim_at[interesting], graph.since.view[self.claim_rows[interesting]])
+        self._soon(self.claim_at[interesting], graph.until.view[self.claim_rows[interesting]])
 
     def _rows(self) -> None:
         """Every statement whose subject is one of the nodes."""
@@ -449,56 +471,51 @@ class _Evaluation:
     # --- what the node is ---------------------------------------------------------------------
 
     def _elements(self) -> None:
-        graph, frame = self.graph, self.frame
+        """What each node is: as the listed say; what its own name says stays true in any case."""
+        graph = self.graph
         n = len(self.nodes)
         bits = np.zeros(n, dtype=np.int64)
         element = graph.claim_element.view[self.claims]
+        described = element != _NO_ELEMENT
         told = np.zeros(len(self.claims), dtype=np.bool_)
         told[self.grant_claim[self.grant_truth == 2]] = True
         until = graph.until.view[self.claim_rows]
         since = graph.since.view[self.claim_rows]
+        self._soon(self.claim_at[described], since[described])
+        self._soon(self.claim_at[described], until[described])
         told &= (
-            (element != _NO_ELEMENT)
+            described
             & (self.claim_void == 0)
             & (self.claim_fate == FINE)
             & (since <= self.at)
             & (self.at < until)
         )
-        described = element != _NO_ELEMENT
-        self._soon(self.claim_at[described], since[described])
-        self._soon(self.claim_at[described], until[described])
-        np.bitwise_or.at(
-            bits, self.claim_at[told], np.int64(1) << element[told].astype(np.int64)
-        )
-        at, edges = graph.edges_to.gather(self.names)
-        at = self.where[at]
-        truth, soonest = frame.ties(edges)
-        relation = graph.edge_relation.view[edges]
-        roles = np.isin(relation, (*_RUNS_IT, *_IS_THING))
-        self._soon(at[roles], soonest[roles])
-        live = truth == 2
-        runs = np.zeros(n, dtype=np.bool_)
-        runs[at[live & np.isin(relation, _RUNS_IT)]] = True
-        thing = np.zeros(n, dtype=np.bool_)
-        thing[at[live & np.isin(relation, _IS_THING)]] = True
+        np.bitwise_or.at(bits, self.claim_at[told], np.int64(1) << element[told].astype(np.int64))
+        # nobody speaks himself out of being an organisation, or a part out of being a thing
+        by_itself = told & (self.frame.rep[self.claim_issuer] == self.nodes[self.claim_at])
+        others = np.zeros(n, dtype=np.bool_)
+        others[self.claim_at[told & ~by_itself]] = True
+        usual = graph.usual_elements(self.nodes)
+        is_thing = usual == _COMPONENT
+        bits[(bits == 0) | ~others] |= usual[(bits == 0) | ~others]
+        bits[is_thing & ((bits & _THINGS) == 0)] |= _COMPONENT
         members = self.authority.members
         if members:
-            listed = np.fromiter(members, dtype=np.int64, count=len(members))
-            runs[self.where[np.isin(self.names, listed)]] = True
-        bits[runs] |= _ORGANIZATION
-        bits[thing & ((bits & _THINGS) == 0) & ~(runs & (bits == _ORGANIZATION))] |= _COMPONENT
-        for i in np.flatnonzero(bits == 0):
-            is_did = graph.name(int(self.nodes[i])).startswith("did:")
-            bits[i] = _ORGANIZATION if is_did else _COMPONENT
+            listed = np.zeros(len(self.names), dtype=np.bool_)
+            for i, name in enumerate(self.names.tolist()):
+                listed[i] = name in members
+            self.is_member = np.zeros(n, dtype=np.bool_)
+            self.is_member[self.where[listed]] = True
+            bits[self.is_member & ~is_thing] |= _ORGANIZATION
+        else:
+            self.is_member = np.zeros(n, dtype=np.bool_)
         self.elements = bits
 
     def _follow(self) -> None:
         graph, rules = self.graph, self.rules
         tie = rules.tie_of(self.edge_relation, graph.edge_category.view[self.edges])
         masks = np.asarray([t.elements for t in rules.ties] + [0], dtype=np.int64)
-        tie = np.where(
-            (self.elements[self.edge_at] & masks[tie]) != 0, tie, np.int8(-1)
-        )
+        tie = np.where((self.elements[self.edge_at] & masks[tie]) != 0, tie, np.int8(-1))
         self.edge_rule = tie
         counted = (self.edge_truth == 2) & (self.edge_to != self.nodes[self.edge_at])
         self.edge_tie = np.where(counted, tie, np.int8(-1))
@@ -598,9 +615,7 @@ class _Evaluation:
         maybe = sure.copy()
         chosen = np.zeros(len(self.claims), dtype=np.bool_)
         chosen[wanted] = True
-        pairs = np.flatnonzero(
-            chosen[self.grant_claim] & services.allow(self.grant_service)
-        )
+        pairs = np.flatnonzero(chosen[self.grant_claim] & services.allow(self.grant_service))
         levels = self.grant_level[pairs]
         np.maximum.at(maybe, self.grant_claim[pairs], levels)
         certain = self.grant_truth[pairs] == 2
@@ -703,8 +718,7 @@ class _Evaluation:
             asked = (self.elements & tie.elements) != 0
             if tie.required:
                 mine = (self.edge_relation == tie.relation) & (
-                    (tie.category < 0)
-                    | (graph.edge_category.view[self.edges] == tie.category)
+                    (tie.category < 0) | (graph.edge_category.view[self.edges] == tie.category)
                 )
                 there = np.zeros(n, dtype=np.int8)
                 np.maximum.at(there, self.edge_at[mine], self.edge_truth[mine])
@@ -715,9 +729,7 @@ class _Evaluation:
                 entitled = frame.entitled(rows[told], subjects[told], words)
                 there = np.zeros(n, dtype=np.int8)
                 np.maximum.at(there, at[told], np.minimum(entitled, stands[told]))
-                self.missing.append(
-                    (number, asked & (there == 0), Code.COMPLETENESS_UNPROVEN, 0)
-                )
+                self.missing.append((number, asked & (there == 0), Code.COMPLETENESS_UNPROVEN, 0))
                 self.missing.append((number, asked & (there == 1), Code.CLAIM_TIME_UNCERTAIN, 1))
         doubtful = np.flatnonzero((self.edge_truth == 1) & (self.edge_rule >= 0))
         for i in doubtful:
@@ -733,7 +745,7 @@ class _Evaluation:
             )
 
     def _silence(self) -> None:
-        graph, authority = self.graph, self.authority
+        graph = self.graph
         n = len(self.nodes)
         spoke = np.zeros(n, dtype=np.bool_)
         alive = self.claim_void < 2
@@ -746,9 +758,7 @@ class _Evaluation:
         own = self.own(self.link_at, issuers) > 0
         own |= self.frame.entitled(self.link_rows, graph.subject.view[self.link_rows], words) > 0
         spoke[self.link_at[own]] = True
-        at, rows = graph.by_issuer.gather(self.names)
-        issued = authority.exists.view[rows] & (authority.void.view[rows] < 2)
-        spoke[self.where[at[issued]]] = True
+        spoke |= self.is_member
         unread = np.isin(graph.state.view[self.rows], (State.ERASED, State.RESTRICTED))
         claims = (np.int64(1) << self.row_kind.astype(np.int64)) & _CLAIM_KINDS != 0
         hidden = np.flatnonzero(unread & claims)
@@ -804,7 +814,7 @@ class _Evaluation:
 
     def _notices(self) -> None:
         graph, authority, frame = self.graph, self.authority, self.frame
-        notices = np.flatnonzero((self.row_kind == _NOTICE))
+        notices = np.flatnonzero(self.row_kind == _NOTICE)
         notices = notices[graph.state.view[self.rows[notices]] == State.PRESENT]
         if not len(notices):
             return
@@ -879,9 +889,7 @@ class _Evaluation:
                 and int(self.graph.issuer.view[row]) == self.authority.verifier
             ):
                 here = 2
-            if here and (
-                notice.type == _TAMPERING or notice.severity.rank >= rule.severity.rank
-            ):
+            if here and (notice.type == _TAMPERING or notice.severity.rank >= rule.severity.rank):
                 believed = max(believed, here)
             listed = listed or here > 0
         return believed, listed
@@ -899,9 +907,7 @@ class _Evaluation:
                 continue
             since, until = int(graph.since.view[row]), int(graph.until.view[row])
             fate = self.frame.statuses.fate(row)
-            self._soon(
-                np.asarray([node, node, node]), np.asarray([since, until, fate.next])
-            )
+            self._soon(np.asarray([node, node, node]), np.asarray([since, until, fate.next]))
             if (
                 since <= self.at < until
                 and fate.code == FINE
@@ -938,9 +944,13 @@ class _Evaluation:
         """Everything together."""
         proven = ~self.silent & (self.value == int(Value.TRUSTED))
         for number, ranks in self.ranks.items():
-            proven &= ~self.applies[number] | (ranks == MET) | (
-                (ranks == MISSING)
-                & (self.rules.requirements[number].source.missing is Value.TRUSTED)
+            proven &= (
+                ~self.applies[number]
+                | (ranks == MET)
+                | (
+                    (ranks == MISSING)
+                    & (self.rules.requirements[number].source.missing is Value.TRUSTED)
+                )
             )
         noted = self.value < int(Value.TRUSTED)
         for node in (*self.more, *self.waivers):
@@ -986,7 +996,7 @@ def _among(keys: Ints, sorted_keys: Ints) -> Ints:
     return found
 
 
-def _latest(parts: tuple[Ints, ...], seq: Ints, renews: Ints) -> Ints:
+def _latest(parts: Sequence[Ints], seq: Ints, renews: Ints) -> Ints:
     """Which claims no later one of the same issuer, kind, type and subject took the place of."""
     if len(seq) < 2:
         return np.ones(len(seq), dtype=np.bool_)

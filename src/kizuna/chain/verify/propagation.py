@@ -44,17 +44,18 @@ class Ties(Protocol):
         """Ties to some nodes: (position in ``nodes``, who depends, rule, alternative)."""
         ...
 
-    def out_of(self, nodes: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-        """Ties from some nodes: (position in ``nodes``, what is depended on, rule, alternative)."""
+    def out_of(self, nodes: Ints) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+        """Ties from some nodes: (position in ``nodes``, what is depended on, rule, alternative,
+        the best that it can count for here).
+        """
         ...
 
 
-def sink(ties: Ties, own: Ints, value: Ints, frontier: Ints) -> Ints:
+def sink(ties: Ties, value: Ints, frontier: Ints) -> Ints:
     """Lower ``value`` until every node is worth no more than its own and its dependencies.
 
     Args:
         ties: who depends on what.
-        own: what each node is by itself.
         value: changed in place; at every node at least the greatest fixpoint.
         frontier: distinct nodes whose value may hold others down.
 
@@ -89,6 +90,12 @@ def sink(ties: Ties, own: Ints, value: Ints, frontier: Ints) -> Ints:
 def renew(ties: Ties, own: Ints, value: Ints, changed: Ints) -> Ints:
     """Restore the greatest fixpoint after the own value or the ties of nodes changed.
 
+    Args:
+        ties: who depends on what.
+        own: what each node is by itself, and by its parts as its bill describes them.
+        value: changed in place.
+        changed: distinct nodes.
+
     Returns:
         The nodes whose value may differ from before.
     """
@@ -103,7 +110,7 @@ def renew(ties: Ties, own: Ints, value: Ints, changed: Ints) -> Ints:
         risen.update(frontier.tolist())
     region = np.asarray(sorted(risen), dtype=np.int64)
     value[region] = own[region]
-    at, below, rule, alternative = ties.out_of(region)
+    at, below, rule, alternative, _ = ties.out_of(region)
     simple = _simple(ties.ties)
     plain = simple[rule] & (alternative == 0)
     np.minimum.at(value, region[at[plain]], value[below[plain]])
@@ -111,33 +118,41 @@ def renew(ties: Ties, own: Ints, value: Ints, changed: Ints) -> Ints:
     owners = np.unique(region[at[grouped]])
     if len(owners):
         value[owners] = np.minimum(value[owners], group_values(ties, owners, value))
-    fell = sink(ties, own, value, region)
+    fell = sink(ties, value, region)
     return np.union1d(region, fell)
 
 
 def group_values(ties: Ties, owners: Ints, value: Ints) -> Ints:
     """What shares and alternatives leave of each owner (distinct nodes)."""
-    at, below, rule, alternative = ties.out_of(owners)
+    at, below, rule, alternative, best_here = ties.out_of(owners)
     keep = _counting(ties.ties)[rule] & (~_simple(ties.ties)[rule] | (alternative != 0))
     result = np.full(len(owners), TRUSTED, dtype=np.int8)
     at, below, rule, alternative = at[keep], below[keep], rule[keep], alternative[keep]
     if not len(at):
         return result
-    unit_at, unit_rule, best, _ = units(at, below, rule, alternative, value)
+    worth = np.minimum(value[below], best_here[keep])
+    unit_at, unit_rule, best, _ = units(at, below, rule, alternative, worth)
     blocking = np.asarray([t.counting is Counting.BLOCKING for t in ties.ties])[unit_rule]
     np.minimum.at(result, unit_at[blocking], best[blocking])
     shared = ~blocking
     if shared.any():
-        where, what, worth, _ = shares(ties.ties, unit_at[shared], unit_rule[shared], best[shared])
+        where, what, given, _ = shares(ties.ties, unit_at[shared], unit_rule[shared], best[shared])
         del what
-        np.minimum.at(result, where, worth)
+        np.minimum.at(result, where, given)
     return result
 
 
 def units(
-    at: Ints, below: Ints, rule: Ints, alternative: Ints, value: Ints
+    at: Ints, below: Ints, rule: Ints, alternative: Ints, worth: Ints
 ) -> tuple[Ints, Ints, Ints, Ints]:
     """What counts as one: alternatives together, anything else once however often it is named.
+
+    Args:
+        at: of each tie its owner.
+        below: what is depended on.
+        rule: the profile's rule for it.
+        alternative: the name of its alternative, 0 for none.
+        worth: what it counts for.
 
     Returns:
         Of each unit its owner, its rule and its best value; and of each tie its unit.
@@ -153,7 +168,7 @@ def units(
     unit = np.empty(len(order), dtype=np.int64)
     unit[order] = np.cumsum(first) - 1
     best = np.zeros(int(first.sum()), dtype=np.int8)
-    np.maximum.at(best, unit, value[below])
+    np.maximum.at(best, unit, worth)
     heads = order[first]
     return at[heads], rule[heads], best, unit
 

@@ -171,5 +171,3 @@ def _bits(elements: tuple[Element, ...]) -> int:
     for element in elements:
         bits |= ELEMENT_BIT[element]
     return bits or ALL_ELEMENTS
-
-
