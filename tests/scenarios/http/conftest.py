@@ -116,8 +116,9 @@ def running(workspace: Workspace, clock: Hand, limits: Limits) -> Iterator[Serve
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     until = time.monotonic() + 20
-    while not server.started and time.monotonic() < until:
+    while not server.started and thread.is_alive() and time.monotonic() < until:
         time.sleep(0.01)
+    assert server.started, "the server did not start"
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     try:
         with httpx.Client(base_url=url, timeout=30) as client:

@@ -28,7 +28,7 @@ def test_a_batch_is_answered_statement_by_statement(served, party):
     assert answer.status_code == 201, answer.text
     told = answer.json()
     assert (told["registered"], told["duplicates"], told["refused"]) == (4, 1, 1)
-    assert [r.get("problem", {}).get("code") for r in told["results"]] == [
+    assert [r.get("code") for r in told["results"]] == [
         None, None, "envelope.signature-wrong", None, None, None,
     ]  # fmt: skip
     assert told["results"][0]["digest"] == parse_sign1(good[0]).digest.hex()

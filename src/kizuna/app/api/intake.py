@@ -128,7 +128,8 @@ def _answered(
 def _refusal(problem: Problem, digest: bytes | None, lang: str) -> dict[str, Any]:
     return {
         "digest": None if digest is None else digest.hex(),
-        "problem": {**problem_json(problem, lang), "status": problem.status},
+        **problem_json(problem, lang),
+        "status": problem.status,
     }
 
 

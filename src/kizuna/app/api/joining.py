@@ -34,7 +34,7 @@ class Joining(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
     invite: Annotated[str, _CODE]
     name: Annotated[str, _NAME]
-    organization: str | None = None
+    identity: str | None = None
     """Its identifier; the same as in the request's signature."""
 
 
@@ -56,12 +56,12 @@ def joining(context: Context) -> Sequence[ControllerRouterHandler]:
     ) -> dict[str, Any]:
         body = await request.body()
         who = await context.ask(lambda: context.readers.signer(request.scope, body))
-        if data.organization is not None and canonical(data.organization) != who:
+        if data.identity is not None and canonical(data.identity) != who:
             raise Refused(
                 "identity.request-key",
                 "another identity signed the request than the one that joins",
                 hint="sign the request with a key of the organisation that joins",
-                identity=data.organization[:120],
+                identity=data.identity[:120],
             )
 
         def admit() -> dict[str, Any]:

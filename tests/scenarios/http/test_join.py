@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A small business joins by invite, publishes a spreadsheet, and is read by others."""
+
+import json
+
+import pytest
+
+from kizuna.app.wiring.member import Member
+from kizuna.app.wiring.settings import Settings
+from kizuna.model.errors import Refused
+from kizuna.record.store.hosting import Hosting
+
+from .conftest import NOW
+
+TABLE = "identifier,name,version,supplier\npkg:generic/sato/bearing@6204,Bearing 6204,6204,Sato\n"
+
+
+@pytest.fixture
+def code(served):
+    return Hosting(served.workspace.store).invite(now=NOW, expires_at=NOW + 3600)
+
+
+def test_join_and_publish_over_http(served, tmp_path, clock, code):
+    settings = Settings(store=tmp_path / "member", clock=clock)
+    member = Member.join(tmp_path / "member", served.url, code, "Sato Bearings", settings=settings)
+    assert member.origin == "fuji.example/log"
+    listed = served.workspace.lists.show()
+    assert member.identity in [e["member"] for e in listed["entries"]]
+    outcome = member.publish([("parts.csv", TABLE.encode())])
+    assert not outcome.refused
+    assert outcome.receipts
+    digest = outcome.statements[0]
+    told = served.client.get(
+        f"/api/statements/{digest}", headers={"accept": "application/json"}
+    ).json()
+    assert told["issuer"] == member.identity
+
+
+def test_an_invite_is_used_as_often_as_it_says(served, tmp_path, clock, code):
+    for name, taken in (("a", True), ("b", False)):
+        settings = Settings(store=tmp_path / name, clock=clock)
+        if taken:
+            Member.join(tmp_path / name, served.url, code, "Sato", settings=settings)
+        else:
+            with pytest.raises(Refused) as refused:
+                Member.join(tmp_path / name, served.url, code, "Mori", settings=settings)
+            assert refused.value.code == "invite.not-valid"
+
+
+def test_nobody_joins_in_anothers_name(served, party, code):
+    thief, victim = party(), party()
+    url = f"{served.url}/api/join"
+    body = json.dumps({"invite": code, "name": "Sato", "identity": victim.identity}).encode()
+    answer = served.client.post(
+        url,
+        content=body,
+        headers={
+            "content-type": "application/json",
+            **thief.headers(url, method="POST", body=body),
+        },
+    )
+    assert answer.status_code == 403
+    assert answer.json()["code"] == "identity.request-key"
+    unsigned = served.client.post(url, content=body, headers={"content-type": "application/json"})
+    assert unsigned.json()["code"] == "identity.request-unsigned"
+
+
+def test_the_same_key_gives_the_same_answer(served, party, code):
+    who = party()
+    url = f"{served.url}/api/join"
+
+    def join(name: str, key: str):
+        body = json.dumps({"invite": code, "name": name}).encode()
+        return served.client.post(
+            url,
+            content=body,
+            headers={
+                "content-type": "application/json",
+                "idempotency-key": key,
+                **who.headers(url, method="POST", body=body),
+            },
+        )
+
+    first = join("Sato", "k1")
+    assert first.status_code == 201, first.text
+    assert join("Sato", "k1").json() == first.json()
+    other = join("Mori", "k1")
+    assert other.status_code == 422
+    assert other.json()["code"] == "http.idempotency-mismatch"
