@@ -21,7 +21,7 @@ $(STAMP): requirements.lock pyproject.toml
 setup: $(STAMP) ## own virtual environment with locked dependencies
 
 demo: $(STAMP) ## build the demo world, judge it, break it, mend it
-	@$(BIN)/kizuna demo
+	@$(BIN)/kizuna demo --store .kizuna-demo
 
 test: $(STAMP) ## every test, real PostgreSQL included
 	@$(BIN)/python -m pytest -n 2 -q
@@ -31,6 +31,8 @@ check: $(STAMP) ## formatting, lint, types, import rules, generated files
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python tools/messages.py --check
+	@$(BIN)/python tools/reference.py --check
 
 bench: $(STAMP) ## figures as ratios of one run
 	@$(BIN)/python -m benchmarks

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -46,6 +47,10 @@ def hang(app: typer.Typer) -> None:
             from kizuna.app.wiring.importing import template as filled
 
             table = filled(door.lang)
+            if not door.as_json and not sys.stdout.isatty():
+                # a spreadsheet program takes a file for UTF-8 when a byte order mark leads it
+                Door.write_file("-", b"\xef\xbb\xbf" + table.encode())
+                return
             door.answer({"template": table}, table.splitlines())
             return
         if not files:

@@ -13,7 +13,8 @@ __all__ = ["mark", "tree_lines", "verdict_lines"]
 
 _COLOR: Final = {"trusted": "green", "undetermined": "yellow", "untrusted": "red"}
 _SIGN: Final = {"trusted": "✓", "undetermined": "?", "untrusted": "✗"}
-_SHOWN: Final = 20
+_SHOWN: Final = 12
+"""Kinds of findings told before `--all` is needed."""
 _ALIKE: Final = 3
 
 
@@ -46,9 +47,9 @@ def verdict_lines(door: Door, verdict: Mapping[str, Any], *, everything: bool) -
         yield "  " + door.text("verdict.known", **known)
     findings: Sequence[Mapping[str, Any]] = verdict["findings"]
     shown = 0
-    for group in _grouped(findings):
+    for place, group in enumerate(_grouped(findings)):
         first, others = group[0], group[1:]
-        if shown >= _SHOWN and not everything:
+        if place >= _SHOWN and not everything:
             break
         shown += len(group)
         yield ""

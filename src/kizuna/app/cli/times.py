@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kizuna.model.errors import Malformed
-from kizuna.model.verdict import Known
 
 __all__ = ["clock_face", "instant", "known_of"]
 
@@ -61,7 +60,7 @@ def _one_known(text: str) -> tuple[str, int, str | None]:
     from kizuna.app.cli.door import Door
     from kizuna.app.wiring.logs import read_checkpoint
 
-    found: Known = read_checkpoint(Door.read(text, limit=1 << 20))
+    found = read_checkpoint(Door.read(text, limit=1 << 20))
     return found.origin, found.size, found.root
 
 

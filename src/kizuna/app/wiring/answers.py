@@ -37,8 +37,13 @@ def finding_json(
     names: Names | None = None,
 ) -> dict[str, Any]:
     """One finding with its words."""
+    requirement = None if profile is None else profile.requirement(finding.requirement)
     message, mend = render_finding(
-        finding, lang, title=_title(finding.requirement, profile, lang), names=names
+        finding,
+        lang,
+        title="" if requirement is None else _word(requirement.title, lang),
+        advice="" if requirement is None else _word(requirement.mend, lang),
+        names=names,
     )
     return {
         "code": finding.code.value,
@@ -89,11 +94,8 @@ def _rank(finding: Finding) -> int:
     return PRECEDENCE.index(outcome) if outcome in PRECEDENCE else len(PRECEDENCE)
 
 
-def _title(requirement: str, profile: Profile | None, lang: str) -> str:
-    found = None if profile is None else profile.requirement(requirement)
-    if found is None:
-        return ""
-    return found.title.get(lang) or found.title.get("en") or ""
+def _word(words: Mapping[str, str], lang: str) -> str:
+    return " ".join((words.get(lang) or words.get("en") or "").split())
 
 
 def _shipped(name: str, digest: str) -> Profile | None:

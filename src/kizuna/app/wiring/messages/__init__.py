@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from kizuna.model.errors import Problem
-from kizuna.model.finding import Finding
+from kizuna.model.finding import Code, Finding
 
 __all__ = ["FOLDER", "Names", "called", "render_finding", "render_problem", "text", "turn_of"]
 
@@ -67,7 +67,12 @@ Names = Mapping[str, str]
 
 
 def render_finding(
-    finding: Finding, lang: str, *, title: str = "", names: Names | None = None
+    finding: Finding,
+    lang: str,
+    *,
+    title: str = "",
+    advice: str = "",
+    names: Names | None = None,
 ) -> tuple[str, str]:
     """What is wrong, and what would mend it, in one sentence each.
 
@@ -75,14 +80,32 @@ def render_finding(
         finding: the value.
         lang: ``en`` or ``ja``.
         title: what the profile calls the requirement; without it the requirement's id is shown.
+        advice: what the profile says would meet it.
         names: what to call identifiers; one that is not there is shown as it is.
     """
     values = _values_of(finding, lang, names or {})
     values["title"] = title or _structural(finding.requirement, lang)
+    mend = _variant(f"finding.{finding.code.value}.mend", values, lang)
+    if advice and finding.code in _ADVISED:
+        mend = text("finding.advice", lang, mend=mend, advice=advice)
     return (
         _variant(f"finding.{finding.code.value}.message", values, lang) or finding.code.value,
-        _variant(f"finding.{finding.code.value}.mend", values, lang),
+        mend,
     )
+
+
+_ADVISED: Final = frozenset(
+    {
+        Code.CLAIM_MISSING,
+        Code.CLAIM_EXPIRED,
+        Code.CLAIM_STALE,
+        Code.CLAIM_REVOKED,
+        Code.CLAIM_UNAUTHORISED,
+        Code.CONDITION_FAILED,
+        Code.CONDITION_UNDECIDED,
+        Code.LEVEL_TOO_LOW,
+    }
+)
 
 
 _VARIANTS: Final = (
