@@ -42,6 +42,7 @@ __all__ = [
     "Batch",
     "Comparison",
     "Fault",
+    "Faults",
     "Scale",
     "Supply",
     "Truth",
