@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped profile for software over real bills of materials, as an ordinary importer sees it."""
+"""The shipped profile for software over real bills of materials, as an ordinary importer sees."""
 
 from collections import Counter
 
