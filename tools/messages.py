@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compile the message catalogues: ``python tools/messages.py`` writes each ``.mo`` from its ``.po``.
+"""Compile the message catalogues: ``python tools/messages.py`` writes ``.mo`` from ``.po``.
 
 The ``.po`` files are the source; the ``.mo`` files are committed so that the package needs no
 build step. ``tests/architecture/test_messages.py`` fails when they differ.

@@ -56,10 +56,12 @@ def exit_codes() -> str:
     return (
         "# Exit codes\n\n"
         + NOTE
-        + "They are an interface: the numbers never change.\n\n| code | name | meaning |\n|---|---|---|\n"
+        + "They are an interface: the numbers never change.\n\n"
+        + "| code | name | meaning |\n|---|---|---|\n"
         + rows
-        + f"\nWhen several apply, the first of {order} wins. A verdict of `undetermined` exits 12, 13, 14 or 20,"
-        ' never 0: "it does not hold" never shares a code with "it could not be verified".\n'
+        + f"\nWhen several apply, the first of {order} wins. A verdict of `undetermined` exits "
+        '12, 13, 14 or 20, never 0: "it does not hold" never shares a code with "it could not be '
+        'verified".\n'
     )
 
 
@@ -67,8 +69,8 @@ def findings() -> str:
     en, ja = catalogue("en"), catalogue("ja")
     out = ["# Findings\n\n", NOTE]
     out.append(
-        "A finding is a value with a stable code. The code alone says what it makes of its subject, "
-        "which exit code it stands for, and whether a waiver may remove it.\n\n"
+        "A finding is a value with a stable code. The code alone says what it makes of its "
+        "subject, which exit code it stands for, and whether a waiver may remove it.\n\n"
     )
     for code in Code:
         given = code.value_given
@@ -102,8 +104,9 @@ def problems() -> str:
     return (
         "# Problems\n\n"
         + NOTE
-        + "A problem is something that could not be done. Commands print it on stderr, with `--json` as "
-        "`{code, message, why, hint, about, findings}` on stdout; HTTP answers with the same code as RFC 9457.\n\n"
+        + "A problem is something that could not be done. Commands print it on stderr, with "
+        "`--json` as `{code, message, why, hint, about, findings}` on stdout; HTTP answers with "
+        "the same code as RFC 9457.\n\n"
         "| code | what happened | what to do next | 日本語 |\n|---|---|---|---|\n" + "".join(rows)
     )
 
@@ -115,8 +118,9 @@ def cell(words: str) -> str:
 def commands() -> str:
     out = ["# Commands\n\n", NOTE]
     out.append(
-        "Answers go to stdout, progress and messages to stderr. Every command takes `--store DIR` (default: "
-        "`KIZUNA_STORE`, else `./.kizuna`), `--json`, `--lang en|ja`, `--quiet` and `--verbose`. `FILE` may be `-`. "
+        "Answers go to stdout, progress and messages to stderr. Every command takes `--store DIR` "
+        "(default: `KIZUNA_STORE`, else `./.kizuna`), `--json`, `--lang en|ja`, `--quiet` and "
+        "`--verbose`. `FILE` may be `-`. "
         "[Exit codes](exit-codes.md).\n\n"
     )
     for words, command in walk(typer.main.get_command(build()), ()):
@@ -142,7 +146,7 @@ def paragraphs(help_: str | None) -> str:
     return "\n\n".join(shown)
 
 
-def row(parameter: Any) -> str:
+def row(parameter: Any) -> str:  # noqa: ANN401 - Typer's own kinds
     if parameter.param_type_name == "argument":
         name = f"`{argument(parameter)}`"
     else:
@@ -156,11 +160,14 @@ def row(parameter: Any) -> str:
     return f"| {name} | {words}{needed} |\n"
 
 
-def argument(parameter: Any) -> str:
+def argument(parameter: Any) -> str:  # noqa: ANN401 - Typer's own kinds
     return str(parameter.metavar or parameter.name.upper())
 
 
-def walk(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+def walk(
+    command: Any,  # noqa: ANN401 - Typer's own kinds
+    words: tuple[str, ...],
+) -> Iterator[tuple[str, Any]]:
     children = getattr(command, "commands", {})
     for name, child in children.items():
         yield from walk(child, (*words, name))
@@ -171,8 +178,8 @@ def walk(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
 def payloads() -> str:
     out = ["# Payloads\n\n", NOTE]
     out.append(
-        "The JSON inside our own kinds of statement. Unknown members are refused; numbers are integers; times are RFC 3339 "
-        "with a zone. The JSON Schemas (2020-12) lie in [`schemas/`](schemas/) and are printed by "
+        "The JSON inside our own kinds of statement. Unknown members are refused; numbers are "
+        "integers; times are RFC 3339 with a zone. The JSON Schemas (2020-12) lie in [`schemas/`](schemas/) and are printed by "  # noqa: E501
         "`kizuna statement schema`.\n\n"
     )
     for kind, schema in schemas().items():

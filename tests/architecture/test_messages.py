@@ -31,7 +31,7 @@ EN, JA = catalogue("en"), catalogue("ja")
 
 def problem_classes() -> set[str]:
     """Names of ``Problem`` and everything below it, wherever it is defined."""
-    names = {"Problem"} | {n for n in errors.__all__}
+    names = {"Problem", *errors.__all__}
     parents: dict[str, set[str]] = {}
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -113,8 +113,8 @@ class _Story:
                 f"{self.demo.name_of(self.demo.world.root, door.lang)}"
             )
             if tree:
-                tree = tree_json(explained.tree, door.lang, names=self._names())
-                for line in tree_lines(door, tree, depth=6):
+                told = tree_json(explained.tree, door.lang, names=self._names())
+                for line in tree_lines(door, told, depth=6):
                     door.print("  " + line)
         return explained
 

@@ -26,15 +26,10 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.model.errors import Problem
 
-__all__ = ["Door", "Failure", "command", "fail", "panel"]
+__all__ = ["Door", "Failure", "command", "fail"]
 
 _COMMON: Final = "Everywhere"
 _F = TypeVar("_F", bound=Callable[..., None])
-
-
-def panel(name: str) -> dict[str, str]:
-    """Options shown under a heading of their own."""
-    return {"rich_help_panel": name}
 
 
 class Failure(Exception):  # noqa: N818 - carries an exit code, is no error of the program
@@ -86,11 +81,11 @@ class Door:
             return str(self._lang)
         return language(os.environ)
 
-    def text(self, key: str, **values: object) -> str:
+    def text(self, message: str, /, **values: object) -> str:
         """Words of the catalogue in this run's language."""
         from kizuna.app.wiring.messages import text
 
-        return text(key, self.lang, **values)
+        return text(message, self.lang, **values)
 
     @property
     def store_named(self) -> bool:
@@ -131,14 +126,14 @@ class Door:
         write(line)
         sys.stdout.flush()
 
-    def say(self, key: str, **values: object) -> None:
+    def say(self, message: str, /, **values: object) -> None:
         """A message for a person, on stderr; silent with ``--quiet`` and ``--json``."""
         if not (self.quiet or self.as_json):
-            typer.echo(self.text(key, **values), err=True)
+            typer.echo(self.text(message, **values), err=True)
 
-    def warn(self, key: str, **values: object) -> None:
+    def warn(self, message: str, /, **values: object) -> None:
         """A warning on stderr, shown even with ``--quiet``."""
-        typer.echo(self.paint(self.text(key, **values), "yellow", err=True), err=True)
+        typer.echo(self.paint(self.text(message, **values), "yellow", err=True), err=True)
 
     def paint(self, words: str, color: str, *, bold: bool = False, err: bool = False) -> str:
         """Coloured where the stream is a terminal and colours are wanted."""
@@ -147,8 +142,9 @@ class Door:
             return words
         return typer.style(words, fg=color, bold=bold)
 
-    def confirmed(self, key: str, *, yes: bool, **values: object) -> bool:
+    def confirmed(self, question: str, *, yes: bool, **values: object) -> bool:
         """Ask before something that cannot be undone; off a terminal only ``--yes`` agrees."""
+        from kizuna.app.wiring.messages import text
         from kizuna.model.errors import Malformed
 
         if yes:
@@ -160,7 +156,7 @@ class Door:
                 why="the command is not run on a terminal",
                 hint="look at what it would do with --dry-run, then repeat it with --yes",
             )
-        return typer.confirm(self.text(key, **values), err=True)
+        return typer.confirm(text(question, self.lang, **values), err=True)
 
     # --- files --------------------------------------------------------------------------------
 
@@ -303,33 +299,40 @@ _COMMON_PARAMETERS: Final = (
                 "--store",
                 metavar="DIR",
                 help="The store (KIZUNA_STORE, ./.kizuna).",
-                **panel(_COMMON),
+                rich_help_panel=_COMMON,
             ),
         ],
         None,
     ),
     (
         "as_json",
-        Annotated[bool, typer.Option("--json", help="Answer as JSON.", **panel(_COMMON))],
+        Annotated[bool, typer.Option("--json", help="Answer as JSON.", rich_help_panel=_COMMON)],
         False,
     ),
     (
         "lang",
         Annotated[
             str | None,
-            typer.Option("--lang", metavar="en|ja", help="Language of messages.", **panel(_COMMON)),
+            typer.Option(
+                "--lang", metavar="en|ja", help="Language of messages.", rich_help_panel=_COMMON
+            ),
         ],
         None,
     ),
     (
         "quiet",
-        Annotated[bool, typer.Option("--quiet", "-q", help="No messages.", **panel(_COMMON))],
+        Annotated[
+            bool, typer.Option("--quiet", "-q", help="No messages.", rich_help_panel=_COMMON)
+        ],
         False,
     ),
     (
         "verbose",
         Annotated[
-            bool, typer.Option("--verbose", "-v", help="Show causes of failures.", **panel(_COMMON))
+            bool,
+            typer.Option(
+                "--verbose", "-v", help="Show causes of failures.", rich_help_panel=_COMMON
+            ),
         ],
         False,
     ),

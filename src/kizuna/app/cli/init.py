@@ -23,7 +23,7 @@ def hang(app: typer.Typer) -> None:
             str | None,
             typer.Option(
                 "--origin",
-                help="Name of the log, e.g. `example.co.jp/evidence`; default: one made from the key.",
+                help="Name of the log, e.g. `example.co.jp/log`; default: made from the key.",
             ),
         ] = None,
         policy: Annotated[

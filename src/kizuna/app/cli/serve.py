@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -32,7 +33,7 @@ def hang(app: typer.Typer) -> None:
         run(door.workspace(), host=host, port=port, progress=door.bars, ready=_ready(door))
 
 
-def _ready(door: Door):  # noqa: ANN202 - a callback
+def _ready(door: Door) -> Callable[[str], None]:
     def tell(url: str) -> None:
         door.bars.close()
         door.say("serve.ready", url=url)

@@ -22,7 +22,12 @@ def _grouped(findings: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, An
     """Findings alike in all but their subject, together: a large product has one fault often."""
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for finding in findings:
-        key = (finding["code"], finding["requirement"], finding["counts"], finding["value"])
+        key: tuple[Any, ...] = (
+            finding["code"],
+            finding["requirement"],
+            finding["counts"],
+            finding["value"],
+        )
         if finding["code"].startswith(("notice.", "tampering.", "finding.")):
             key = (*key, finding["subject"], finding["message"])
         groups.setdefault(key, []).append(finding)

@@ -113,8 +113,11 @@ def hang(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Show a registered statement: who, about what, since when, and what it says."""
+        from kizuna.app.wiring.showing import entry
+        from kizuna.app.wiring.workspace import parse_digest
+
         workspace = door.workspace(read_only=True)
-        told = workspace.statement(digest)
+        told = entry(workspace, parse_digest(digest), None)
         if out is not None:
             Door.write_file(out, workspace.transparent(digest))
         door.answer(told, lambda: json.dumps(told, ensure_ascii=False, indent=2).splitlines())

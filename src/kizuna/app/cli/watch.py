@@ -23,7 +23,7 @@ def hang(app: typer.Typer) -> None:
         profile: Annotated[str, typer.Option("--profile", "-p")],
         lists: Annotated[list[str] | None, typer.Option("--list", metavar="NAME")] = None,
     ) -> None:
-        """Keep a verdict true: it shows in the portfolio, and its changes are told by the server."""
+        """Keep a verdict true: it shows in the portfolio, and the server tells its changes."""
         from kizuna.app.wiring.answers import standing_json
         from kizuna.model.identifier import canonical
 

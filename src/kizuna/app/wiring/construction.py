@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from kizuna.app.wiring.folder import Description, Folder
 from kizuna.app.wiring.keys import ORGANISATION
+from kizuna.app.wiring.owner import Owner
 from kizuna.app.wiring.settings import Settings
 from kizuna.model.errors import Malformed, Misconfigured
 from kizuna.model.identifier import SubjectId
 from kizuna.model.kind import Kind, media_type_of
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
     from kizuna.record.log import EvidenceLog
     from kizuna.record.store import Backend, StoreSettings
     from kizuna.roots.units import Handle, Unit
@@ -30,7 +30,7 @@ __all__ = ["attach", "backend_of", "construct", "new_identity", "reopen"]
 LOG = "log"
 """Label of the log's key in the unit."""
 
-_W = TypeVar("_W", bound="Workspace")
+_W = TypeVar("_W", bound=Owner)
 _FORMAT = 1
 _NAME = 200
 
@@ -106,14 +106,10 @@ def reopen(
         )
     workspace = kind(settings, folder, description)
     attach(workspace, database=database, read_only=read_only)
-    if not read_only:
-        recovered = workspace.keys.recover()
-        if recovered is not None:
-            workspace.use_key(recovered)
     return workspace
 
 
-def attach(workspace: Workspace, *, database: str | None, read_only: bool) -> None:
+def attach(workspace: Owner, *, database: str | None, read_only: bool) -> None:
     """Open log and database of a workspace whose description was read."""
     from kizuna.record.store import Store
 
@@ -135,7 +131,7 @@ def attach(workspace: Workspace, *, database: str | None, read_only: bool) -> No
         raise
 
 
-def open_log(workspace: Workspace, *, read_only: bool) -> EvidenceLog:
+def open_log(workspace: Owner, *, read_only: bool) -> EvidenceLog:
     """The evidence log; with its key unless it is only read."""
     from kizuna.record.log import EvidenceLog, Signer
 
@@ -156,7 +152,7 @@ def open_log(workspace: Workspace, *, read_only: bool) -> EvidenceLog:
     return EvidenceLog(folder.log, description.origin, signer)
 
 
-def store_settings(workspace: Workspace) -> StoreSettings:
+def store_settings(workspace: Owner) -> StoreSettings:
     """What the store needs to know of its operator."""
     from kizuna.record.store import OperatorKey, RegistrationPolicy, StoreSettings
     from kizuna.roots.identity import pinned_keys

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from kizuna.app.wiring.owner import Owner
 from kizuna.app.wiring.values import (
     Change,
     Explained,
@@ -31,7 +32,6 @@ from kizuna.model.trust import Anchors
 from kizuna.model.verdict import Known, Verdict
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
     from kizuna.chain.graph import Graph
     from kizuna.chain.verify import Judgement
     from kizuna.criteria.profiles import Profile
@@ -49,7 +49,7 @@ _KEPT: Final = 8
 class Judge:
     """Who judges in this process."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Owner) -> None:
         self._workspace = workspace
         self._lock = threading.RLock()
         self._graph: Graph | None = None
@@ -60,7 +60,7 @@ class Judge:
         self._watched: dict[tuple[str, str, tuple[str, ...]], Standing] = {}
         self._woken = threading.Event()
         self._renewer: threading.Thread | None = None
-        self._closing = False
+        self._closing = threading.Event()
 
     # --- questions ----------------------------------------------------------------------------
 
@@ -124,7 +124,7 @@ class Judge:
     ) -> WrittenBundle:
         """A proof bundle for one subject and profile."""
         from kizuna.chain.exchange import pack_bundle
-        from kizuna.chain.graph import closure
+        from kizuna.chain.graph.closure import closure
 
         workspace = self._workspace
         anchors = workspace.anchors()
@@ -224,7 +224,7 @@ class Judge:
 
     def close(self) -> None:
         """Stop renewing."""
-        self._closing = True
+        self._closing.set()
         if self._stop is not None:
             self._stop()
             self._stop = None
@@ -323,8 +323,10 @@ class Judge:
         lists: Sequence[str] | None,
     ) -> Graph:
         """A graph of only what this question needs."""
-        del subject, profile, lists
-        return self._loaded(view)
+        from kizuna.chain.graph.closure import closure
+
+        reader = self._reader(view)
+        return closure(reader, subject, profile, self._workspace.anchors(lists)).graph(reader)
 
     def _loaded(self, view: View | None, *, progress: Progress = quiet) -> Graph:
         from kizuna.chain.graph import Graph
@@ -388,16 +390,16 @@ class Judge:
 
     def _renew(self) -> None:
         """The thread that keeps watches true: after each batch, and when time alone is due."""
-        while not self._closing:
+        while not self._closing.is_set():
             self._woken.wait(timeout=self._patience())
             self._woken.clear()
-            if self._closing:
+            if self._closing.is_set():
                 return
             try:
                 for change in self._changes():
                     for listener in tuple(self._listeners):
                         listener(change)
-            except Exception:
+            except Exception:  # noqa: BLE001 - the next batch is another chance; the log has it
                 _log.exception("watches could not be renewed; they will be with the next batch")
 
     def _patience(self) -> float:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from kizuna.app.wiring.owner import Owner
 from kizuna.model.errors import Absent, Malformed, Problem, Refused
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Action, Status, Target
@@ -20,7 +21,6 @@ from kizuna.roots.keys import Algorithm, PublicKey
 from kizuna.roots.units import Handle
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
     from kizuna.model.statement import Registered
 
 __all__ = ["ORGANISATION", "Keys"]
@@ -40,7 +40,7 @@ _STATE = {
 class Keys:
     """Keys of one workspace's organisation."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Owner) -> None:
         self._workspace = workspace
 
     def history(self) -> KeyHistory:
@@ -64,7 +64,8 @@ class Keys:
                 said[status.target.key] = _STATE[status.action]
         here = {handle.id for handle in self._workspace.unit.handles()}
         rows = []
-        for key in history.keys():
+        every = history.keys()
+        for key in every:
             name = key.thumbprint.hex()
             if name == self._workspace.handle.id:
                 state = "current"
@@ -179,7 +180,8 @@ class Keys:
         }
 
     def _find(self, begins: str) -> PublicKey:
-        found = [k for k in self.history().keys() if k.thumbprint.hex().startswith(begins.lower())]
+        every = self.history().keys()
+        found = [k for k in every if k.thumbprint.hex().startswith(begins.lower())]
         if len(found) != 1 or len(begins) < 4:
             raise Absent(
                 "key.not-found",

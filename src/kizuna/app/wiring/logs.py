@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The log as commands use it: checkpoints, proofs, checks, mirrors, witnesses.
 
-Keeps: 1. Checking a proof uses the verifier's anchors, never keys that came with it. 2. A mirror and
-a witness are told by their operator which log they watch and which keys it has. 3. A witness has
-its own folder and its own key.
+Keeps: 1. Checking a proof uses the verifier's anchors, never keys that came with it. 2. A mirror
+and a witness are told by their operator which log they watch and which keys it has. 3. A witness
+has its own folder and its own key.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+from kizuna.app.wiring.folder import Folder
 from kizuna.app.wiring.network import checked_url, fetch
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.values import Progress, quiet
@@ -242,7 +243,7 @@ def witness(
     unit: Unit
     if described.is_file():
         told = json.loads(described.read_text(encoding="utf-8"))
-        unit = _witness_folder(home).open_unit(settings.passphrase)
+        unit = Folder(home).open_unit(settings.passphrase)
         handle = next(h for h in unit.handles() if h.label == _WITNESS_LABEL)
         chosen = str(told["name"])
     else:
@@ -253,7 +254,7 @@ def witness(
                 hint="give it one that is yours alone: --name witness.example",
             )
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unit = _witness_folder(home).create_unit(settings.passphrase)
+        unit = Folder(home).create_unit(settings.passphrase)
         handle = unit.generate(Algorithm.EDDSA, _WITNESS_LABEL)
         chosen = name
     observer = Witness(home / "state", Signer(chosen, unit, handle), anchors.logs)
@@ -289,12 +290,6 @@ def add_cosignature(workspace: Workspace, lines: bytes) -> dict[str, Any]:
             hint="believe the witness first: `kizuna trust witness VKEY`",
         )
     return {"kept": kept, **checkpoint(workspace)}
-
-
-def _witness_folder(home: Path):  # noqa: ANN202 - a Folder
-    from kizuna.app.wiring.folder import Folder
-
-    return Folder(home)
 
 
 def _stored_or_computed(store: Any, row: Registered, keys_of: Callable[..., Any]) -> Any:  # noqa: ANN401

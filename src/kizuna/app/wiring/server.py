@@ -18,6 +18,8 @@ from kizuna.app.wiring.values import Progress, quiet
 from kizuna.model.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from kizuna.app.wiring.workspace import Workspace
 
 __all__ = ["serve"]
@@ -69,7 +71,7 @@ def serve(
             lifespan="auto",
             timeout_graceful_shutdown=5,
         )
-        server = _Server(config, lambda: ready(f"http://{_shown(host)}:{taken}"))
+        server = _telling(config, lambda: ready(f"http://{_shown(host)}:{taken}"))
         server.run(sockets=[listener])
     finally:
         listener.close()
@@ -99,7 +101,7 @@ def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _Server(config: object, started: Callable[[], None]):  # noqa: ANN202, N802
+def _telling(config: uvicorn.Config, started: Callable[[], None]) -> uvicorn.Server:
     """A uvicorn server that says when it answers."""
     import uvicorn
 
@@ -108,4 +110,4 @@ def _Server(config: object, started: Callable[[], None]):  # noqa: ANN202, N802
             await super().startup(sockets)
             started()
 
-    return Telling(config)  # type: ignore[arg-type]
+    return Telling(config)

@@ -8,7 +8,7 @@ goes through the reader's view: what it may not show is ``Absent``, exactly as w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kizuna.model.errors import Absent
@@ -28,6 +28,7 @@ __all__ = [
     "entry_json",
     "latest_entries",
     "log_head",
+    "names",
     "profile_json",
     "profile_named",
     "proof_of",
@@ -137,6 +138,15 @@ def log_head(workspace: Workspace) -> dict[str, Any]:
         "root": head.root,
         "checkpoint": note.decode(),
     }
+
+
+def names(
+    workspace: Workspace, identifiers: Iterable[str], view: View | None
+) -> dict[str, str]:
+    """What people call these, as far as the view shows."""
+    from kizuna.app.wiring.naming import names_of
+
+    return names_of(_reader(workspace, view), identifiers)
 
 
 def profile_named(workspace: Workspace, name: str) -> Profile:

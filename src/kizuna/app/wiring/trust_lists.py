@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from kizuna.app.wiring.owner import Owner
 from kizuna.model.errors import Absent, Malformed, Refused
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.kind import Kind
@@ -21,7 +22,6 @@ from kizuna.model.payload import Level, Membership, Service
 from kizuna.model.trust import ListAnchor
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
     from kizuna.record.lists import Entry, ListState
 
 __all__ = ["TrustLists"]
@@ -30,7 +30,7 @@ __all__ = ["TrustLists"]
 class TrustLists:
     """Trust lists of one workspace."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Owner) -> None:
         self._workspace = workspace
 
     def anchor(self, name: str | None) -> ListAnchor:

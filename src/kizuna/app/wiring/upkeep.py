@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeping a store: its state, backup and restore, erasure, invites, the log's key.
 
-Keeps: 1. Whatever may be made again is made again from log and statement files. 2. A backup holds no
-secret: the keys in it are encrypted, and what opens them is kept elsewhere. 3. A restored store
+Keeps: 1. Whatever may be made again is made again from log and statement files. 2. A backup holds
+no secret: the keys in it are encrypted, and what opens them is kept elsewhere. 3. A restored store
 writes only after it was shown the newest checkpoint that anyone has.
 """
 

@@ -139,13 +139,18 @@ class Workspace:
         from kizuna.app.wiring.construction import reopen
 
         chosen = settings or Settings.from_environment(store=path, database=database)
-        return reopen(
+        workspace = reopen(
             cls,
             Folder(path or chosen.store),
             chosen,
             database=database or chosen.database,
             read_only=read_only,
         )
+        if not read_only:
+            recovered = workspace.keys.recover()
+            if recovered is not None:
+                workspace.use_key(recovered)
+        return workspace
 
     def close(self) -> None:
         """Release files and locks."""
@@ -386,16 +391,6 @@ class Workspace:
     ) -> ImportOutcome:
         """As ``import_files``: publishing in one's own store."""
         return self.import_files(files, progress=progress)
-
-    def statement(self, digest: str, *, view: View | None = None) -> dict[str, Any]:
-        """One registered statement as plain members.
-
-        Raises:
-            Absent: ``statement.unknown``. Malformed: ``statement.digest``.
-        """
-        from kizuna.app.wiring.showing import entry
-
-        return entry(self, parse_digest(digest), view)
 
     def transparent(self, digest: str) -> bytes:
         """The statement with its receipt inside."""

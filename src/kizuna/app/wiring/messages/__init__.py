@@ -56,7 +56,7 @@ def _lookup(key: str, lang: str) -> str | None:
     return None if found == key else found
 
 
-def text(key: str, lang: str, **values: object) -> str:
+def text(key: str, lang: str, /, **values: object) -> str:
     """The words for ``key``; the key itself where the catalogue has none."""
     template = _lookup(key, lang)
     return key if template is None else template.format_map(_Values(values))

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The owner of a store, as the nouns of this room need it.
+
+Keeps: keys, lists, judging and construction know this shape and not the workspace that has it, so
+that no two files of the room need each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from kizuna.app.wiring.folder import Description, Folder
+from kizuna.app.wiring.settings import Clock, Settings
+from kizuna.model.identifier import Digest, SubjectId
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Payload
+from kizuna.model.trust import Anchors
+from kizuna.model.verdict import Known
+
+if TYPE_CHECKING:
+    from kizuna.criteria.profiles import Profile
+    from kizuna.record.log import EvidenceLog
+    from kizuna.record.store import Store
+    from kizuna.roots.units import Handle, Unit
+
+__all__ = ["Owner"]
+
+
+class Owner(Protocol):
+    """An organisation with its store, keys and anchors; see ``Workspace``."""
+
+    settings: Settings
+    folder: Folder
+    path: Path
+    description: Description
+    name: str
+    identity: SubjectId
+    list_id: SubjectId
+    clock: Clock
+    store: Store
+
+    def __init__(self, settings: Settings, folder: Folder, description: Description) -> None: ...
+
+    def bind_unit(self, unit: Unit) -> None:
+        """Use this unit (construction only)."""
+        ...
+
+    def bind_store(self, store: Store) -> None:
+        """Use this store (construction only)."""
+        ...
+
+    @property
+    def log(self) -> EvidenceLog:
+        """The evidence log."""
+        ...
+
+    @property
+    def unit(self) -> Unit:
+        """Where the private keys are."""
+        ...
+
+    @property
+    def handle(self) -> Handle:
+        """The key that signs now."""
+        ...
+
+    def use_key(self, handle: Handle) -> None:
+        """Sign with this key from now on."""
+        ...
+
+    def signing_with(self, handle: Handle) -> AbstractContextManager[None]:
+        """Sign with this key for a while."""
+        ...
+
+    def anchors(self, lists: Sequence[str] | None = None) -> Anchors:
+        """Whom this verifier believes."""
+        ...
+
+    def set_anchors(self, anchors: Anchors) -> None:
+        """Believe these."""
+        ...
+
+    def sign(
+        self,
+        kind: Kind,
+        subject: SubjectId,
+        payload: Payload,
+        *,
+        audience: Sequence[SubjectId] = (),
+    ) -> bytes:
+        """One signed statement."""
+        ...
+
+    def register_one(
+        self, statement: bytes, documents: Mapping[Digest, bytes] | None = None
+    ) -> tuple[str, int]:
+        """Register one statement."""
+        ...
+
+    def head(self) -> Known:
+        """The last published checkpoint."""
+        ...
+
+    def profile(self, name_or_path: str) -> Profile:
+        """A profile by name or file."""
+        ...
