@@ -62,8 +62,6 @@ class Keyring:
         ]
         if not wanted:
             return
-        if len(known) + len(plain) + len(unnamed) + len(wanted) > MAX_IDENTITIES:
-            self.clear()
         events = self._load_events(wanted)
         for name in wanted:
             self._read(name, events.get(name, ()))
@@ -202,6 +200,11 @@ class Keyring:
             self._histories.pop(name, None)
             self._plain.pop(name, None)
             self._unnamed.discard(name)
+
+    def trim(self) -> None:
+        """Stay within bounds; only between batches, because events of a batch are only here."""
+        if len(self._histories) + len(self._plain) + len(self._unnamed) > MAX_IDENTITIES:
+            self.clear()
 
     def clear(self) -> None:
         """Forget everything; it is read again when needed."""

@@ -297,7 +297,8 @@ class Store:
         return [outcome for ticket in tickets for outcome in ticket.done.result()]
 
     def on_registered(self, listener: Callable[[list[Registered]], None]) -> Callable[[], None]:
-        """Call ``listener`` after each batch, from the writer's thread: it must be quick.
+        """Call ``listener`` when a batch is durable, before those who sent it are answered, so that
+        they find it taken in. It runs in the writer's thread: it must be quick, and not submit.
 
         Returns:
             The way to stop it.
@@ -581,6 +582,7 @@ class Store:
     def _start(self, group: _Group) -> None:
         """Have the signatures of a group checked, beside whatever is done next."""
         try:
+            self._writer.keyring.trim()
             ready, checks = find_keys(group.everything(), self._writer.keyring)
         except Problem as problem:
             group.verified = Future()
@@ -609,14 +611,14 @@ class Store:
             return
         finally:
             sys.setswitchinterval(before)
-        for ticket, items in zip(group.tickets, group.items, strict=True):
-            ticket.done.set_result([item.outcome for item in items if item.outcome is not None])
         if registered:
             for listener in tuple(self._listeners):
                 try:
                     listener(registered)
                 except Exception:  # noqa: BLE001 - what listens must not stop the intake
                     _log.exception("a listener failed; the batch is registered")
+        for ticket, items in zip(group.tickets, group.items, strict=True):
+            ticket.done.set_result([item.outcome for item in items if item.outcome is not None])
 
 
 def unknown_statement(digest: Digest) -> Absent:

@@ -33,7 +33,7 @@ from typing import Final
 import msgspec
 
 from kizuna.model.errors import Misconfigured, Problem, Refused, Tampered, Unavailable
-from kizuna.model.identifier import SubjectId
+from kizuna.model.identifier import SubjectId, digest_of
 from kizuna.model.kind import Kind
 from kizuna.model.payload import encode_payload
 from kizuna.model.statement import Envelope, Interval, Registered
@@ -102,6 +102,7 @@ class Writer:
         self._lock_path = folder / "writer.lock"
         self._token = secrets.token_bytes(16)
         self._mine = False
+        self._replaying = False
         self._since_sync = 0
         self._pending: Future[None] | None = None
         self.guard = RLock()
@@ -414,7 +415,8 @@ class Writer:
     # -- what the keyring asks -----------------------------------------------------------------
 
     def _events_of(self, identities: Sequence[str]) -> dict[str, list[KeyEvent]]:
-        found = self.backend.key_events(identities)
+        # while the tables are made again, every event so far has gone through the keyring
+        found = [] if self._replaying else self.backend.key_events(identities)
         if not found:
             return {}
         rows = {row.index: row for row in self._reader.by_indices([index for _, index in found])}
@@ -449,13 +451,14 @@ class Writer:
                 with self.backend.writing(self.wait) as tables, self.heads.within(tables):
                     tables.clear_derived()
                     self._forget()
+                    self._replaying = True
                     size = self._replay(tables, progress)
                     tables.set_meta("writer", bytes(16))
             except BaseException:
                 self._forget()
                 raise
             finally:
-                self._mine = False
+                self._mine = self._replaying = False
         self.members.load(self.backend.members(self.members.list_id))
         if self.log.signer is not None and self.backend.get_meta("restored") is None:
             self.settle()
@@ -482,9 +485,9 @@ class Writer:
                     hint="restore a newer backup of the archive",
                     file=self.archive.path.name,
                 )
-            envelope = parse_sign1(record.raw)
-            if next(entries) != envelope.digest:
+            if next(entries) != digest_of(record.raw):
                 raise _archive_differs(count)
+            envelope = parse_sign1(record.raw)
             group.append((record, envelope))
             if self._is_map_head(envelope):
                 last = self._replay_batch(group, last, tables)

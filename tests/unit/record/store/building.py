@@ -94,6 +94,7 @@ class Place:
         self.signer = Signer(ORIGIN, log_unit, log_unit.generate(Algorithm.EDDSA, "log"))
         self._backend = backend or (lambda: SqliteBackend(folder / "store.sqlite"))
         self.now = NOW
+        self.opened: list[Backend] = []
         self.settings = StoreSettings(
             operator=OperatorKey(
                 self.operator.identity,
@@ -108,7 +109,14 @@ class Place:
         )
 
     def backend(self) -> Backend:
-        return self._backend()
+        made: Backend = self._backend()
+        self.opened.append(made)
+        return made
+
+    def close(self) -> None:
+        """Let go of every database this place has opened."""
+        for backend in self.opened:
+            backend.close()
 
     def clock(self) -> int:
         return self.now

@@ -11,6 +11,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -69,7 +70,7 @@ class PostgresServer:
 
     def stop(self) -> None:
         """End the server and remove its folder."""
-        self._server.terminate()
+        self._server.send_signal(signal.SIGINT)  # does not wait for clients
         self._server.wait(30)
         self._log.close()
         shutil.rmtree(self.folder, ignore_errors=True)
