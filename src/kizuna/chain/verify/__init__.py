@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The verdict over a chain: findings, reasons, what depends on what, kept true."""
 
+from kizuna.chain.verify.explain import explain
+from kizuna.chain.verify.impact import impact
 from kizuna.chain.verify.judge import judge, judgement
 from kizuna.chain.verify.judgement import Judgement
 
-__all__ = ["Judgement", "judge", "judgement"]
+__all__ = ["Judgement", "explain", "impact", "judge", "judgement"]

@@ -96,8 +96,11 @@ class Authority:
         anchors: Anchors,
         lists: Sequence[str] | None = None,
         known: Sequence[Known] | None = None,
+        *,
+        without: Sequence[int] = (),
     ) -> None:
         self.graph = graph
+        self._without = frozenset(without)
         self.anchors = anchors
         self.list_ids = accepted_lists(anchors, lists)
         self.known = None if known is None else tuple(sorted(known))
@@ -175,6 +178,9 @@ class Authority:
         fresh = np.arange(first, total)
         limit = np.asarray([self._limit.get(o, 0) for o in graph.origins.texts], dtype=np.int64)
         self.exists.extend(graph.index.view[first:] < limit[graph.origin.view[first:]])
+        for row in self._without:
+            if first <= row < total:
+                self.exists.view[row] = False
         self.void.extend(np.zeros(total - first, dtype=np.int8))
         self._covered = total
         seq = graph.seq
@@ -511,7 +517,8 @@ class Authority:
 
     def service_of(self, grants: Ints) -> Ints:
         """The service type (a word) of each grant."""
-        return self.grant_service.view[grants]
+        services: Ints = self.grant_service.view[grants]
+        return services
 
     def before(self, first: Ints, second: Ints) -> Ints:
         """Whether rows were registered before others: 0, 1 or 2."""

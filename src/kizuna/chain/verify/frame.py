@@ -219,6 +219,17 @@ class Frame:
         result: Ints = np.minimum(truth, 2 - authority.void.view[rows]).astype(np.int8)
         return result
 
+    def ignored_links(self, nodes: Ints) -> Ints:
+        """How many ties each node has that whoever asserted them may not assert."""
+        graph, authority = self.graph, self.authority
+        names, where = self.names_of(nodes)
+        at, edges = graph.edges_from.gather(names)
+        rows = graph.edge_row.view[edges].astype(np.int64)
+        relations = graph.edge_relation.view[edges].astype(np.int64)
+        held = self.entitled(rows, graph.edge_from.view[edges], relations)
+        strange = (held == 0) & authority.exists.view[rows] & (authority.void.view[rows] == 0)
+        return np.bincount(where[at[strange]], minlength=len(nodes))
+
     def _periods(self) -> tuple[Ints, Ints]:
         periods = np.asarray(self.graph.periods, dtype=np.int64).reshape(-1, 2)
         return periods[:, 0], periods[:, 1]

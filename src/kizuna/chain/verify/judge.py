@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from kizuna.chain.graph.closure import closure
 from kizuna.chain.graph.evidence import Evidence
 from kizuna.chain.graph.graph import Graph
 from kizuna.chain.verify.authority import Authority
@@ -57,7 +58,8 @@ def judge(
     """Is ``subject`` trusted under ``profile``, as of ``at``, knowing what ``known`` says?
 
     Args:
-        evidence: statements, wherever they are held.
+        evidence: statements, wherever they are held; of a store or a bundle only the closure of the
+            question is read.
         subject: canonical identifier.
         profile: by what measure.
         anchors: whom the verifier believes.
@@ -69,5 +71,11 @@ def judge(
         Malformed: ``verify.list-unknown``.
         Absent: ``verify.log-unknown``.
     """
-    asked = judgement(evidence, profile, anchors, at=at, known=known, lists=lists)
-    return asked.verdict(subject, known=None if known is None else tuple(known))
+    heads = None if known is None else tuple(known)
+    if isinstance(evidence, (Graph, Iterable)):
+        asked = judgement(evidence, profile, anchors, at=at, known=known, lists=lists)
+        return asked.verdict(subject, known=heads)
+    reached = closure(evidence, subject, profile, anchors)
+    graph = reached.graph(evidence)
+    asked = judgement(graph, profile, anchors, at=at, known=known, lists=lists)
+    return asked.verdict(subject, known=heads, unproven=len(reached.unproven))

@@ -429,6 +429,58 @@ class Judgement:
 
     # --- answers ------------------------------------------------------------------------------
 
+    @property
+    def whole(self) -> bool:
+        """True where everything is judged, not only the chains asked about."""
+        return self._whole
+
+    def worth_of_ties(self, edges: Ints) -> Ints:
+        """The best that counted ties can count for, by what their bills say of the part."""
+        worth: Ints = _TRUSTED - self._lacks[edges]
+        return worth
+
+    def dependents(self, nodes: Ints) -> tuple[Ints, Ints, Ints]:
+        """Who depends on some nodes: (position in ``nodes``, who, relation)."""
+        graph = self.graph
+        names, where = self.frame.names_of(nodes)
+        at, edges = graph.edges_to.gather(names)
+        if not self._whole:
+            truth, _ = self.frame.ties(edges)
+            above = np.unique(self.frame.rep[graph.edge_from.view[edges[truth == 2]]])
+            above = above[~self.settled[above]].astype(np.int64)
+            if len(above):
+                local = evaluate(self.frame, self.rules, above)
+                self._use[local.edges] = local.edge_tie.astype(np.int8) + 1
+        used = self._use[edges] > 0
+        at, edges = where[at[used]], edges[used]
+        return (
+            at,
+            self.frame.rep[graph.edge_from.view[edges]].astype(np.int64),
+            graph.edge_relation.view[edges],
+        )
+
+    def touched_by(self, row: int) -> Ints:
+        """The nodes that a statement says something about."""
+        _, _, nodes = self._touched((row,), len(self.graph))
+        return np.unique(self.frame.rep[sorted(nodes)]).astype(np.int64)
+
+    def without(self, row: int) -> tuple[Ints, Ints]:
+        """The values of all nodes, and what each is by itself, had a statement never been made.
+
+        For statements that change nobody's authority. Everything is as before afterwards.
+        """
+        names, links, touched = self._touched((row,), len(self.graph))
+        rows = np.asarray(sorted(links), dtype=np.int64)
+        made: list[tuple[Ints, Ints]] = []
+        for there in (False, True):
+            self.authority.exists.view[row] = there
+            if self.frame.refresh(rows, names=names):
+                self.settle_all()
+            else:
+                self._renew(np.unique(self.frame.rep[sorted(touched)]).astype(np.int64))
+            made.append((self.value.copy(), self.base.copy()))
+        return made[0]
+
     def node_of(self, subject: str) -> int:
         """The thing that a name stands for, or -1."""
         found = self.graph.names.find(subject)
@@ -496,15 +548,24 @@ class Judgement:
         counts = _counted(len(nodes), source[decides], target[decides])
         return Reach(nodes, source, target, all_edges, rule, alternative, decides, counts)
 
-    def verdict(self, subject: str, *, known: tuple[Known, ...] | None = None) -> Verdict:
-        """The verdict about a subject, its chain settled."""
+    def verdict(
+        self, subject: str, *, known: tuple[Known, ...] | None = None, unproven: int = 0
+    ) -> Verdict:
+        """The verdict about a subject, its chain settled.
+
+        Args:
+            subject: canonical identifier.
+            known: the checkpoints that were asked about, as they shall stand in the verdict.
+            unproven: how many of the lists that were needed the evidence could not prove complete.
+        """
         missing = self._without_anchors(subject)
         node = self.node_of(subject)
         if missing is not None or node < 0 or not self._is_known(node):
             code = missing or Code.SUBJECT_UNKNOWN
+            finding = Finding(subject=SubjectId(subject), code=code, turn=self._asker())
             return self._sealed(
                 subject,
-                [Finding(subject=SubjectId(subject), code=code, turn=self._asker())],
+                [finding, *self._bounds(subject, unproven)] if missing is None else [finding],
                 Coverage(subjects=1, known=0, proven=0, silent=1),
                 None,
                 known,
@@ -513,7 +574,7 @@ class Judgement:
         root = np.asarray([node], dtype=np.int64)
         local = self.as_root(root)
         value = int(self.root_values(root, local)[0])
-        bounds = self._bounds(subject)
+        bounds = self._bounds(subject, unproven)
         value = min([value, *(int(f.code.value_given) for f in bounds)])
         reach = self.reach(node)
         # a finding that is met on several ways decides if it does on one of them
@@ -606,9 +667,19 @@ class Judgement:
     def _asker(self) -> str:
         return self.authority.anchors.verifier or ""
 
-    def _bounds(self, subject: str) -> list[Finding]:
-        """What the record as a whole lacks: witnesses, freshness."""
+    def _bounds(self, subject: str, unproven: int = 0) -> list[Finding]:
+        """What the record as a whole lacks: proof, witnesses, freshness."""
         found: list[Finding] = []
+        if unproven:
+            found.append(
+                Finding(
+                    subject=SubjectId(subject),
+                    code=Code.PROOF_INCOMPLETE,
+                    requirement="proof",
+                    turn=self._asker(),
+                    about=(("lists", str(unproven)),),
+                )
+            )
         graph, anchors = self.graph, self.authority.anchors
         if graph.quorum < anchors.quorum:
             found.append(

@@ -48,24 +48,26 @@ MISSING: Final = 0
 ERASED: Final = 1
 RESTRICTED: Final = 2
 UNAUTHORISED: Final = 3
-COMPROMISED: Final = 4
-TIME_UNCERTAIN: Final = 5
-UNDECIDED: Final = 6
-NOT_YET_VALID: Final = 7
-STALE: Final = 8
-EXPIRED: Final = 9
-LEVEL_TOO_LOW: Final = 10
-FAILED: Final = 11
-IS_SUSPENDED: Final = 12
-IS_REVOKED: Final = 13
-CONTRADICTED: Final = 14
-MET: Final = 15
+LACKING: Final = 4
+COMPROMISED: Final = 5
+TIME_UNCERTAIN: Final = 6
+UNDECIDED: Final = 7
+NOT_YET_VALID: Final = 8
+STALE: Final = 9
+EXPIRED: Final = 10
+LEVEL_TOO_LOW: Final = 11
+FAILED: Final = 12
+IS_SUSPENDED: Final = 13
+IS_REVOKED: Final = 14
+CONTRADICTED: Final = 15
+MET: Final = 16
 
 _CODE: Final = {
     MISSING: Code.CLAIM_MISSING,
     ERASED: Code.CLAIM_ERASED,
     RESTRICTED: Code.CLAIM_RESTRICTED,
     UNAUTHORISED: Code.CLAIM_UNAUTHORISED,
+    LACKING: Code.CLAIM_MISSING,
     COMPROMISED: Code.KEY_COMPROMISED,
     TIME_UNCERTAIN: Code.CLAIM_TIME_UNCERTAIN,
     UNDECIDED: Code.CONDITION_UNDECIDED,
@@ -215,26 +217,26 @@ class Local:
             if rank not in (ERASED, RESTRICTED):
                 about["claim"] = graph.words.texts[int(graph.claim_word.view[best])]
             match rank:
-                case 9:
+                case 10:
                     about["until"] = str(int(graph.until.view[row]))
-                case 7:
-                    about["from"] = str(int(graph.since.view[row]))
                 case 8:
+                    about["from"] = str(int(graph.since.view[row]))
+                case 9:
                     about["registered"] = str(int(graph.reg_hi.view[row]))
                     about["max_age"] = str(source.max_age)
-                case 10:
+                case 11:
                     about["need"] = source.level.value
                     about["have"] = _LEVELS[int(graph.level.view[row])].value
-                case 11 | 14:
+                case 4 | 12 | 15:
                     lacking = rule.present - graph.field_sets[int(graph.claim_fields.view[best])]
                     if lacking:
                         about["fields"] = ", ".join(sorted(lacking))
                     if source.condition is not None:
                         about["expression"] = source.condition
-                case 6:
+                case 7:
                     about["expression"] = source.condition or ""
                     about["reason"] = _why_undecided(graph, rule, best)
-                case 12 | 13:
+                case 13 | 14:
                     fate = frame.statuses.fate(row)
                     if fate.by >= 0:
                         statements = (*statements, graph.digests[fate.by].hex())
@@ -563,7 +565,7 @@ class _Evaluation:
             fields = graph.claim_fields.view[self.claims[wanted]]
             sets, back = np.unique(fields, return_inverse=True)
             filled = np.asarray([rule.present <= graph.field_sets[s] for s in sets.tolist()])
-            rank[~filled[back]] = FAILED
+            rank[~filled[back]] = LACKING
         rank[maybe < rule.level] = LEVEL_TOO_LOW
         if max_age is not None:
             rank[at > high + max_age] = STALE

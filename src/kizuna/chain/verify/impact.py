@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What depends on it: whose standing rests on a subject, or on one statement.
+
+Keeps: 1. What is affected is reached upwards over the ties that count under the profile, nearest
+first. 2. Who would *lose* is not guessed: the subject is taken to be untrusted, or the statement
+never to have been made, and what falls is what loses. The judgement is as before afterwards.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kizuna.chain.graph.columns import Ints
+from kizuna.chain.graph.graph import RELATIONS
+from kizuna.chain.verify.authority import Authority
+from kizuna.chain.verify.explain import name_of
+from kizuna.chain.verify.judgement import Judgement
+from kizuna.chain.verify.propagation import sink
+from kizuna.model.errors import Absent
+from kizuna.model.finding import Value
+from kizuna.model.payload import Action, Membership, Status
+
+__all__ = ["impact"]
+
+_NAMED = 1_000
+
+
+def impact(judgement: Judgement, what: str, *, losses: bool = True) -> list[dict[str, Any]]:
+    """Everything whose standing depends on a subject or a statement.
+
+    Args:
+        judgement: under which profile, whose anchors, as of when.
+        what: an identifier, or the digest of a statement (64 hexadecimal digits).
+        losses: also work out who would lose (judges everything once, if that was not done).
+
+    Returns:
+        Plain members, nearest first: ``subject``, ``name``, ``distance``, ``relation`` and
+        ``through`` (the next thing on the way), ``value``, ``without`` (the value without it) and
+        ``loses``. The subject itself is not listed; the subjects of a statement are.
+
+    Raises:
+        Absent: ``verify.subject-unknown``, ``verify.statement-unknown``.
+    """
+    graph = judgement.graph
+    if len(what) == 64 and graph.names.find(what) < 0 and _is_hex(what):
+        row = graph.row_of.get(bytes.fromhex(what))
+        if row is None or not judgement.authority.exists.view[row]:
+            raise Absent(
+                "verify.statement-unknown",
+                f"no statement with digest {what[:16]}…",
+                hint="`kizuna statement list` shows what is registered",
+                statement=what,
+            )
+        return _of_statement(judgement, row, losses=losses)
+    node = judgement.node_of(what)
+    if node < 0:
+        raise Absent(
+            "verify.subject-unknown",
+            f"nothing is known about {what[:80]}",
+            why="no statement that this reader may see names it",
+            hint="identifiers are compared in their canonical spelling",
+            subject=what[:200],
+        )
+    if losses and not judgement.whole:
+        judgement.settle_all()
+    start = np.asarray([node], dtype=np.int64)
+    up = _Upward(judgement, start)
+    without = None
+    if losses:
+        without = judgement.value.copy()
+        without[node] = int(Value.UNTRUSTED)
+        sink(judgement, without, start)
+    return up.listed(without, leave_out=node)
+
+
+def _of_statement(judgement: Judgement, row: int, *, losses: bool) -> list[dict[str, Any]]:
+    if losses and not judgement.whole:
+        judgement.settle_all()
+    touched = judgement.touched_by(row)
+    before = judgement.value.copy()
+    own = judgement.base.copy()
+    if losses:
+        payload = judgement.graph.payload.get(row)
+        changes_authority = isinstance(payload, Membership) or (
+            isinstance(payload, Status)
+            and (payload.target.key is not None or payload.action is Action.WITHDRAW)
+        )
+        if changes_authority:
+            asked = judgement.authority
+            other = Judgement(
+                Authority(
+                    judgement.graph, asked.anchors, asked.list_ids, asked.known, without=(row,)
+                ),
+                judgement.profile,
+                judgement.at,
+            )
+            other.settle_all()
+            without = other.value
+            others_own = other.base
+        else:
+            without, others_own = judgement.without(row)
+        nodes = judgement.graph.nodes
+        differ = np.flatnonzero(
+            (without[:nodes] != before[:nodes]) | (others_own[:nodes] != own[:nodes])
+        )
+        touched = np.union1d(touched, differ.astype(np.int64))
+    else:
+        without = None
+    return _Upward(judgement, touched).listed(without, leave_out=-1)
+
+
+class _Upward:
+    """The upward closure of some nodes, with how each was reached first."""
+
+    def __init__(self, judgement: Judgement, start: Ints) -> None:
+        self._judgement = judgement
+        nodes = judgement.graph.nodes
+        self._distance = np.full(nodes, -1, dtype=np.int32)
+        self._through = np.full(nodes, -1, dtype=np.int64)
+        self._relation = np.full(nodes, -1, dtype=np.int8)
+        self._distance[start] = 0
+        frontier, level = start, 0
+        while len(frontier):
+            level += 1
+            at, above, relation = judgement.dependents(frontier)
+            fresh = self._distance[above] < 0
+            at, above, relation = at[fresh], above[fresh], relation[fresh]
+            names = judgement.graph.names.texts
+            through = frontier[at]
+            # of several ways of one length the one that sorts first, whatever the order of arrival
+            for node, tie, low in zip(
+                above.tolist(), relation.tolist(), through.tolist(), strict=True
+            ):
+                known = int(self._through[node])
+                if known < 0 or (tie, names[low]) < (int(self._relation[node]), names[known]):
+                    self._through[node], self._relation[node] = low, tie
+            frontier = np.unique(above)
+            self._distance[frontier] = level
+
+    def listed(self, without: Ints | None, *, leave_out: int) -> list[dict[str, Any]]:
+        judgement = self._judgement
+        graph = judgement.graph
+        names = graph.names.texts
+        reached = [n for n in np.flatnonzero(self._distance >= 0).tolist() if n != leave_out]
+        reached.sort(key=lambda n: (int(self._distance[n]), names[n]))
+        called = name_of(judgement, reached[:_NAMED])
+        settled = judgement.whole
+        made: list[dict[str, Any]] = []
+        for node in reached:
+            through, relation = int(self._through[node]), int(self._relation[node])
+            item: dict[str, Any] = {
+                "subject": names[node],
+                "name": called.get(node, ""),
+                "distance": int(self._distance[node]),
+                "relation": RELATIONS[relation].value if relation >= 0 else "",
+                "through": names[through] if through >= 0 else "",
+            }
+            if settled and without is not None:
+                value, after = int(judgement.value[node]), int(without[node])
+                item["value"] = Value(value).word
+                item["without"] = Value(after).word
+                item["loses"] = after < value
+            made.append(item)
+        return made
+
+
+def _is_hex(text: str) -> bool:
+    return all(c in "0123456789abcdef" for c in text)
