@@ -9,12 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cbor2
 import httpx
 import pytest
 import uvicorn
 
 from kizuna.app.api import create_app
 from kizuna.app.api.limits import Limits
+from kizuna.app.api.shell import Shell
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.identifier import SubjectId
@@ -25,6 +27,8 @@ from kizuna.roots.http_signatures import Request, sign_request
 from kizuna.roots.identity import did_key
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units.software import SoftwareUnit
+from kizuna.worlds.building import Building, building
+from kizuna.worlds.party import Party as WorldParty
 
 NOW = 1_795_309_200
 
@@ -99,6 +103,7 @@ class Served:
     url: str
     client: httpx.Client
     clock: Hand
+    app: Shell
 
     def signed(self, who: Party, path: str, **parameters: str) -> httpx.Response:
         """A GET that ``who`` signed."""
@@ -122,7 +127,7 @@ def running(workspace: Workspace, clock: Hand, limits: Limits) -> Iterator[Serve
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     try:
         with httpx.Client(base_url=url, timeout=30) as client:
-            yield Served(workspace, url, client, clock)
+            yield Served(workspace, url, client, clock, app)
     finally:
         server.should_exit = True
         thread.join(20)
@@ -163,3 +168,54 @@ def served(workspace: Workspace, clock: Hand, limits: Limits) -> Iterator[Served
 @pytest.fixture
 def party() -> Callable[[], Party]:
     return Party
+
+
+@dataclass
+class Tower(Served):
+    """A server over the building world: a controller with four tiers behind it."""
+
+    world: Building = field(kw_only=True)
+
+    @property
+    def root(self) -> str:
+        """The controller."""
+        return self.world.root
+
+    def take(self, statements: list[bytes]) -> None:
+        """Register statements over HTTP, as their issuers would."""
+        body = cbor2.dumps(
+            {"statements": statements, "documents": list(self.world.documents.values())}
+        )
+        told = self.client.post(
+            "/api/statements", content=body, headers={"content-type": "application/cbor"}
+        ).json()
+        assert told["refused"] == 0, told
+
+    def break_it(self) -> None:
+        """Let the world's mishap happen."""
+        self.clock.now += 60
+        self.take(self.world.stories[0].break_(self.clock.now))
+
+    def mend_it(self) -> None:
+        """Do what the finding asks for."""
+        self.clock.now += 60
+        self.take(self.world.stories[0].mend(self.clock.now))
+
+
+@pytest.fixture
+def tower(workspace: Workspace, clock: Hand, limits: Limits) -> Iterator[Tower]:
+    world = building(
+        NOW,
+        council=WorldParty(
+            id=workspace.identity,
+            title={"en": workspace.name, "ja": workspace.name},
+            unit=workspace.unit,
+            handle=workspace.handle,
+        ),
+        list_id=workspace.list_id,
+    )
+    workspace.live()
+    with running(workspace, clock, limits) as server:
+        made = Tower(workspace, server.url, server.client, clock, server.app, world=world)
+        made.take([*world.memberships, *world.statements])
+        yield made

@@ -17,7 +17,6 @@ from urllib.parse import parse_qsl
 
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import SubjectId, canonical
-from kizuna.model.verdict import Known
 
 __all__ = [
     "as_instant",
@@ -35,6 +34,7 @@ __all__ = [
 
 _LANGUAGES: Final = ("en", "ja")
 _HEX = re.compile(r"[0-9a-f]{64}")
+_KNOWN = re.compile(r"([\x21-\x7e]{1,200})@([0-9]{1,15})(?::([0-9a-f]{64}))?")
 
 
 def header(scope: Mapping[str, Any], name: bytes) -> str:
@@ -145,29 +145,24 @@ def _no_instant(text: str, name: str, why: str) -> Malformed:
     )
 
 
-def as_known(texts: Iterable[str]) -> tuple[Known, ...]:
-    """Checkpoints as ``origin,size,root`` (root in hexadecimal).
+def as_known(texts: Iterable[str]) -> list[tuple[str, int, str | None]]:
+    """Checkpoints as ``ORIGIN@SIZE`` or ``ORIGIN@SIZE:ROOT``, root in hexadecimal.
 
     Raises:
         Malformed: ``http.known-malformed``.
     """
-    known: list[Known] = []
+    known: list[tuple[str, int, str | None]] = []
     for text in texts:
-        parts = text.rsplit(",", 2)
-        if (
-            len(parts) != 3
-            or not 0 < len(parts[0]) <= 200
-            or not re.fullmatch(r"[0-9]{1,15}", parts[1])
-            or not _HEX.fullmatch(parts[2])
-        ):
+        match = _KNOWN.fullmatch(text)
+        if match is None:
             raise Malformed(
                 "http.known-malformed",
                 f"not a checkpoint: {text[:80]!r}",
-                hint="write known=ORIGIN,SIZE,ROOT with the root in hexadecimal",
+                hint="write known=ORIGIN@SIZE or known=ORIGIN@SIZE:ROOT, root in hexadecimal",
                 value=text[:80],
             )
-        known.append(Known(origin=parts[0], size=int(parts[1]), root=parts[2]))
-    return tuple(known)
+        known.append((match[1], int(match[2]), match[3]))
+    return known
 
 
 def digest_hex(text: str) -> bytes:

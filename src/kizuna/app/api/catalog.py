@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
-from litestar import get
+from litestar import Request, get
 from litestar.params import FromPath, QueryParameter
 from litestar.types import ControllerRouterHandler
 
 from kizuna import __version__
+from kizuna.app.api.asked import language
 from kizuna.app.api.context import Context
 from kizuna.app.wiring import showing
+from kizuna.app.wiring.messages import text
+from kizuna.model.errors import Absent
 
 __all__ = ["catalog"]
 
@@ -96,4 +99,28 @@ def catalog(context: Context) -> Sequence[ControllerRouterHandler]:
             lambda: showing.profile_json(showing.profile_named(workspace, name))
         )
 
-    return (about, limits, lists, one_list, history, profiles, one_profile)
+    @get(
+        "/problems/{code:str}",
+        opt=_PUBLIC,
+        tags=["server"],
+        summary="What a problem's code means",
+        description="Where `type` of a problem (RFC 9457) leads.",
+    )
+    async def problem(request: Request[Any, Any, Any], code: FromPath[str]) -> dict[str, Any]:
+        lang = language(request.scope)
+        key = f"problem.{code}"
+        message = text(key, lang)
+        if message == key:
+            raise Absent(
+                "http.not-found",
+                f"no problem has the code {code[:80]!r}",
+                hint="codes stand in the answers that carry them",
+            )
+        hint = text(f"{key}.hint", lang)
+        return {
+            "code": code,
+            "message": message,
+            "hint": "" if hint.startswith("problem.") else hint,
+        }
+
+    return (problem, about, limits, lists, one_list, history, profiles, one_profile)

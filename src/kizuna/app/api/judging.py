@@ -19,8 +19,8 @@ from kizuna.app.api.asked import as_instant, as_known, as_subject, language
 from kizuna.app.api.context import Context
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.answers import tree_json, verdict_json
+from kizuna.app.wiring.naming import identifiers_in, names_in_tree
 from kizuna.model.identifier import SubjectId
-from kizuna.model.verdict import Known
 
 __all__ = ["Question", "judging"]
 
@@ -44,7 +44,7 @@ _Known = Annotated[
     list[str] | None,
     QueryParameter(
         name="known",
-        description="What had been registered: ORIGIN,SIZE,ROOT, once a log.",
+        description="What had been registered: ORIGIN@SIZE or ORIGIN@SIZE:ROOT, once a log.",
         max_items=16,
     ),
 ]
@@ -75,9 +75,15 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
         def judge() -> dict[str, Any]:
             profile = showing.profile_named(workspace, asked.profile)
             judged = workspace.verify(
-                subject, profile, at=at, known=known, lists=asked.lists, view=view
+                subject,
+                profile,
+                at=at,
+                known=workspace.known(known),
+                lists=asked.lists,
+                view=view,
             )
-            return verdict_json(judged, language(request.scope))
+            names = showing.names(workspace, identifiers_in(judged.findings), view)
+            return verdict_json(judged, language(request.scope), profile=profile, names=names)
 
         return await context.ask(judge)
 
@@ -136,10 +142,17 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
         def tell() -> dict[str, Any]:
             chosen = showing.profile_named(workspace, profile)
             told = workspace.explain(
-                what, chosen, at=when, known=registered, lists=lists, view=view
+                what,
+                chosen,
+                at=when,
+                known=workspace.known(registered),
+                lists=lists,
+                view=view,
             )
+            names = showing.names(workspace, identifiers_in(told.verdict.findings), view)
+            names |= names_in_tree(told.tree)
             return {
-                "tree": tree_json(told.tree, lang),
+                "tree": tree_json(told.tree, lang, profile=chosen, names=names),
                 "verdict": told.verdict.value.word,
                 "subject": told.verdict.subject,
                 "profile": told.verdict.profile,
@@ -207,6 +220,8 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
     return (verify, verify_asked, explain, impact, export)
 
 
-def _parsed(asked: Question) -> tuple[SubjectId, int | None, tuple[Known, ...] | None]:
+def _parsed(
+    asked: Question,
+) -> tuple[SubjectId, int | None, list[tuple[str, int, str | None]] | None]:
     at = None if asked.at is None else as_instant(str(asked.at))
     return as_subject(asked.subject), at, as_known(asked.known) or None

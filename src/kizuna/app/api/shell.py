@@ -111,7 +111,8 @@ class Shell:
         endless: Collection[str] = (),
         hosts: Collection[str] = (),
     ) -> None:
-        self._app = app
+        self.framework = app
+        """The routes inside, for those who list them."""
         self._limits = limits
         self._metrics = metrics
         self._pages = pages
@@ -122,7 +123,7 @@ class Shell:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
+            await self.framework(scope, receive, send)
             return
         if scope["type"] == "websocket":
             await receive()
@@ -149,7 +150,7 @@ class Shell:
             self._check(scope, bound)
             allowed = self._limits.intake_seconds if writes else self._limits.seconds
             async with asyncio.timeout(None if path in self._endless else allowed):
-                await self._app(scope, body.receive, answer.send)
+                await self.framework(scope, body.receive, answer.send)
         except TimeoutError:
             await self._fail(
                 scope,

@@ -14,10 +14,12 @@ from kizuna.app.console.chains import chain_of, short_name
 from kizuna.app.console.folding import Chain, fold
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.answers import tree_json, verdict_json
+from kizuna.app.wiring.naming import identifiers_in, names_in_tree
 from kizuna.model.finding import Value
 from kizuna.model.identifier import Digest, SubjectId
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.values import Explained
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.record.store.view import View
 
@@ -75,14 +77,15 @@ class Reading:
         """One subject: verdict, chain, what depends on it, what was said about it."""
         profile = showing.profile_named(self.workspace, profile_name)
         explained = self.workspace.explain(subject, profile, at=at, view=self.view)
-        tree = tree_json(explained.tree, lang)
+        names = self._names(explained)
+        tree = tree_json(explained.tree, lang, profile=profile, names=names)
         whole, left_out = chain_of(tree)
         folded = fold(whole)
         return {
             "name": tree.get("name") or short_name(subject),
-            "verdict": verdict_json(explained.verdict, lang),
+            "verdict": verdict_json(explained.verdict, lang, profile=profile, names=names),
             "profile_title": _words(profile.title, lang) or profile.name,
-            "names": _names(whole),
+            "names": names,
             "chain": {
                 "shown": len(folded.boxes),
                 "things": whole.things + left_out,
@@ -101,6 +104,10 @@ class Reading:
             "profiles": self.profiles(lang),
         }, folded
 
+    def _names(self, explained: Explained) -> dict[str, str]:
+        parties = identifiers_in(explained.verdict.findings)
+        return showing.names(self.workspace, parties, self.view) | names_in_tree(explained.tree)
+
     def dependents(self, of: str) -> list[dict[str, Any]]:
         """What depends on a subject or statement."""
         return [_dependent(d) for d in self.workspace.impact(of, view=self.view)]
@@ -109,14 +116,15 @@ class Reading:
         """The tree of reasons."""
         profile = showing.profile_named(self.workspace, profile_name)
         explained = self.workspace.explain(subject, profile, view=self.view)
-        tree = tree_json(explained.tree, lang)
+        names = self._names(explained)
+        tree = tree_json(explained.tree, lang, profile=profile, names=names)
         return {
             "subject": subject,
             "name": tree.get("name") or short_name(subject),
             "profile": profile.name,
             "verdict": explained.verdict.value.word,
             "at": explained.verdict.at,
-            "names": _names(chain_of(tree)[0]),
+            "names": names,
             "tree": tree,
         }
 
@@ -188,10 +196,6 @@ class Reading:
 
 def _words(by_language: Mapping[str, str], lang: str) -> str:
     return by_language.get(lang) or by_language.get("en") or next(iter(by_language.values()), "")
-
-
-def _names(chain: Chain) -> dict[str, str]:
-    return {box.key: box.name for box in chain.boxes.values()}
 
 
 def _dependent(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -92,8 +92,10 @@ def test_a_cursor_that_is_not_ours_is_refused(text: str):
 
 
 def test_a_checkpoint_has_origin_size_and_root():
-    (known,) = as_known([f"kizuna.example/bar,log,7,{'ab' * 32}"])
-    assert (known.origin, known.size, known.root) == ("kizuna.example/bar,log", 7, "ab" * 32)
+    assert as_known([f"kizuna.example/a@b@7:{'ab' * 32}", "kizuna.example/log@9"]) == [
+        ("kizuna.example/a@b", 7, "ab" * 32),
+        ("kizuna.example/log", 9, None),
+    ]
 
 
 @given(st.lists(st.text(max_size=80), max_size=3))
