@@ -27,6 +27,7 @@ from kizuna.app.wiring.values import (
     quiet,
 )
 from kizuna.model.errors import Absent
+from kizuna.model.finding import Value
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.trust import Anchors
 from kizuna.model.verdict import Known, Verdict
@@ -112,7 +113,10 @@ class Judge:
             chosen = profile or self._any_profile()
             asked = self._fresh(graph, chosen, self._now(), None, None)
             found = impact(asked, named, losses=profile is not None)
-            return [dict(item) for item in found]
+            return [
+                {k: v.word if isinstance(v, Value) else v for k, v in item.items()}
+                for item in found
+            ]
 
     def export(
         self,

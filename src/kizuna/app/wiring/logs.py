@@ -376,7 +376,7 @@ def _check_transparent(data: bytes, anchors: Anchors) -> dict[str, Any]:
     held = []
     for raw in envelope.receipts:
         receipt = read_receipt(raw)
-        anchor = _anchor_of(anchors, receipt.origin or "")
+        anchor = _anchor_of(anchors, (receipt.origin or "").removeprefix("https://"))
         keys = [NoteKey.parse(text).public for text in anchor.keys]
         key = next((k for k in keys if k.thumbprint == receipt.key_id), None)
         if key is None:

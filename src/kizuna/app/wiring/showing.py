@@ -140,9 +140,7 @@ def log_head(workspace: Workspace) -> dict[str, Any]:
     }
 
 
-def names(
-    workspace: Workspace, identifiers: Iterable[str], view: View | None
-) -> dict[str, str]:
+def names(workspace: Workspace, identifiers: Iterable[str], view: View | None) -> dict[str, str]:
     """What people call these, as far as the view shows."""
     from kizuna.app.wiring.naming import names_of
 
