@@ -60,8 +60,9 @@ def draw(chain: Chain, *, words: Words, link: Callable[[Box], str], title: str) 
     height = layout.height + 2 * MARGIN
     parts = [
         (
-            f'<svg class="chain" role="img" viewBox="0 0 {width} {height:.0f}" width="{width}" '
-            f'height="{height:.0f}" xmlns="http://www.w3.org/2000/svg">'
+            f'<svg class="chain layers-{min(layout.layers, 9)}" role="img" '
+            f'viewBox="0 0 {width} {height:.0f}" width="{width}" height="{height:.0f}" '
+            'xmlns="http://www.w3.org/2000/svg">'
         ),
         f"<title>{escape(title)}</title>",
         '<g class="ties" fill="none">',
@@ -198,7 +199,7 @@ def _box(box: Box, layout: Layout, words: Words, link: Callable[[Box], str], *, 
     inner += [
         f'<rect class="face" width="{WIDTH}" height="{HEIGHT}" rx="9"/>',
         f'<g transform="translate(24 {HEIGHT / 2:.0f})">{mark(box.value)}</g>',
-        f'<text class="name" x="46" y="{HEIGHT / 2 - 4:.0f}">{escape(shorten(name, 164))}</text>',
+        f'<text class="name" x="46" y="{HEIGHT / 2 - 4:.0f}">{escape(shorten(name, 162))}</text>',
         (
             f'<text class="under-name" x="46" y="{HEIGHT / 2 + 14:.0f}">'
             f'<tspan class="word">{escape(word)}</tspan>'
@@ -231,11 +232,16 @@ def shorten(text: str, pixels: float) -> str:
 
     Example:
         >>> shorten("Tanaka Valve Works", 60)
-        'Tanaka V…'
+        'Tanaka…'
     """
     used = 0.0
     for i, letter in enumerate(text):
-        used += 13.0 if unicodedata.east_asian_width(letter) in "WF" else 6.9
+        if unicodedata.east_asian_width(letter) in "WF":
+            used += 12.8
+        elif letter in "ijltfrI.,:;'|!()[] ":
+            used += 4.6
+        else:
+            used += 9.2 if letter.isupper() or letter in "mwMW%@" else 7.7
         if used > pixels:
             return text[: max(i - 1, 1)].rstrip() + "…"
     return text

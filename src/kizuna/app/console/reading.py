@@ -6,7 +6,7 @@ Keeps: every question goes to the one workspace with the console's view; nothing
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,12 +79,14 @@ class Reading:
         explained = self.workspace.explain(subject, profile, at=at, view=self.view)
         names = self._names(explained)
         tree = tree_json(explained.tree, lang, profile=profile, names=names)
+        verdict = verdict_json(explained.verdict, lang, profile=profile, names=names)
         whole, left_out = chain_of(tree)
         folded = fold(whole)
         return {
             "name": tree.get("name") or short_name(subject),
-            "verdict": verdict_json(explained.verdict, lang, profile=profile, names=names),
+            "verdict": verdict,
             "profile_title": _words(profile.title, lang) or profile.name,
+            "groups": _alike(verdict["findings"]),
             "names": names,
             "chain": {
                 "shown": len(folded.boxes),
@@ -196,6 +198,20 @@ class Reading:
 
 def _words(by_language: Mapping[str, str], lang: str) -> str:
     return by_language.get(lang) or by_language.get("en") or next(iter(by_language.values()), "")
+
+
+def _alike(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Findings that decide, those of one kind together: the first, and whom else it is about."""
+    groups: dict[tuple[str, str], dict[str, Any]] = {}
+    for finding in findings:
+        if not finding["counts"]:
+            continue
+        kind = (finding["code"], finding["requirement"])
+        if kind in groups:
+            groups[kind]["others"].append(finding["subject"])
+        else:
+            groups[kind] = {"first": finding, "others": []}
+    return list(groups.values())
 
 
 def _dependent(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,8 @@ same values. 4. Where the language was asked for by ``?lang=``, every link keeps
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -105,6 +107,15 @@ class Site:
 
             return human, machine
 
+        @get("/portfolio.csv", opt=_PUBLIC, include_in_schema=False, name="page /portfolio.csv")
+        async def table(request: Request[Any, Any, Any]) -> Response[bytes]:
+            shown = await site._portfolio(_Asked(request.scope))
+            return Response(
+                _csv(shown.data["watches"]),
+                media_type="text/csv",
+                headers={"content-disposition": 'attachment; filename="portfolio.csv"'},
+            )
+
         @get(
             [self._style_path, self._icon_path],
             opt=_PUBLIC,
@@ -128,6 +139,7 @@ class Site:
             *page("/entry", "/entry.json", self._entry),
             *page("/lists", "/lists.json", self._lists),
             *page("/profiles", "/profiles.json", self._profiles),
+            table,
             files,
         )
 
@@ -432,6 +444,18 @@ def _clock(moment: int | str) -> str:
         except (ValueError, OverflowError, OSError):
             return str(moment)
     return when.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """A table for a spreadsheet: UTF-8 with its mark; no cell is taken for a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    columns = ("subject", "name", "profile", "verdict", "findings", "next_change", "at")
+    writer.writerow(columns)
+    for row in rows:
+        cells = ["" if row[c] is None else str(row[c]) for c in columns]
+        writer.writerow([f"'{cell}" if cell[:1] in tuple("=+-@\t\r") else cell for cell in cells])
+    return b"\xef\xbb\xbf" + out.getvalue().encode()
 
 
 def _quoted(text: str) -> str:

@@ -97,6 +97,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Import a bill of materials, judge its product, and watch it. These commands do it:",
         "部品表を取り込み、製品を判定し、見守りに加えましょう。次のコマンドでできます。",
     ),
+    "portfolio.csv": ("this table for a spreadsheet (CSV)", "この表を表計算用に保存 (CSV)"),
     "portfolio.none-so": ("None of them is {value}.", "「{value}」のものはありません。"),
     "ask.title": ("Judge something", "判定する"),
     "ask.subject": (
@@ -128,10 +129,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "Nothing. Every requirement that counts is met.",
         "ありません。結果を左右する要件はすべて満たされています。",
     ),
-    "subject.findings.more": (
-        "and {count} more: read them all in the JSON of this page",
-        "ほか {count} 件。すべてはこのページの JSON にあります",
-    ),
+    "subject.findings.kinds": ("{count} more reasons", "ほか {count} 種類の理由"),
+    "finding.alike": ("the same of {count} more", "同じ理由のもの、ほか {count} 件"),
     "subject.chain": ("The chain", "チェーン"),
     "subject.chain.title": (
         "What {name} depends on, from left to right",
