@@ -56,6 +56,7 @@ EMPTY_MAP_ROOT: Final = bytes(HASH_SIZE)
 
 _FIRST: Final = 1 << BUCKET_BITS
 _HEADER: Final = 4096
+_NODES_BITS: Final = 7  # 128 nodes to a page of 4096 bytes
 _SIZE: Final = _HEADER + (2 << BUCKET_BITS) * HASH_SIZE
 _MAGIC: Final = b"kizuna-map-1\x00\x00\x00\x00"
 _HEAD: Final = struct.Struct(">16sQQQ32s")  # magic, generation, covered, synced, root
@@ -289,6 +290,8 @@ class VerifiableMap:
         self._heads = heads
         self._lock = RLock()
         self._wrote = False
+        self._reserved: set[int] = set()
+        """Groups of nodes for which the disk has given room, as far as this process knows."""
         try:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as fault:
@@ -476,6 +479,7 @@ class VerifiableMap:
         """Empty the map: an empty file, covering nothing."""
         with self._lock:
             self._wrote = True
+            self._reserved.clear()
             self._file.close()
             os.ftruncate(self._descriptor, 0)
             os.ftruncate(self._descriptor, _SIZE)
@@ -518,6 +522,27 @@ class VerifiableMap:
     def _set_head(self, generation: int, covered: int, synced: int, root: bytes) -> None:
         _HEAD.pack_into(self._file, 0, _MAGIC, generation, covered, synced, root)
 
+    def _reserve(self, nodes: Iterable[int]) -> None:
+        """Have the disk give room for these leaves and everything above them. The file is sparse:
+        touching a hole in memory, for which a full disk has no room, would end the process.
+
+        Raises:
+            Unavailable: ``map.unavailable``; nothing is written then.
+        """
+        level = {node >> _NODES_BITS for node in nodes}
+        wanted: set[int] = set()
+        while level:
+            wanted |= level
+            level = {group >> 1 for group in level if group}
+        wanted -= self._reserved
+        try:
+            for group in sorted(wanted):
+                at = _HEADER + (group << _NODES_BITS) * HASH_SIZE
+                os.posix_fallocate(self._descriptor, at, HASH_SIZE << _NODES_BITS)
+        except OSError as fault:
+            raise _unavailable(fault, self.path) from fault
+        self._reserved |= wanted
+
     def _write(self, nodes: Mapping[int, bytes], covered: int, root: bytes) -> None:
         self._wrote = True
         generation, before, synced, old_root = self._head()
@@ -548,6 +573,7 @@ class VerifiableMap:
 
     def _climb(self, level: dict[int, bytes]) -> tuple[dict[int, bytes], bytes]:
         """Everything above these new leaves, with them, and the root."""
+        self._reserve(level)
         file, empty = self._file, EMPTY_MAP_ROOT
         nodes = dict(level)
         for _ in range(BUCKET_BITS):
