@@ -95,7 +95,7 @@ def _ties(chain: Chain, layout: Layout, words: Words) -> list[str]:
             continue
         a, b = pair
         names = sorted({t.relation for t in ties})
-        bad = chain.boxes[b].value < Value.TRUSTED and chain.boxes[a].value < Value.TRUSTED
+        carried = max(chain.boxes[a].value, chain.boxes[b].value)
         family = _FAMILY.get(names[0], "other")
         spoken = ", ".join(words(f"relation.{name}") for name in names)
         points = [(float(layer), y) for layer, y in route]
@@ -106,7 +106,7 @@ def _ties(chain: Chain, layout: Layout, words: Words) -> list[str]:
             points[-1] = (points[-1][0], arriving[pair])
             path = _forwards(points)
         drawn.append(
-            f'<path class="tie {family}{" bad" if bad else ""}" d="{path}">'
+            f'<path class="tie {family} {carried.word}" d="{path}">'
             f"<title>{escape(spoken)}</title></path>"
         )
     return drawn + _labels(chain, layout, words, arriving)

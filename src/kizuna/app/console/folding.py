@@ -8,15 +8,16 @@ its own, and a folded box wears the worst value inside it. 3. Pure and determini
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from kizuna.model.finding import Value
 
-__all__ = ["Box", "Chain", "Tie", "fold"]
+__all__ = ["Box", "Chain", "Tie", "fold", "without_shortcuts"]
 
 READABLE: Final = 60
+_PART: Final = "part-of"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,65 @@ class Chain:
     def things(self) -> int:
         """How many things it shows or counts."""
         return sum(box.count for box in self.boxes.values())
+
+
+def without_shortcuts(chain: Chain) -> Chain:
+    """The same chain without the ties of parts that a longer way of parts shows already.
+
+    Bills of materials often tie every part to the product as well as to the part it sits in; drawn,
+    that hides the structure. Ties of other relations stay: who made a thing is not who made its
+    parts.
+    """
+    out: dict[str, list[str]] = {}
+    for tie in chain.ties:
+        if tie.relation == _PART and tie.dependent != tie.dependency:
+            out.setdefault(tie.dependent, []).append(tie.dependency)
+    number = {key: i for i, key in enumerate(chain.boxes)}
+    below: dict[str, int] = {}  # what lies below a box, one bit a box
+    shortcuts: set[tuple[str, str]] = set()
+    for key, forward in _children_first(chain.boxes, out):
+        far = 0
+        for child in forward:
+            far |= below[child]
+        shortcuts |= {(key, child) for child in forward if far >> number[child] & 1}
+        for child in forward:
+            far |= 1 << number[child]
+        below[key] = far
+    return replace(
+        chain,
+        ties=tuple(
+            t
+            for t in chain.ties
+            if t.relation != _PART or (t.dependent, t.dependency) not in shortcuts
+        ),
+    )
+
+
+def _children_first(
+    boxes: Iterable[str], out: Mapping[str, list[str]]
+) -> Iterator[tuple[str, list[str]]]:
+    """Every box after what it leads to, with its ties forward; ties back in a cycle left out."""
+    done: set[str] = set()
+    for start in boxes:
+        if start in done:
+            continue
+        open_now = {start}
+        stack: list[tuple[str, Iterator[str], list[str]]] = [(start, iter(out.get(start, ())), [])]
+        while stack:
+            key, following, forward = stack[-1]
+            for child in following:
+                if child in open_now:
+                    continue
+                forward.append(child)
+                if child not in done:
+                    open_now.add(child)
+                    stack.append((child, iter(out.get(child, ())), []))
+                    break
+            else:
+                stack.pop()
+                open_now.discard(key)
+                done.add(key)
+                yield key, forward
 
 
 def fold(chain: Chain, *, limit: int = READABLE) -> Chain:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kizuna.app.console.chains import chain_of, short_name
-from kizuna.app.console.folding import Chain, fold
+from kizuna.app.console.folding import Chain, fold, without_shortcuts
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.answers import tree_json, verdict_json
 from kizuna.app.wiring.naming import identifiers_in, names_in_tree
@@ -81,7 +81,8 @@ class Reading:
         tree = tree_json(explained.tree, lang, profile=profile, names=names)
         verdict = verdict_json(explained.verdict, lang, profile=profile, names=names)
         whole, left_out = chain_of(tree)
-        folded = fold(whole)
+        plain = without_shortcuts(whole)
+        folded = fold(plain)
         return {
             "name": tree.get("name") or short_name(subject),
             "verdict": verdict,
@@ -92,6 +93,7 @@ class Reading:
                 "shown": len(folded.boxes),
                 "things": whole.things + left_out,
                 "left_out": left_out,
+                "shortcuts": len(whole.ties) - len(plain.ties),
                 "ties": [
                     {"dependent": t.dependent, "dependency": t.dependency, "relation": t.relation}
                     for t in whole.ties

@@ -144,6 +144,10 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "{count} more lie deeper or wider than is drawn here.",
         "このほか {count} 件は、この図には描かれていません。",
     ),
+    "subject.chain.shortcuts": (
+        "{count} ties that also run through a part between are not drawn.",
+        "間の部品を通る {count} 本の直接のつながりは、図では省いています。",
+    ),
     "subject.chain.alone": (
         "No ties are known: nobody who may say so has named its parts, maker or supplier.",
         (

@@ -4,7 +4,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kizuna.app.console.folding import READABLE, Box, Chain, Tie, fold
+from kizuna.app.console.folding import (
+    READABLE,
+    Box,
+    Chain,
+    Tie,
+    fold,
+    without_shortcuts,
+)
 from kizuna.model.finding import Value
 
 
@@ -53,3 +60,43 @@ def test_like_leaves_of_one_parent_become_one_box_with_their_number():
     folded = fold(whole)
     (many,) = [b for b in folded.boxes.values() if b.count > 1]
     assert many.count == 200
+
+
+def test_a_tie_of_parts_that_a_longer_way_shows_is_not_drawn():
+    boxes = {k: Box(key=k, name=k, value=Value.TRUSTED) for k in "abc"}
+    ties = (
+        Tie("a", "b", "part-of"),
+        Tie("b", "c", "part-of"),
+        Tie("a", "c", "part-of"),
+        Tie("a", "c", "made-by"),
+    )
+    plain = without_shortcuts(Chain(root="a", boxes=boxes, ties=ties))
+    assert plain.ties == (ties[0], ties[1], ties[3])
+
+
+@given(
+    st.integers(1, 12).flatmap(
+        lambda n: st.tuples(
+            st.just(n),
+            st.sets(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=40),
+        )
+    )
+)
+def test_leaving_shortcuts_out_leaves_everything_reachable(graph):
+    count, pairs = graph
+    boxes = {str(i): Box(key=str(i), name="", value=Value.TRUSTED) for i in range(count)}
+    ties = tuple(Tie(str(a), str(b), "part-of") for a, b in sorted(pairs))
+    plain = without_shortcuts(Chain(root="0", boxes=boxes, ties=ties))
+
+    def reach(some, start):
+        found, edge = set(), [start]
+        while edge:
+            key = edge.pop()
+            for tie in some:
+                if tie.dependent == key and tie.dependency not in found:
+                    found.add(tie.dependency)
+                    edge.append(tie.dependency)
+        return found
+
+    for key in boxes:
+        assert reach(plain.ties, key) == reach(ties, key)
