@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: ANN401
 """The store's promises, held over every back end: SQLite and a real PostgreSQL."""
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.record.store.building import LIST, NOW, ORIGIN, Organisation, Place, claims_of
+from tests.unit.record.store.postgres import PostgresServer
 
 from kizuna.model.errors import Absent, Misconfigured, Refused, Tampered
 from kizuna.model.identifier import Digest
@@ -33,12 +36,9 @@ from kizuna.record.store import OPERATOR, PUBLIC, Accepted, Refusal, Registratio
 from kizuna.record.store.backup import backup, restore
 from kizuna.record.store.hosting import Hosting
 from kizuna.record.store.postgresql import PostgresqlBackend
-from kizuna.record.store.sqlite import SqliteBackend
 from kizuna.roots.cose import parse_sign1, salted
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units import EphemeralUnit
-from tests.unit.record.store.building import LIST, NOW, ORIGIN, Organisation, Place, claims_of
-from tests.unit.record.store.postgres import PostgresServer
 
 
 @pytest.fixture(scope="module")

@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect
+from tests.unit.record.store.postgres import PostgresServer
 
 from kizuna.model.errors import Misconfigured, Unavailable
 from kizuna.record.store.backend import Backend, Batch, MemberRow, NewStatement, head_of
 from kizuna.record.store.migrations import MIGRATIONS, migrate
+from kizuna.record.store.nonces import TableNonces
 from kizuna.record.store.postgresql import PostgresqlBackend
 from kizuna.record.store.schema import metadata
 from kizuna.record.store.sqlite import SqliteBackend
 from kizuna.record.store.version import CURRENT
 from kizuna.record.store.watches import Watch, Watchlist
-from kizuna.record.store.nonces import TableNonces
-from tests.unit.record.store.postgres import PostgresServer
 
 Make = Callable[[], Backend]
 
@@ -130,14 +130,17 @@ def test_contents_are_found_whole_and_not_by_their_beginning(backend: Backend) -
 
 
 def test_a_transaction_that_fails_leaves_nothing(backend: Backend) -> None:
-    class Fall(Exception):
+    class FallError(Exception):
         pass
 
-    with pytest.raises(Fall), backend.writing(1) as tables:
+    def fall() -> None:
+        raise FallError
+
+    with pytest.raises(FallError), backend.writing(1) as tables:  # noqa: PT012
         tables.add_statements([statement(0)])
         tables.set_meta("name", b"value")
         tables.put_buckets({3: b"heads"})
-        raise Fall
+        fall()
     assert backend.rows(0, 10) == []
     assert backend.get_meta("name") is None
     assert backend.buckets([3]) == {}
@@ -184,10 +187,10 @@ def test_map_rows_are_found_by_the_beginning_of_their_key(backend: Backend) -> N
 
 def test_buckets_are_replaced_whole(backend: Backend) -> None:
     with backend.writing(1) as tables:
-        tables.put_buckets({number: b"one" for number in range(1500)})
+        tables.put_buckets(dict.fromkeys(range(1500), b"one"))
         tables.put_buckets({7: b"two"})
         assert tables.buckets([6, 7, 99_999]) == {6: b"one", 7: b"two"}
-    assert backend.buckets(range(0, 1 << 12)) == {
+    assert backend.buckets(range(1 << 12)) == {
         number: b"two" if number == 7 else b"one" for number in range(1500)
     }
 

@@ -170,6 +170,8 @@ class Writer:
                 self._undo(plan)
                 if isinstance(fault, OSError) and fault.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise disk_full(str(fault)) from fault
+                if isinstance(fault, Unavailable) and fault.code == "map.unavailable":
+                    raise disk_full(fault.why) from fault
                 raise
             self._publish(plan, staged)
         self._since_sync += len(plan.rows)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# ruff: noqa: ANN401
 """Stores, organisations and statements for the tests of the store."""
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Place:
         *,
         backend: Any = None,
         policy: RegistrationPolicy = RegistrationPolicy.OPEN,
-        wait: float = 2.0,
+        wait: float = 10.0,
         **options: Any,
     ) -> None:
         self.folder = folder
