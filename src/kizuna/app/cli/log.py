@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kizuna.app.cli.door import Door, Failure, command
-from kizuna.app.cli.times import clock_face
+from kizuna.app.cli.show import entry_line
 from kizuna.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -175,9 +175,19 @@ def hang(app: typer.Typer) -> None:
         rows, following = latest_entries(door.workspace(read_only=True), before, limit, None)
         door.answer(
             {"entries": rows, "next": following},
-            [
-                f"{r['index']:>8}  {clock_face(r['registered_at'])}  {r['kind']:<11} "
-                f"{r['subject']}  {r['digest'][:16]}"
-                for r in rows
-            ],
+            [entry_line(row) for row in rows],
         )
+
+    @command(app, "rotate-key")
+    def rotate_key(
+        door: Door,
+        yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    ) -> None:
+        """Sign the log with a new key from now on; verifiers need the anchor that is printed."""
+        from kizuna.app.wiring.upkeep import rotate_log_key as rotated
+
+        workspace = door.workspace()
+        if not door.confirmed("store.confirm-log-key", yes=yes):
+            return
+        found = rotated(workspace)
+        door.answer(found, [door.text("store.log-key", **found)])

@@ -9,7 +9,7 @@ from typing import Any, Final
 from kizuna.app.cli.door import Door
 from kizuna.app.cli.times import clock_face
 
-__all__ = ["mark", "tree_lines", "verdict_lines"]
+__all__ = ["entry_line", "mark", "tree_lines", "verdict_lines"]
 
 _COLOR: Final = {"trusted": "green", "undetermined": "yellow", "untrusted": "red"}
 _SIGN: Final = {"trusted": "✓", "undetermined": "?", "untrusted": "✗"}
@@ -38,6 +38,14 @@ def mark(door: Door, value: str, *, bold: bool = True) -> str:
     """The verdict's word in this language, coloured; English keeps the wire name."""
     words = door.text(f"verdict.{value}")
     return door.paint(f"{_SIGN.get(value, '·')} {words}", _COLOR.get(value, "white"), bold=bold)
+
+
+def entry_line(entry: Mapping[str, Any]) -> str:
+    """One entry of the log."""
+    return (
+        f"{entry['index']:>8}  {clock_face(entry['registered_at'])}  {entry['kind']:<11} "
+        f"{entry['subject']}  {entry['digest'][:16]}"
+    )
 
 
 def verdict_lines(door: Door, verdict: Mapping[str, Any], *, everything: bool) -> Iterator[str]:

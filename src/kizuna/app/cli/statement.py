@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kizuna.app.cli.door import Door, Failure, command
+from kizuna.app.cli.show import entry_line
+
+if TYPE_CHECKING:
+    from kizuna.model.kind import Kind
 
 __all__ = ["hang"]
 
@@ -37,20 +41,10 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna statement sign --kind certificate --subject pkg:generic/fan
         --payload ce.json --out ce.cose
         """
-        from kizuna.model.errors import Malformed
         from kizuna.model.identifier import canonical
-        from kizuna.model.kind import Kind
         from kizuna.model.payload import decode_payload
 
-        if kind not in list(Kind):
-            raise Malformed(
-                "statement.kind-unknown",
-                f"no kind of statement is called {kind!r}",
-                hint="one of " + ", ".join(Kind),
-                kind=kind,
-                known=", ".join(Kind),
-            )
-        chosen = Kind(kind)
+        chosen = _kind(kind)
         workspace = door.workspace(read_only=not register)
         signed = workspace.say(
             chosen,
@@ -122,6 +116,34 @@ def hang(app: typer.Typer) -> None:
             Door.write_file(out, workspace.transparent(digest))
         door.answer(told, lambda: json.dumps(told, ensure_ascii=False, indent=2).splitlines())
 
+    @command(app, "list")
+    def list_(
+        door: Door,
+        subject: Annotated[
+            str | None, typer.Option("--subject", help="What they are about.")
+        ] = None,
+        issuer: Annotated[str | None, typer.Option("--issuer", help="Who says it.")] = None,
+        kind: Annotated[str | None, typer.Option("--kind", help="certificate, link ...")] = None,
+        limit: Annotated[int, typer.Option("--limit", min=1, max=10_000)] = 20,
+        before: Annotated[int | None, typer.Option("--before", metavar="INDEX")] = None,
+    ) -> None:
+        """List registered statements, the newest first.
+
+        Example: kizuna statement list --subject pkg:generic/fan --kind certificate
+        """
+        from kizuna.app.wiring.logs import statements
+        from kizuna.model.identifier import canonical
+
+        rows = statements(
+            door.workspace(read_only=True),
+            subject=None if subject is None else canonical(subject),
+            issuer=None if issuer is None else canonical(issuer),
+            kind=None if kind is None else _kind(kind),
+            limit=limit,
+            before=before,
+        )
+        door.answer({"statements": rows}, [entry_line(row) for row in rows])
+
     @command(app, "schema")
     def schema(
         door: Door,
@@ -142,6 +164,21 @@ def hang(app: typer.Typer) -> None:
             )
         told = every if kind is None else every[kind]
         door.answer(told, lambda: json.dumps(told, ensure_ascii=False, indent=2).splitlines())
+
+
+def _kind(name: str) -> Kind:
+    from kizuna.model.errors import Malformed
+    from kizuna.model.kind import Kind
+
+    if name not in list(Kind):
+        raise Malformed(
+            "statement.kind-unknown",
+            f"no kind of statement is called {name[:40]!r}",
+            hint="one of " + ", ".join(Kind),
+            kind=name[:40],
+            known=", ".join(Kind),
+        )
+    return Kind(name)
 
 
 def _registered(outcomes: list[Any], lang: str, door: Door | None = None) -> dict[str, Any]:

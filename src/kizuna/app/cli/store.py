@@ -77,17 +77,6 @@ def _upkeep(app: typer.Typer) -> None:
         found = erased(workspace, digest, reason=reason)
         door.answer(found, [door.text("store.erased", **found)])
 
-    @command(app, "rotate-log-key")
-    def rotate_log_key(door: Door, yes: _YES = False) -> None:
-        """Sign the log with a new key from now on; verifiers need the anchor that is printed."""
-        from kizuna.app.wiring.upkeep import rotate_log_key as rotated
-
-        workspace = door.workspace()
-        if not door.confirmed("store.confirm-log-key", yes=yes):
-            return
-        found = rotated(workspace)
-        door.answer(found, [door.text("store.log-key", **found)])
-
     @command(app, "log-key-compromised")
     def log_key_compromised(
         door: Door,

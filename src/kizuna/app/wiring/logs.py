@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +21,8 @@ from kizuna.app.wiring.network import checked_url, fetch
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.values import Progress, quiet
 from kizuna.model.errors import Absent, Malformed, Refused
-from kizuna.model.identifier import Digest
+from kizuna.model.identifier import Digest, SubjectId
+from kizuna.model.kind import Kind
 from kizuna.model.trust import Anchors, LogAnchor
 from kizuna.model.verdict import Known
 
@@ -40,6 +41,7 @@ __all__ = [
     "prove",
     "read_checkpoint",
     "source_of",
+    "statements",
     "witness",
 ]
 
@@ -183,6 +185,35 @@ def audit(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]
         "holds": report.holds,
         "problems": [_fault(f) for f in report.faults],
     }
+
+
+def statements(
+    workspace: Workspace,
+    *,
+    subject: SubjectId | None,
+    issuer: SubjectId | None,
+    kind: Kind | None,
+    limit: int,
+    before: int | None,
+) -> list[dict[str, Any]]:
+    """Registered statements, the newest first, as lines of the log."""
+    from kizuna.app.wiring.showing import entry_json
+    from kizuna.record.log.keys import subject_key
+
+    reader = workspace.store.reader()
+    found: Sequence[Registered]
+    if subject is None:
+        found = reader.latest(limit, before=before, kind=kind, issuer=issuer)
+    else:
+        key = subject_key(subject)
+        found = [
+            row
+            for row in sorted(reader.by_keys([key]).get(key, ()), key=lambda r: -r.index)
+            if (before is None or row.index < before)
+            and (kind is None or row.statement.kind is kind)
+            and (issuer is None or row.statement.issuer == issuer)
+        ]
+    return [entry_json(row) for row in found[:limit]]
 
 
 def source_of(where: str) -> Callable[[str], bytes]:
