@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from kizuna.app.api import create_app
+from kizuna.app.api import create_app, server_options
 from kizuna.app.wiring.settings import Settings, now
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.identifier import SubjectId
@@ -117,7 +117,7 @@ def _workspace() -> Any:  # noqa: ANN401 - a context
 @contextlib.contextmanager
 def _served(workspace: Workspace) -> Any:  # noqa: ANN401 - a context
     server = uvicorn.Server(
-        uvicorn.Config(create_app(workspace), log_config=None, access_log=False)
+        uvicorn.Config(create_app(workspace), log_config=None, **server_options())
     )
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))

@@ -14,7 +14,7 @@ import httpx
 import pytest
 import uvicorn
 
-from kizuna.app.api import create_app
+from kizuna.app.api import create_app, server_options
 from kizuna.app.api.limits import Limits
 from kizuna.app.api.shell import Shell
 from kizuna.app.wiring.settings import Settings
@@ -115,7 +115,7 @@ class Served:
 def running(workspace: Workspace, clock: Hand, limits: Limits) -> Iterator[Served]:
     """Serve a workspace until the block ends."""
     app = create_app(workspace, limits=limits)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, **server_options()))
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

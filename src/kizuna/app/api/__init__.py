@@ -8,7 +8,7 @@ and where it is not installed the problem names the extra that brings it.
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kizuna.model.errors import Misconfigured
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.record.store.view import View
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "server_options"]
 
 
 def create_app(
@@ -65,3 +65,10 @@ def create_app(
         console=console,
         console_view=console_view,
     )
+
+
+def server_options() -> dict[str, Any]:
+    """Keywords for ``uvicorn.Config``: bounds on what comes before a request is one."""
+    from kizuna.app.api.protocol import options  # noqa: PLC0415 - uvicorn is an extra
+
+    return options()

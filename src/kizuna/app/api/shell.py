@@ -118,7 +118,7 @@ class Shell:
         self._pages = pages
         self._intake = frozenset(intake)
         self._endless = frozenset(endless)
-        self._hosts = frozenset(h.lower() for h in hosts)
+        self._hosts = frozenset(h.lower().strip("[]") for h in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection."""
@@ -194,7 +194,7 @@ class Shell:
         if self._hosts:
             host = header(scope, b"host").lower()
             name = host if host.endswith("]") else host.rpartition(":")[0] or host
-            if name not in self._hosts:
+            if name.strip("[]") not in self._hosts:
                 raise BadHost(
                     "http.host",
                     "this server does not answer to that name",

@@ -60,7 +60,8 @@ def serve(
         loopback = host in _LOOPBACK
         names = hosts or (_LOOPBACK if loopback else ())
         # the console shows to whoever reaches it what its operator may see only on this machine
-        app = importlib.import_module(DOOR).create_app(workspace, hosts=names)
+        door = importlib.import_module(DOOR)
+        app = door.create_app(workspace, hosts=names)
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         config = uvicorn.Config(
             app,
