@@ -63,15 +63,7 @@ def serve(
         door = importlib.import_module(DOOR)
         app = door.create_app(workspace, hosts=names)
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            date_header=True,
-            lifespan="auto",
-            timeout_graceful_shutdown=5,
-        )
+        config = uvicorn.Config(app, log_level="warning", **door.server_options())
         server = _telling(config, lambda: ready(f"http://{_shown(host)}:{taken}"))
         server.run(sockets=[listener])
     finally:
