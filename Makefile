@@ -33,6 +33,7 @@ check: $(STAMP) ## formatting, lint, types, import rules, generated files
 	@$(BIN)/lint-imports
 	@$(BIN)/python tools/messages.py --check
 	@$(BIN)/python tools/reference.py --check
+	@$(BIN)/python tools/openapi.py --check
 
 bench: $(STAMP) ## figures as ratios of one run
 	@$(BIN)/python -m benchmarks

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The document describes every public address, and every address says who may use it."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 from litestar.handlers import BaseRouteHandler
 
 from kizuna.app.api.application import PERMISSIONS
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -80,3 +84,8 @@ def test_health_readiness_and_metrics(served):
     assert f"kizuna_log_size {ready['size']}" in text
     served.client.get("/some/unknown/place")
     assert "/some/unknown" not in served.client.get("/metrics").text
+
+
+def test_the_document_in_the_repository_is_the_one_that_is_served(document):
+    kept = json.loads((ROOT / "docs" / "reference" / "openapi.json").read_text(encoding="utf-8"))
+    assert kept == document, "run `python tools/openapi.py`"
