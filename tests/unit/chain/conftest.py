@@ -17,6 +17,7 @@ from kizuna.criteria.profiles import (
     Silence,
     Silent,
 )
+from kizuna.model.finding import Value
 from kizuna.model.identifier import Digest, Element, SubjectId
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import (
@@ -137,9 +138,7 @@ class World:
 
     def made_by(self, issuer, thing, maker, **more):
         more.setdefault("part", "maker")
-        return self.links(
-            issuer, thing, Link(relation=Relation.MADE_BY, object=maker), **more
-        )
+        return self.links(issuer, thing, Link(relation=Relation.MADE_BY, object=maker), **more)
 
     def notice(
         self, issuer, subject, type_="vulnerability", severity=Severity.HIGH, *, since=None,
@@ -152,11 +151,11 @@ class World:
         return self.say(issuer, Kind.NOTICE, subject, payload, **more)
 
     def waive(
-        self, issuer, subject, requirement, *, profile="test", until=T0 + 900 * DAY, since=None,
+        self, issuer, subject, requirement, *, profile="test", ends=T0 + 900 * DAY, since=None,
         parties=(), **more,
     ):  # fmt: skip
         payload = Waiver(
-            requirement=requirement, profile=profile, until=when(until), reason="accepted",
+            requirement=requirement, profile=profile, until=when(ends), reason="accepted",
             valid_from=when(since), parties=list(parties),
         )  # fmt: skip
         return self.say(issuer, Kind.WAIVER, subject, payload, **more)
@@ -168,14 +167,12 @@ class World:
             since=when(since),
             by=by,
         )
-        return self.say(
-            issuer, Kind.STATUS, subject or target.statement.subject, payload, **more
-        )
+        return self.say(issuer, Kind.STATUS, subject or target.statement.subject, payload, **more)
 
-    def compromise(self, issuer, identity, key, since, **more):
+    def compromise(self, issuer, identity, bad_key, since, **more):
         payload = Status(
             action=Action.COMPROMISE,
-            target=Target(key=sha256(key.encode()).hexdigest()),
+            target=Target(key=sha256(bad_key.encode()).hexdigest()),
             since=when(since),
         )
         return self.say(issuer, Kind.STATUS, identity, payload, **more)
@@ -185,9 +182,7 @@ class World:
     def anchors(self, **more):
         made = {
             "lists": [ListAnchor(id=self.LIST, operator=self.OPERATOR, name="main")],
-            "logs": [
-                LogAnchor(origin=o, keys=["k"]) for o in sorted({self.ORIGIN, *self.sizes})
-            ],
+            "logs": [LogAnchor(origin=o, keys=["k"]) for o in sorted({self.ORIGIN, *self.sizes})],
             "verifier": self.VERIFIER,
         }
         return Anchors(**(made | more))
@@ -225,6 +220,12 @@ class Shop:
     replace = staticmethod(replace)
     Follow, Requirement, NoticeRule, Silent = Follow, Requirement, NoticeRule, Silent
     Counting, Silence, Place = Counting, Silence, Place
+    Value = Value
+
+    @staticmethod
+    def log(origin):
+        return LogAnchor(origin=origin, keys=["k"])
+
     Described, Link, Relation, Element = Described, Link, Relation, Element
 
 

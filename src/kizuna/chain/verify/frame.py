@@ -282,20 +282,24 @@ class Frame:
         period = np.asarray(graph.same_period, dtype=np.int64)
         begin, end = since[period], until[period]
         inside = (begin <= self.at) & (self.at < end)
+        word = np.full(len(rows), _SAME, dtype=np.int64)
+        left = self.entitled(rows, ends[:, 0], word)
+        right = self.entitled(rows, ends[:, 1], word)
+        heard = np.maximum(left, right) > 0
+        heard &= authority.exists.view[rows]
         soonest = np.minimum(
             boundary,
             np.minimum(
                 np.where(begin > self.at, begin, NEVER), np.where(end > self.at, end, NEVER)
             ),
         )
-        self.same_next = {}
+        soonest[~heard] = NEVER
         for i in np.flatnonzero(soonest < NEVER).tolist():
             for node in graph.same_ends[i]:
                 self.same_next[node] = min(self.same_next.get(node, NEVER), int(soonest[i]))
         self.merged_until = int(soonest.min(initial=NEVER))
-        word = np.full(len(rows), _SAME, dtype=np.int64)
-        left = np.minimum(self.entitled(rows, ends[:, 0], word), np.where(inside, stands, 0))
-        right = np.minimum(self.entitled(rows, ends[:, 1], word), np.where(inside, stands, 0))
+        stands = np.where(inside, stands, 0)
+        left, right = np.minimum(left, stands), np.minimum(right, stands)
         said: dict[tuple[int, int], list[int]] = {}
         live = np.flatnonzero(((left == 2) | (right == 2)) & authority.exists.view[rows])
         for i in live.tolist():
