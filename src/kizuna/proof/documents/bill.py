@@ -3,9 +3,10 @@
 
 Keeps: 1. Every part hangs on the root: by its own entry, through other parts, or, where the
 document ties it to nothing, directly. 2. A part that the root reaches only through others is tied
-to the root once more as ``transitive``. 3. No payload exceeds what a statement may carry inline:
-a large bill becomes several statements, told apart by ``part``. 4. Completeness is claimed only
-where the document claims it, and only by the last of several statements.
+to the root once more as ``transitive``. 3. One statement speaks of one subject: what it is and
+what it depends on. 4. No payload exceeds what a statement may carry inline: ties of very many
+parts become several statements, told apart by ``part``. 5. Completeness is claimed only where the
+document claims it, and only by the last of several statements.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ __all__ = [
     "MAX_TIES",
     "Bill",
     "Part",
+    "Told",
     "claim_values",
     "draft",
     "flatten",
@@ -48,6 +50,15 @@ MAX_STATEMENT_BYTES: Final = 64 << 20
 
 _PAYLOAD_ROOM: Final = 900_000
 """Bytes of one payload: below the model's limit, with room for the members around the lists."""
+
+_DESCRIPTION_ROOM: Final = 400_000
+"""Bytes of one description: leaves a page room for ties beside it."""
+
+_ENCODE: Final = msgspec.json.Encoder().encode
+_NOTHING: Final = Described()
+
+_AS_PART: Final = ":as-part"
+"""Ending of ``part`` in a statement about something inside a bill."""
 
 _SAFE_INTEGER: Final = 2**53
 
@@ -75,9 +86,8 @@ class Part:
     quantity: int | None = None
 
     def described(self) -> Described:
-        """The part as an entry of a link statement."""
+        """What the part is, for the link statement about it."""
         return Described(
-            subject=self.id,
             element=self.element,
             name=self.name or None,
             version=self.version or None,
@@ -85,6 +95,25 @@ class Part:
             licenses=self.licenses,
             claims=self.claims,
         )
+
+
+@dataclass(slots=True)
+class Told:
+    """What the bills of one document have said of parts so far. Owned by one importer."""
+
+    subjects: set[SubjectId] = field(default_factory=set)
+    room: int = MAX_STATEMENT_BYTES
+
+    def take(self, drafts: list[Draft]) -> list[Draft]:
+        """Count the bytes of ``drafts``; returns them.
+
+        Raises:
+            Malformed: ``document.too-many-statements``.
+        """
+        self.room -= sum(len(one.payload) for one in drafts)
+        if self.room < 0:
+            raise too_many_statements()
+        return drafts
 
 
 class Bill:
@@ -96,7 +125,7 @@ class Bill:
         self.parts: dict[SubjectId, Part] = {}
         self.remarks: list[Remark] = []
         self._needs: dict[SubjectId, dict[SubjectId, tuple[str | None, int | None]]] = {}
-        self._other: dict[Link, None] = {}
+        self._other: dict[tuple[SubjectId, Relation, SubjectId], None] = {}
         self._ties = 0
         self._complete: set[SubjectId] = set()
         self._incomplete: set[SubjectId] = set()
@@ -144,7 +173,7 @@ class Bill:
         """
         if subject != target:
             self._count_tie()
-            self._other[Link(relation=relation, subject=subject, object=target)] = None
+            self._other[subject, relation, target] = None
 
     def _count_tie(self) -> None:
         self._ties += 1
@@ -192,132 +221,124 @@ class Bill:
             self.root, part, known.category if known else None, known.quantity if known else None
         )
 
-    def links(self, loose: Iterable[SubjectId]) -> list[Link]:
-        """Every tie; ``loose`` are the parts that must hang on the root one way or another."""
-        self._hang_loose_parts(loose)
-        made: list[Link] = []
-        root = self.root
+    def _by_dependent(self) -> dict[SubjectId, list[Link]]:
+        """Every tie by the end that depends, whose own name is left out of it."""
+        made: dict[SubjectId, list[Link]] = {self.root: []}
         for whole, parts in self._needs.items():
-            end = None if whole == root else whole
-            made += [
-                Link(
-                    relation=Relation.PART_OF,
-                    subject=None if part == root else part,
-                    object=end,
-                    category=category,
-                    quantity=quantity,
-                )
+            made[whole] = [
+                Link(relation=Relation.PART_OF, subject=part, category=category, quantity=quantity)
                 for part, (category, quantity) in parts.items()
             ]
         reached: set[SubjectId] = set()
-        self._reach([root], reached)
-        direct = self._needs.get(root, {})
-        made += [
+        self._reach([self.root], reached)
+        direct = self._needs.get(self.root, {})
+        made[self.root] += [
             Link(relation=Relation.PART_OF, subject=part, transitive=True)
             for part in self.parts
-            if part in reached and part not in direct and part != root
+            if part in reached and part not in direct and part != self.root
         ]
-        made += [
-            Link(
-                relation=link.relation,
-                subject=None if link.subject == root else link.subject,
-                object=None if link.object == root else link.object,
-            )
-            for link in self._other
-        ]
+        for subject, relation, target in self._other:
+            if relation.object_depends:
+                made.setdefault(target, []).append(Link(relation=relation, subject=subject))
+            else:
+                made.setdefault(subject, []).append(Link(relation=relation, object=target))
         return made
 
     def drafts(
-        self, loose: Iterable[SubjectId], *, part: str, ext: Mapping[str, Any] | None = None
+        self,
+        loose: Iterable[SubjectId],
+        *,
+        part: str,
+        ext: Mapping[str, Any] | None = None,
+        told: Told | None = None,
     ) -> list[Draft]:
-        """The link statements: of the root, and of every other whole that is claimed complete."""
-        links = self.links(loose)
-        described = [entry.described() for entry in self.parts.values()]
+        """The link statements: of the root first, then one of each other subject that the document
+        describes, ties to others or claims complete.
+
+        One a subject, because whoever asks about a part is shown everything that stands under its
+        name: a part of a hundred bills must not bring a hundred bills along. A part's statement
+        has a ``part`` of its own, so that it never takes the place of that part's own bill.
+
+        Args:
+            loose: the parts that must hang on the root one way or another.
+            part: which bill of its root this is.
+            ext: what else the root's statement holds.
+            told: shared by the bills of one document, so that each part is spoken of once.
+
+        Raises:
+            Malformed: ``document.too-many-ties``, ``document.too-many-statements``.
+        """
+        self._hang_loose_parts(loose)
+        told = Told() if told is None else told
+        ties = self._by_dependent()
         complete = self._complete - self._incomplete
-        made = _split(
-            self.root,
-            links,
-            described,
-            complete=[Relation.PART_OF] if self.root in complete else [],
-            part=part,
-            ext=dict(ext or {}),
-        )
-        for whole in self._needs:
-            if whole in complete and whole != self.root:
-                own = [
-                    Link(
-                        relation=Relation.PART_OF, subject=node, category=category, quantity=number
-                    )
-                    for node, (category, number) in self._needs[whole].items()
-                ]
-                made += _split(whole, own, [], complete=[Relation.PART_OF], part=part, ext={})
-        made += [
-            draft(
-                Kind.LINK,
-                whole,
-                Links(complete=[Relation.PART_OF], part=part, imported=True),
+        made: list[Draft] = []
+        for subject in dict.fromkeys([*ties, *self.parts, *sorted(complete)]):
+            is_root = subject == self.root
+            if not is_root and subject in told.subjects:
+                continue
+            links = ties.get(subject, [])
+            if sum(len(link.subject or link.object or "") for link in links) > told.room:
+                raise too_many_statements()  # before memory is spent on them
+            whole = Links(
+                links=links,
+                described=self._description(subject),
+                complete=[Relation.PART_OF] if subject in complete else [],
+                part=part if is_root else f"{part}{_AS_PART}",
+                imported=True,
+                ext=dict(ext or {}) if is_root else {},
             )
-            for whole in sorted(complete - set(self._needs) - {self.root})
-        ]
+            if is_root or links or whole.described or whole.complete:
+                made += told.take(_split(subject, whole))
+            if not is_root:
+                told.subjects.add(subject)
         return made
 
+    def _description(self, subject: SubjectId) -> list[Described]:
+        """What the document says of a subject, if anything; of a flood only what names the part."""
+        part = self.parts.get(subject)
+        if part is None:
+            return []
+        described = part.described()
+        if described == _NOTHING:
+            return []
+        if len(_ENCODE(described)) > _DESCRIPTION_ROOM:
+            self.remarks.append(Remark(part.where, "description-cut", subject))
+            described = Described(element=part.element, name=described.name)
+        return [described]
 
-def _split(
-    subject: SubjectId,
-    links: list[Link],
-    described: list[Described],
-    *,
-    complete: list[Relation],
-    part: str,
-    ext: dict[str, Any],
-) -> list[Draft]:
-    whole = Links(
-        links=links,
-        described=described,
-        complete=complete,
-        part=part,
-        imported=True,
-        ext=ext,
-    )
+
+def _split(subject: SubjectId, whole: Links) -> list[Draft]:
+    """One statement, or several pages where it would be too large; the last claims completeness."""
     data = encode_payload(whole)
     if len(data) <= _PAYLOAD_ROOM:
-        return [
-            Draft(
-                kind=Kind.LINK,
-                subject=subject,
-                payload=data,
-                media_type=media_type_of(Kind.LINK),
-            )
-        ]
-    pages: list[tuple[list[Link], list[Described]]] = [([], [])]
-    room = _PAYLOAD_ROOM
-    encode = msgspec.json.Encoder().encode
-    entries: tuple[Link | Described, ...] = (*links, *described)
-    for entry in entries:
-        size = len(encode(entry)) + 1
-        if size > room:
-            pages.append(([], []))
-            room = _PAYLOAD_ROOM
-        room -= size
-        if isinstance(entry, Link):
-            pages[-1][0].append(entry)
-        else:
-            pages[-1][1].append(entry)
+        media_type = media_type_of(Kind.LINK)
+        return [Draft(kind=Kind.LINK, subject=subject, payload=data, media_type=media_type)]
+    room = _PAYLOAD_ROOM - len(encode_payload(msgspec.structs.replace(whole, links=[])))
+    pages: list[list[Link]] = [[]]
+    left = room
+    for link in whole.links:
+        size = len(_ENCODE(link)) + 1
+        if size > left:
+            pages.append([])
+            left = room
+        left -= size
+        pages[-1].append(link)
     last = len(pages)
     return [
         draft(
             Kind.LINK,
             subject,
-            Links(
-                links=some,
-                described=told,
-                complete=complete if number == last else [],
-                part=part if number == 1 else f"{part}:{number}",
-                imported=True,
-                ext={**ext, "page": number, "pages": last},
+            msgspec.structs.replace(
+                whole,
+                links=links,
+                described=whole.described if number == 1 else [],
+                complete=whole.complete if number == last else [],
+                part=whole.part if number == 1 else f"{whole.part}:{number}",
+                ext={**whole.ext, "page": number, "pages": last},
             ),
         )
-        for number, (some, told) in enumerate(pages, 1)
+        for number, links in enumerate(pages, 1)
     ]
 
 

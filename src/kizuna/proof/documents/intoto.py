@@ -28,6 +28,7 @@ from kizuna.proof.documents.bill import (
     MAX_STATEMENT_BYTES,
     Bill,
     Part,
+    Told,
     claim_values,
     draft,
     flatten,
@@ -263,6 +264,7 @@ def _read_statement(
     if len(subjects) * len(encode_payload(claim)) > MAX_STATEMENT_BYTES:
         raise too_many_statements()
     drafts: list[Draft] = []
+    told = Told()
     for subject, entry in subjects:
         bill = Bill(subject, _FORMAT)
         bill.add(_artifact(subject, entry, here=f"{where}/subject"))
@@ -271,7 +273,7 @@ def _read_statement(
         if sort == "in-toto-link":
             materials = predicate.get("materials")
             _tie_resources(bill, subject, materials, remarks, f"{where}/predicate/materials")
-        drafts += bill.drafts([], part=f"in-toto:{sort}"[:200])
+        drafts += bill.drafts([], part=f"in-toto:{sort}"[:180], told=told)
         drafts.append(draft(Kind.EVIDENCE, subject, claim))
     return _imported(source, f"{_FORMAT} Statement", root, drafts, media_type, judged, remarks)
 
@@ -400,6 +402,7 @@ def _read_metadata(
     if len(products) * len(encode_payload(Claim(type=step, claims=about))) > MAX_STATEMENT_BYTES:
         raise too_many_statements()
     drafts: list[Draft] = []
+    told = Told()
     made: list[SubjectId] = []
     for path, digests in products.items():
         subject = names.named_by_digests(digests)
@@ -416,7 +419,7 @@ def _read_metadata(
                 entry = {"name": other_path, "digest": other_digests}
                 bill.add(_artifact(other, entry, here=where))
                 bill.tie(subject, Relation.DERIVED_FROM, other)
-        drafts += bill.drafts([], part=f"in-toto:{step}"[:200])
+        drafts += bill.drafts([], part=f"in-toto:{step}"[:180], told=told)
         claim = Claim(
             type=f"in-toto-link:{step}"[:200],
             claims={**about, "product": clean(path, 1000)},

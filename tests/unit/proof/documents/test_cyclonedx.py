@@ -3,12 +3,15 @@ import json
 from typing import Any
 
 import pytest
+from tests.unit.proof.documents.merged import links_of, statements_of
 
 from kizuna.model.errors import Malformed
+from kizuna.model.identifier import canonical
 from kizuna.model.kind import Kind
-from kizuna.model.payload import Claim, Links, Notice, Severity, decode_payload
+from kizuna.model.payload import Claim, Notice, Severity, decode_payload
 from kizuna.model.relation import Relation
 from kizuna.proof.documents import Imported, read, read_all
+from kizuna.proof.documents.bill import Bill, Part, Told
 
 SERIAL = "urn:uuid:3e671687-395b-41f5-a30f-a58921a69b79"
 LINK = "urn:cdx:3e671687-395b-41f5-a30f-a58921a69b79/1"
@@ -46,16 +49,11 @@ def payloads(imported: Imported, kind: Kind) -> list[tuple[str, Any]]:
     ]
 
 
-def links(imported: Imported) -> Links:
-    (found,) = [p for s, p in payloads(imported, Kind.LINK) if s == imported.root]
-    return found
-
-
 def ties(imported: Imported, relation: Relation = Relation.PART_OF) -> set[tuple[str, str, bool]]:
     root = str(imported.root)
     return {
         (link.subject or root, link.object or root, link.transitive)
-        for link in links(imported).links
+        for link in links_of(imported).links
         if link.relation is relation
     }
 
@@ -127,7 +125,7 @@ def test_a_hundred_components_inside_each_other_are_read():
     for number in range(1, 100):
         deep = part(f"p{number}", components=[deep])
     imported = read(product(deep))
-    assert len(links(imported).described) == 101
+    assert len(links_of(imported).described) == 101
 
 
 def test_components_nested_beyond_the_bound_are_refused():
@@ -159,7 +157,7 @@ def test_scope_and_quantity_stand_on_the_tie():
             part("b", properties=[{"name": "cdx:device:quantity", "value": "8"}]),
         )
     )
-    by_part = {link.subject: link for link in links(imported).links}
+    by_part = {link.subject: link for link in links_of(imported).links}
     assert by_part[name("a")].category == "optional"
     assert by_part[name("b")].quantity == 8
 
@@ -175,7 +173,7 @@ def test_what_a_library_provides_is_a_category_of_its_own():
             ],
         )
     )
-    (tie,) = [t for t in links(imported).links if t.subject == name("aes") and t.object]
+    (tie,) = [t for t in links_of(imported).links if t.subject == name("aes") and t.object]
     assert (tie.object, tie.category) == (name("lib"), "provided")
 
 
@@ -209,9 +207,55 @@ def test_several_identifiers_of_one_component_are_the_same_thing():
 def test_a_cpe_for_all_versions_is_told_but_names_nothing():
     cpe = "cpe:2.3:a:acme:a:*:*:*:*:*:*:*:*"
     imported = read(product(part("a", cpe=cpe)))
-    (described,) = [d for d in links(imported).described if d.subject == name("a")]
+    (described,) = [d for d in links_of(imported).described if d.subject == name("a")]
     assert described.claims["cpe"] == cpe
-    assert not any(link.object == cpe for link in links(imported).links)
+    assert not any(link.object == cpe for link in links_of(imported).links)
+
+
+def test_what_is_said_of_a_part_stands_in_a_statement_of_its_own():
+    imported = read(
+        product(
+            part("a", supplier={"name": "Acme", "url": ["https://acme.example"]}),
+            part("b"),
+            dependencies=[
+                {"ref": "root", "dependsOn": ["a"]},
+                {"ref": "a", "dependsOn": ["b", "pkg:generic/unlisted@1"]},
+            ],
+        )
+    )
+    said = statements_of(imported)
+    assert [subject for subject, _ in said] == [
+        name("root"), name("a"), "https://acme.example", name("b")
+    ]  # fmt: skip
+    assert {(p.part, bool(p.ext)) for s, p in said if s == name("root")} == {("cyclonedx", True)}
+    assert {(p.part, bool(p.ext)) for s, p in said if s != name("root")} == {
+        ("cyclonedx:as-part", False)
+    }
+
+
+def test_two_bills_say_the_same_of_a_part_that_they_share():
+    def of(bill: Imported) -> set[bytes]:
+        return {d.payload for d in bill.statements if d.subject == name("a")}
+
+    shared = part("a", scope="required", supplier={"name": "Acme", "url": ["https://a.example"]})
+    first = read(product(shared, part("b")))
+    second = read(
+        json.dumps(
+            {
+                **json.loads(bom(metadata={"component": part("other")}, components=[shared])),
+                "serialNumber": "urn:uuid:00000000-395b-41f5-a30f-a58921a69b79",
+            }
+        ).encode()
+    )
+    assert of(first) == of(second) != set()
+
+
+def test_the_bill_of_a_part_is_not_replaced_by_what_another_bill_says_of_it():
+    own = read(product(part("a")))
+    inside = read(bom(metadata={"component": part("box")}, components=[part("root")]))
+    assert not {(s, p.part) for s, p in statements_of(own)} & {
+        (s, p.part) for s, p in statements_of(inside)
+    }
 
 
 def test_a_component_without_identifier_is_named_inside_its_document():
@@ -260,7 +304,7 @@ def test_completeness_is_claimed_where_the_document_claims_it():
             compositions=[{"aggregate": "complete", "dependencies": ["root", "a"]}],
         )
     )
-    claimed = {subject: p.complete for subject, p in payloads(imported, Kind.LINK)}
+    claimed = {subject: p.complete for subject, p in statements_of(imported) if p.complete}
     assert claimed == {name("root"): [Relation.PART_OF], name("a"): [Relation.PART_OF]}
 
 
@@ -275,13 +319,12 @@ def test_incompleteness_is_never_read_as_completeness(aggregate: str):
             ],
         )
     )
-    assert links(imported).complete == []
+    assert links_of(imported).complete == []
 
 
 def test_a_composition_without_references_is_about_the_whole_bill():
-    assert links(read(product(part("a"), compositions=[{"aggregate": "complete"}]))).complete == [
-        Relation.PART_OF
-    ]
+    whole = read(product(part("a"), compositions=[{"aggregate": "complete"}]))
+    assert links_of(whole).complete == [Relation.PART_OF]
 
 
 # unknown members -----------------------------------------------------------------------------
@@ -299,7 +342,7 @@ def test_unknown_members_lose_nothing_and_are_listed():
         "/metadata/mood",
         "/x-own",
     }
-    (described,) = [d for d in links(imported).described if d.subject == name("a")]
+    (described,) = [d for d in links_of(imported).described if d.subject == name("a")]
     assert described.licenses == ["MIT"]
 
 
@@ -424,8 +467,8 @@ def test_the_list_of_versions_decides_for_the_version_at_hand(
 
 
 def test_a_vex_of_its_own_does_not_take_the_place_of_the_bill():
-    bill = links(read(product(part("a"))))
-    own = links(read(bom(metadata={"component": part("root")}, vulnerabilities=[{"id": "X-1"}])))
+    bill = links_of(read(product(part("a"))))
+    own = links_of(read(bom(metadata={"component": part("root")}, vulnerabilities=[{"id": "X-1"}])))
     assert bill.part != own.part
 
 
@@ -529,18 +572,39 @@ def test_a_claim_that_leads_nowhere_is_listed():
 
 
 def test_a_large_bill_becomes_several_statements_none_of_them_too_large():
-    many = [part(f"p{n}", description="x" * 50, hashes=HASHES) for n in range(10_000)]
+    long = "x" * 60
+    many = [part(f"p{n}-{long}", hashes=HASHES) for n in range(10_000)]
     refs = [{"ref": "root", "dependsOn": [entry["bom-ref"] for entry in many]}]
     data = product(*many, dependencies=refs, compositions=[{"aggregate": "complete"}])
     imported = read(data)
-    made = [p for _, p in payloads(imported, Kind.LINK)]
+    made = [p for s, p in statements_of(imported) if s == imported.root]
     assert len(made) > 1
     assert all(len(d.payload) <= 1 << 20 for d in imported.statements if d.payload != data)
     assert sum(len(p.links) for p in made) == 10_001
-    assert sum(len(p.described) for p in made) == 10_001
+    assert [len(p.described) for p in made] == [1] + [0] * (len(made) - 1)
+    assert len(links_of(imported).described) == 10_001
     assert len({p.part for p in made}) == len(made)
     assert [p.complete for p in made[:-1]] == [[]] * (len(made) - 1)
     assert made[-1].complete == [Relation.PART_OF]
+
+
+def test_a_flood_of_words_about_one_part_is_cut_and_told():
+    flood = [{"license": {"name": f"{n} " + "x" * 3_000}} for n in range(200)]
+    imported = read(product(part("a", licenses=flood), part("b")))
+    assert codes(imported) == {"/components/0": "description-cut"}
+    described = {d.subject: d for d in links_of(imported).described}
+    assert (described[name("a")].name, described[name("a")].licenses) == ("a", [])
+    assert all(len(d.payload) <= 1 << 20 for d in imported.statements if d.kind is Kind.LINK)
+
+
+def test_more_statements_than_there_is_room_for_are_refused():
+    bill = Bill(canonical(name("root")), "test")
+    for n in range(200):
+        bill.add(Part(id=canonical(name(f"p{n}")), where=f"/{n}", name="x" * 100))
+    assert len(bill.drafts(bill.parts, part="test", told=Told(room=60_000))) == 201
+    with pytest.raises(Malformed) as caught:
+        bill.drafts(bill.parts, part="test", told=Told(room=20_000))
+    assert caught.value.code == "document.too-many-statements"
 
 
 HASHES = [{"alg": "SHA-256", "content": "AB" * 32}]
@@ -548,7 +612,7 @@ HASHES = [{"alg": "SHA-256", "content": "AB" * 32}]
 
 def test_hashes_are_told_in_one_spelling():
     imported = read(product(part("a", hashes=HASHES)))
-    (described,) = [d for d in links(imported).described if d.subject == name("a")]
+    (described,) = [d for d in links_of(imported).described if d.subject == name("a")]
     assert described.hashes == {"sha-256": "ab" * 32}
 
 

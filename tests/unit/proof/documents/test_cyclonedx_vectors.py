@@ -4,11 +4,12 @@
 from pathlib import Path
 
 import pytest
+from tests.unit.proof.documents.merged import links_of
 
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import canonical
 from kizuna.model.kind import Kind, media_type_of
-from kizuna.model.payload import Links, decode_payload, identifiers_of
+from kizuna.model.payload import decode_payload, identifiers_of
 from kizuna.proof.documents import Imported, read, read_all
 
 pytestmark = pytest.mark.vectors
@@ -92,13 +93,6 @@ def test_every_real_bill_imports_with_the_right_root(shared: Path):
         name = str(file.relative_to(folder))
         if name in ROOTS:
             assert imported.root == ROOTS[name]
-
-
-def links_of(imported: Imported) -> Links:
-    (draft,) = (d for d in imported.statements if d.kind is Kind.LINK)
-    payload = decode_payload(draft.kind, draft.payload)
-    assert isinstance(payload, Links)
-    return payload
 
 
 def test_every_part_of_a_real_bill_hangs_on_its_root(shared: Path):

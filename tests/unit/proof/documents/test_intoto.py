@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.proof.documents.merged import bills_of, links_of, statements_of
 
 from kizuna.model.errors import Malformed
 from kizuna.model.kind import Kind
@@ -48,7 +49,7 @@ PROVENANCE = {
 def test_provenance_ties_the_artifact_to_sources_and_builder():
     imported = read(statement("https://slsa.dev/provenance/v1", PROVENANCE))
     assert imported.root == ARTIFACT
-    (links,) = payloads(imported, Kind.LINK)
+    links = links_of(imported)
     assert {(link.relation, link.object) for link in links.links} == {
         (Relation.DERIVED_FROM, "swh:1:rev:" + "cd" * 20),
         (Relation.DERIVED_FROM, "pkg:npm/left-pad@1.3.0"),
@@ -59,6 +60,14 @@ def test_provenance_ties_the_artifact_to_sources_and_builder():
     assert claim.claims["builder"] == "https://build.example/runner"
     assert claim.claims["source"] == "git+https://git.example/app"
     assert claim.claims["slsa"] == "v1"
+
+
+def test_materials_of_several_artifacts_are_described_once():
+    several = [{"name": f"{n}", "digest": {"sha256": f"{n:064x}"}} for n in range(5)]
+    imported = read(statement("https://slsa.dev/provenance/v1", PROVENANCE, subject=several))
+    subjects = [subject for subject, _ in statements_of(imported)]
+    assert len(subjects) == len(set(subjects)) == 5 + 2 + 1
+    assert [len(bill.links) for bill in bills_of(imported).values()] == [3] * 5
 
 
 def test_older_provenance_reads_the_same():
@@ -165,7 +174,7 @@ def test_a_published_link_ties_its_product_to_its_material(shared: Path, folder:
     data = (shared / "vectors/in-toto" / folder / "package.2f89b927.link").read_bytes()
     imported = read(data)
     assert imported.root == "ni:///sha-256;UpR8t4uRrQH-gc1q70LR9oF-krnmk2weWqu3yYUU81U"
-    (links,) = payloads(imported, Kind.LINK)
+    links = links_of(imported)
     assert [(link.relation, link.object) for link in links.links] == [
         (Relation.DERIVED_FROM, "ni:///sha-256;dNw3J8bokwiznk3-33h-N4QRmLH6FlonwBNUSmBQJUk")
     ]

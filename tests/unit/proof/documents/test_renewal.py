@@ -11,7 +11,7 @@ def bill(count: int) -> Imported:
         {
             "type": "library",
             "name": f"part-{number}",
-            "purl": f"pkg:generic/part-{number}@1",
+            "purl": f"pkg:generic/part-{number}-{'x' * 300}@1",
             "hashes": [{"alg": "SHA-512", "content": "ab" * 64}],
         }
         for number in range(count)
@@ -29,7 +29,7 @@ def pages(imported: Imported) -> list[tuple[str, str]]:
     return [
         (draft.subject, decode_payload(draft.kind, draft.payload).part)  # type: ignore[union-attr]
         for draft in imported.statements
-        if draft.kind is Kind.LINK
+        if draft.kind is Kind.LINK and draft.subject == imported.root
     ]
 
 

@@ -4,11 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from tests.unit.proof.documents.merged import links_of
 
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import Element
-from kizuna.model.kind import Kind
-from kizuna.model.payload import Links, decode_payload
 from kizuna.model.relation import Relation
 from kizuna.proof.documents import Imported, read, read_all
 
@@ -74,18 +73,10 @@ def load(value: object) -> Imported:
     return read(json.dumps(value).encode())
 
 
-def links(imported: Imported) -> Links:
-    (payload,) = [
-        decode_payload(d.kind, d.payload) for d in imported.statements if d.kind is Kind.LINK
-    ]
-    assert isinstance(payload, Links)
-    return payload
-
-
 def tied(imported: Imported, relation: Relation) -> set[tuple[str | None, str | None, bool]]:
     return {
         (link.subject, link.object, link.transitive)
-        for link in links(imported).links
+        for link in links_of(imported).links
         if link.relation is relation
     }
 
@@ -110,7 +101,7 @@ def test_the_described_package_is_the_root_and_all_hangs_on_it():
 
 
 def test_what_is_not_asserted_is_not_said():
-    described = {d.subject: d for d in links(load(DOCUMENT)).described}
+    described = {d.subject: d for d in links_of(load(DOCUMENT)).described}
     lib = described[f"{SPACE}#SPDXRef-Lib"]
     assert (lib.version, lib.licenses, lib.hashes) == (None, ["MIT"], {"sha-256": "ab" * 32})
     assert described[f"{SPACE}#SPDXRef-Fw"].element is Element.DATA
@@ -127,7 +118,7 @@ def test_what_is_not_asserted_is_not_said():
 )
 def test_ties_that_begin_with_the_whole(kind: str, category: str | None):
     imported = load(document(relationships=[relate(kind)]))
-    (link,) = [i for i in links(imported).links if i.subject == f"{SPACE}#SPDXRef-Lib"]
+    (link,) = [i for i in links_of(imported).links if i.subject == f"{SPACE}#SPDXRef-Lib"]
     assert (link.relation, link.object, link.category) == (Relation.PART_OF, None, category)
 
 
@@ -143,7 +134,7 @@ def test_ties_that_begin_with_the_whole(kind: str, category: str | None):
 )
 def test_ties_that_begin_with_the_part(kind: str, category: str | None):
     imported = load(document(relationships=[relate(kind, "SPDXRef-Lib", "SPDXRef-App")]))
-    (link,) = [i for i in links(imported).links if i.subject == f"{SPACE}#SPDXRef-Lib"]
+    (link,) = [i for i in links_of(imported).links if i.subject == f"{SPACE}#SPDXRef-Lib"]
     assert (link.relation, link.object, link.category) == (Relation.PART_OF, None, category)
 
 
@@ -166,7 +157,7 @@ def test_nothing_more_is_contained_means_complete():
     imported = load(
         document(relationships=[*DOCUMENT["relationships"], relate("CONTAINS", second="NONE")])
     )
-    assert links(imported).complete == [Relation.PART_OF]
+    assert links_of(imported).complete == [Relation.PART_OF]
 
 
 def test_unknown_ties_members_and_references_are_listed():

@@ -7,11 +7,12 @@ from typing import Any
 
 import openpyxl
 import pytest
+from tests.unit.proof.documents.merged import bills_of, links_of, statements_of
 
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import Element, SubjectId
 from kizuna.model.kind import Kind
-from kizuna.model.payload import Claim, Links, decode_payload
+from kizuna.model.payload import Claim, decode_payload
 from kizuna.model.relation import Relation
 from kizuna.proof.documents import Imported, csv_template, read, xlsx_template
 from kizuna.proof.documents.table.cells import day_of, quantity_of, standard_name
@@ -44,14 +45,6 @@ def book(*rows: list[object], **sheets: list[list[object]]) -> bytes:
     return out.getvalue()
 
 
-def links(imported: Imported) -> dict[str, Links]:
-    return {
-        draft.subject: decode_payload(draft.kind, draft.payload)  # type: ignore[misc]
-        for draft in imported.statements
-        if draft.kind is Kind.LINK
-    }
-
-
 def certificates(imported: Imported) -> list[tuple[str, Claim]]:
     return [
         (draft.subject, decode_payload(draft.kind, draft.payload))  # type: ignore[misc]
@@ -74,7 +67,8 @@ def test_the_template_reads_in_every_encoding_of_excel(lang: str, encoding: str)
     assert imported.format == "CSV"
     assert imported.remarks == ()
     assert imported.root == "did:web:small.example/parts/ahc-200/1.4"
-    (made,) = links(imported).values()
+    assert len(bills_of(imported)) == 1
+    made = links_of(imported)
     parts = {link.subject for link in made.links if link.relation is Relation.PART_OF}
     assert "https://id.gs1.org/01/04912345678904" in parts
     ((holder, certificate),) = certificates(imported)
@@ -88,7 +82,7 @@ def test_the_workbook_template_says_what_the_csv_template_says(lang: str):
     text = read(csv_template(lang).encode(), issuer=OWN)
     assert sheet.format == "XLSX"
     assert sheet.remarks == ()
-    assert links(sheet) == links(text)
+    assert statements_of(sheet) == statements_of(text)
     assert certificates(sheet) == certificates(text)
 
 
@@ -132,7 +126,8 @@ def test_parts_hang_where_the_table_says():
         ["C", "Chip", "Board", "1,200"],
     )
     base = "did:web:small.example/parts/"
-    (made,) = links(imported).values()
+    assert len(bills_of(imported)) == 1
+    made = links_of(imported)
     assert {(i.subject, i.object, i.quantity, i.transitive) for i in made.links} == {
         (f"{base}b", None, 2, False),
         (f"{base}c", f"{base}b", 1200, False),
@@ -149,7 +144,7 @@ def test_a_whole_that_has_no_row_is_made_and_told():
 def test_several_products_make_several_bills_and_no_single_root():
     imported = load(["part", "contained in"], ["A", ""], ["B", ""], ["C", "A"])
     assert imported.root is None
-    assert len(links(imported)) == 2
+    assert len(bills_of(imported)) == 2
 
 
 def test_a_circle_is_cut_and_told():
@@ -164,7 +159,7 @@ def test_makers_and_suppliers_are_named_by_number_address_or_word():
         ["B", "例示", "", "自社", ""],
         ["C", "Lei Ltd.", "5493001KJTIIGC8Y1R12", "", "no good"],
     )
-    ends = {link.object for made in links(imported).values() for link in made.links}
+    ends = {link.object for _, made in statements_of(imported) for link in made.links}
     assert ends == {
         "urn:oasis:names:tc:ebcore:partyid-type:iso6523:0188:8000000000001",
         "https://trade.example",
@@ -180,12 +175,12 @@ def test_identifiers_are_taken_as_they_are():
         ["A", "４９１２３４５６７８９０４", "AB" * 32],
         ["B", "pkg:npm/left-pad@1.3.0", "xyz"],
     )
-    assert set(links(imported)) == {
+    assert set(bills_of(imported)) == {
         "https://id.gs1.org/01/04912345678904",
         "pkg:npm/left-pad@1.3.0",
     }
     assert codes(imported) == {"C3": "hash-unreadable"}
-    described = links(imported)["https://id.gs1.org/01/04912345678904"].described[0]
+    described = bills_of(imported)["https://id.gs1.org/01/04912345678904"].described[0]
     assert described.hashes == {"sha-256": "ab" * 32}
 
 
@@ -194,7 +189,7 @@ def test_kinds_of_things_are_told_in_two_languages():
         ["品名", "種類"], ["a", "ファームウェア"], ["b", "service"], ["c", "謎"], ["d", "会社"]
     )
     kinds = {
-        d.name: d.element for made in links(imported).values() for d in made.described if d.name
+        d.name: d.element for _, made in statements_of(imported) for d in made.described if d.name
     }
     assert kinds == {
         "a": Element.DATA,

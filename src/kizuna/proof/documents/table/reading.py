@@ -26,6 +26,7 @@ from kizuna.proof.documents.bill import (
     MAX_TIES,
     Bill,
     Part,
+    Told,
     claim_values,
     draft,
     too_many_ties,
@@ -121,6 +122,7 @@ class _Reading:
         self.wholes: dict[SubjectId, dict[SubjectId, int | None]] = {}
         self.ties: dict[SubjectId, dict[tuple[Relation, SubjectId], None]] = {}
         self.room = MAX_TIES
+        self.told = Told()
         self.claims: list[tuple[SubjectId, Claim]] = []
 
     # rows --------------------------------------------------------------------------------------
@@ -465,4 +467,4 @@ class _Reading:
                 bill.tie(node, relation, party)
                 if party in self.parts:
                     bill.add(self.parts[party])
-        return bill.drafts(list(below), part="table")
+        return bill.drafts(list(below), part="table", told=self.told)
