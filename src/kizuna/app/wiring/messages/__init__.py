@@ -20,6 +20,7 @@ Keeps: 1. A missing word never fails: the code or the problem's own English is s
 from __future__ import annotations
 
 import gettext as _gettext
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -124,7 +125,6 @@ _VARIANTS: Final = (
 """Members of ``about`` that have a sentence of their own, the most telling first."""
 
 _TIMES: Final = ("until", "from", "registered", "as_of")
-_NEVER: Final = 2**62
 
 
 def _variant(key: str, values: _Values, lang: str) -> str:
@@ -140,10 +140,8 @@ def _variant(key: str, values: _Values, lang: str) -> str:
 def _values_of(finding: Finding, lang: str, names: Names) -> _Values:
     values = _Values(finding.about)
     for member in _TIMES:
-        text_ = str(values.get(member, ""))
-        if text_.lstrip("-").isdigit():
-            moment = int(text_)
-            values[member] = _day(moment) if abs(moment) < _NEVER else ""
+        if member in values:
+            values[member] = _day(str(values[member]))
     for member in ("have", "need"):
         if f"level.{values.get(member)}" in _LEVELS:
             values[member] = text(f"level.{values[member]}", lang)
@@ -197,8 +195,15 @@ def _structural(requirement: str, lang: str) -> str:
     return requirement or "–"
 
 
-def _day(moment: int) -> str:
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d")
+def _day(seconds: str) -> str:
+    """The day of an instant; nothing where there is none (a value that stands for "never")."""
+    if not _INSTANT.fullmatch(seconds):
+        return ""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%d")
+
+
+_INSTANT: Final = re.compile(r"[0-9]{1,11}")
+"""Seconds since 1970, up to the year 5138."""
 
 
 def render_problem(problem: Problem, lang: str) -> tuple[str, str]:
