@@ -16,7 +16,7 @@ their other names are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from kizuna.chain.graph.evidence import Evidence
@@ -36,12 +36,11 @@ _SUPPLIES: Final = frozenset({Relation.SUPPLIED_BY, Relation.MADE_BY})
 
 @dataclass(slots=True)
 class Closure:
-    """What was read: statements in a fixed order, the keys asked for, those nobody could prove."""
+    """What was read: statements in a fixed order, and the keys that were asked for."""
 
     statements: list[Registered]
     keys: list[bytes]
-    unproven: list[bytes] = field(default_factory=list)
-    subjects: int = 0
+    subjects: int
 
     def graph(self, evidence: Evidence) -> Graph:
         """The statements as a graph of that evidence."""
@@ -72,7 +71,6 @@ class _Search:
         self._found: dict[Digest, Registered] = {}
         self._by_name: dict[str, Sequence[Registered]] = {}
         self._keys: set[bytes] = set()
-        self._unproven: set[bytes] = set()
         self._things: set[str] = set()  # of the chain: everything said of them counts
         self._parties: set[str] = set()  # issuers and makers: their entries, keys and names
         self._bills: set[tuple[str, str]] = set()  # (issuer, subject): which bills renew which
@@ -103,13 +101,10 @@ class _Search:
                 self._read(name)
             self._settle()
         ordered = sorted(self._found.values(), key=lambda r: (r.origin, r.index))
-        return Closure(ordered, sorted(self._keys), sorted(self._unproven), len(self._things))
+        return Closure(ordered, sorted(self._keys), len(self._things))
 
     def _ask(self, keys: list[bytes]) -> dict[bytes, Sequence[Registered]]:
         self._keys.update(keys)
-        check = getattr(self._evidence, "unproven", None)
-        if check is not None:
-            self._unproven.update(check(keys))
         return dict(self._evidence.by_keys(keys))
 
     # --- names --------------------------------------------------------------------------------

@@ -24,9 +24,10 @@ __all__ = ["Evidence", "MemoryEvidence"]
 class Evidence(Protocol):
     """Registered statements, through one reader's view.
 
-    Two members more are read where they are present: ``quorum`` (how many of the verifier's
-    witnesses cosigned what ``heads`` says) and ``as_of`` (the instant of the last good checkpoint
-    of a store that is not at hand).
+    Three members more are read where they are present: ``quorum`` (how many of the verifier's
+    witnesses cosigned what ``heads`` says), ``as_of`` (the instant of the last good checkpoint of a
+    store that is not at hand) and ``shortfalls`` (by the code of a finding, what the evidence could
+    not prove of what it was asked).
     """
 
     @property

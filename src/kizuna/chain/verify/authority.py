@@ -530,7 +530,8 @@ class Authority:
             2,
             np.where(graph.reg_lo.view[first] > graph.reg_hi.view[second], 0, 1),
         )
-        return np.where(same, inside, across).astype(np.int8)
+        truth: Ints = np.where(same, inside, across).astype(np.int8)
+        return truth
 
     def _truth(self, rows: Ints, grants: Ints) -> Ints:
         graph = self.graph

@@ -78,4 +78,4 @@ def judge(
     reached = closure(evidence, subject, profile, anchors)
     graph = reached.graph(evidence)
     asked = judgement(graph, profile, anchors, at=at, known=known, lists=lists)
-    return asked.verdict(subject, known=heads, unproven=len(reached.unproven))
+    return asked.verdict(subject, known=heads, shortfalls=dict(getattr(evidence, "shortfalls", {})))

@@ -15,8 +15,9 @@ bills describe is judged once for each bill, at the tie, and by its dependencies
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -549,14 +550,18 @@ class Judgement:
         return Reach(nodes, source, target, all_edges, rule, alternative, decides, counts)
 
     def verdict(
-        self, subject: str, *, known: tuple[Known, ...] | None = None, unproven: int = 0
+        self,
+        subject: str,
+        *,
+        known: tuple[Known, ...] | None = None,
+        shortfalls: Mapping[Code, str] = MappingProxyType({}),
     ) -> Verdict:
         """The verdict about a subject, its chain settled.
 
         Args:
             subject: canonical identifier.
             known: the checkpoints that were asked about, as they shall stand in the verdict.
-            unproven: how many of the lists that were needed the evidence could not prove complete.
+            shortfalls: what the evidence could not prove, by the code of the finding.
         """
         missing = self._without_anchors(subject)
         node = self.node_of(subject)
@@ -565,7 +570,7 @@ class Judgement:
             finding = Finding(subject=SubjectId(subject), code=code, turn=self._asker())
             return self._sealed(
                 subject,
-                [finding, *self._bounds(subject, unproven)] if missing is None else [finding],
+                [finding, *self._bounds(subject, shortfalls)] if missing is None else [finding],
                 Coverage(subjects=1, known=0, proven=0, silent=1),
                 None,
                 known,
@@ -574,7 +579,7 @@ class Judgement:
         root = np.asarray([node], dtype=np.int64)
         local = self.as_root(root)
         value = int(self.root_values(root, local)[0])
-        bounds = self._bounds(subject, unproven)
+        bounds = self._bounds(subject, shortfalls)
         value = min([value, *(int(f.code.value_given) for f in bounds)])
         reach = self.reach(node)
         # a finding that is met on several ways decides if it does on one of them
@@ -667,19 +672,19 @@ class Judgement:
     def _asker(self) -> str:
         return self.authority.anchors.verifier or ""
 
-    def _bounds(self, subject: str, unproven: int = 0) -> list[Finding]:
+    def _bounds(self, subject: str, shortfalls: Mapping[Code, str]) -> list[Finding]:
         """What the record as a whole lacks: proof, witnesses, freshness."""
-        found: list[Finding] = []
-        if unproven:
-            found.append(
-                Finding(
-                    subject=SubjectId(subject),
-                    code=Code.PROOF_INCOMPLETE,
-                    requirement="proof",
-                    turn=self._asker(),
-                    about=(("lists", str(unproven)),),
-                )
+        found = [
+            Finding(
+                subject=SubjectId(subject),
+                code=code,
+                requirement="proof",
+                turn=self._asker(),
+                about=(("what", what),),
             )
+            for code, what in shortfalls.items()
+            if code is not Code.QUORUM_MISSING  # counted here, against the verifier's own anchors
+        ]
         graph, anchors = self.graph, self.authority.anchors
         if graph.quorum < anchors.quorum:
             found.append(
