@@ -93,3 +93,11 @@ def bom(tmp_path):
     path = tmp_path / "bom.json"
     path.write_text(json.dumps(document))
     return path
+
+
+@pytest.fixture(scope="session")
+def shared_store(tmp_path_factory):
+    """The folder of a store that no test changes."""
+    made = Kizuna(tmp_path_factory.mktemp("shared") / "store")
+    assert made("init", "--name", "Bar", "-q").code == 0
+    return made.store

@@ -10,6 +10,8 @@ import sys
 
 import pytest
 
+from kizuna.app.cli.run import execute
+
 PUMP = "pkg:generic/fuji/pump@4.2"
 
 
@@ -363,17 +365,36 @@ def test_watches(store, bom):
         (("env", "--lang", "fr"), 21, "setting.language"),
     ],
 )  # fmt: skip
-def test_every_failure_has_a_code_and_a_next_step(store, words, code, problem):
-    ran = store(*words, "--json")
-    assert (ran.code, ran.json["code"]) == (code, problem), ran
-    assert ran.json["message"]
-    assert ran.json["hint"]
-    assert ran.json["findings"] == []
-    assert "Traceback" not in ran.stderr
-    plain = store(*words)
-    assert plain.code == code
-    assert plain.stdout == ""
-    assert problem in plain.stderr
+def test_every_failure_has_a_code_and_a_next_step(
+    shared_store, monkeypatch, capsys, words, code, problem
+):
+    monkeypatch.setenv("KIZUNA_STORE", str(shared_store))
+    monkeypatch.setenv("LC_ALL", "C")
+    assert execute([*words, "--json"]) == code
+    told = json.loads(capsys.readouterr().out)
+    assert told["code"] == problem
+    assert told["message"]
+    assert told["hint"]
+    assert told["findings"] == []
+    assert execute([*words]) == code
+    plain = capsys.readouterr()
+    assert plain.out == ""
+    assert problem in plain.err
+    assert "Traceback" not in plain.err
+
+
+def test_an_unexpected_fault_is_told_without_a_traceback(shared_store, monkeypatch, capsys):
+    def broken(_workspace):
+        raise ZeroDivisionError
+
+    monkeypatch.setenv("KIZUNA_STORE", str(shared_store))
+    monkeypatch.setattr("kizuna.app.wiring.logs.checkpoint", broken)
+    assert execute(["log", "checkpoint", "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["code"] == "bug.unexpected"
+    assert err == ""
+    assert execute(["log", "checkpoint", "--verbose"]) == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
 
 
 def test_help_is_a_success_and_a_noun_alone_is_not(kizuna):
