@@ -234,7 +234,12 @@ def test_log_commands(store, bom, tmp_path):
     refused = store("log", "cosign", tmp_path / "line", "--json")
     assert (refused.code, refused.json["code"]) == (10, "log.no-witness")
     assert store("trust", "witness", seen["key"], "--quorum", "1").code == 0
+    asked = store("verify", PUMP, "--profile", "software-product", "--json").json
+    assert "quorum.missing" in asked["counts"]
     assert store("log", "cosign", tmp_path / "line", "--json").json["kept"] == 1
+    asked = store("verify", PUMP, "--profile", "software-product", "--json").json
+    assert "quorum.missing" not in asked["counts"]
+    assert asked["quorum"] == 1
 
 
 def test_known_asks_about_the_past(store, bom):

@@ -55,6 +55,7 @@ class Judge:
         self._lock = threading.RLock()
         self._graph: Graph | None = None
         self._restricted = False
+        self._believed: Anchors | None = None
         self._judgements: dict[tuple[str, tuple[str, ...] | None], Judgement] = {}
         self._listeners: list[Callable[[Change], None]] = []
         self._stop: Callable[[], None] | None = None
@@ -284,6 +285,10 @@ class Judge:
             graph = self._reached(subject, profile, view, lists)
             return self._fresh(graph, profile, when, known, lists)
         self._take_in()
+        anchors = self._workspace.anchors()
+        if anchors is not self._believed:  # changed here or by another process
+            self._believed = anchors
+            self._judgements.clear()
         if at is not None or known is not None:
             return self._fresh(self._graph, profile, when, known, lists)
         key = (profile.digest, None if lists is None else tuple(sorted(lists)))
@@ -308,10 +313,7 @@ class Judge:
     ) -> Judgement:
         from kizuna.chain.verify import judgement
 
-        return judgement(graph, profile, self._anchors(), at=at, known=known, lists=lists)
-
-    def _anchors(self) -> Anchors:
-        return self._workspace.anchors()
+        return judgement(graph, profile, self._workspace.anchors(), at=at, known=known, lists=lists)
 
     def _any_profile(self) -> Profile:
         """A profile that follows every relation, for questions that name none."""
@@ -330,13 +332,27 @@ class Judge:
         from kizuna.chain.graph.closure import closure
 
         reader = self._reader(view)
-        return closure(reader, subject, profile, self._workspace.anchors(lists)).graph(reader)
+        graph = closure(reader, subject, profile, self._workspace.anchors(lists)).graph(reader)
+        graph.quorum = self._quorum()
+        return graph
+
+    def _quorum(self) -> int:
+        """How many of the verifier's witnesses cosigned the store's last checkpoint."""
+        workspace = self._workspace
+        witnesses = workspace.anchors().witnesses
+        if not witnesses:
+            return 0
+        from kizuna.record.log import read_checkpoint
+
+        log = workspace.log
+        return read_checkpoint(log.checkpoint(), log.anchor(), witnesses).quorum
 
     def _loaded(self, view: View | None, *, progress: Progress = quiet) -> Graph:
         from kizuna.chain.graph import Graph
 
         reader = self._reader(view)
         graph = Graph(reader.heads(), reader.view)
+        graph.quorum = self._quorum()
         done, total = 0, reader.size
         for batch in reader.all():
             graph.add(batch)
@@ -377,6 +393,7 @@ class Judge:
                 graph.add(batch)
                 self._note(batch)
         graph.heads = (head,)
+        graph.quorum = self._quorum()
 
     def _first_judgement(self, progress: Progress) -> None:
         from kizuna.record.store.watches import Watchlist

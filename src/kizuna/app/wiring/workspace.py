@@ -84,6 +84,7 @@ class Workspace:
         self._unit: Unit | None = None
         self._handle: Handle | None = None
         self._described = 0
+        self._anchors: tuple[int, Anchors] | None = None
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -408,17 +409,26 @@ class Workspace:
         Raises:
             Absent: ``list.unknown``. Malformed: ``trust.malformed``.
         """
+        return only_lists(self._believed(), lists)
+
+    def _believed(self) -> Anchors:
+        """What trust.json says, read again when another process has changed it."""
         try:
-            data = self.folder.trust_file.read_bytes()
+            changed = self.folder.trust_file.stat().st_mtime_ns
+            with self._lock:
+                if self._anchors is None or self._anchors[0] != changed:
+                    data = self.folder.trust_file.read_bytes()
+                    self._anchors = (changed, Anchors.from_json(data))
+                return self._anchors[1]
         except FileNotFoundError:
             return Anchors()
-        return only_lists(Anchors.from_json(data), lists)
 
     def set_anchors(self, anchors: Anchors) -> None:
         """Replace trust.json."""
         data = msgspec.json.format(anchors.to_json(), indent=2) + b"\n"
         with self._lock:
             write_whole(self.folder.trust_file, data)
+            self._anchors = None
             if self._judge is not None:
                 self._judge.anchors_changed()
 
