@@ -3,9 +3,16 @@
 
 import json
 import threading
+import time
 from queue import Queue
 
 import httpx
+
+from kizuna.app.wiring.importing import seal
+from kizuna.model.finding import Value
+from kizuna.model.identifier import SubjectId
+from kizuna.model.kind import Kind, media_type_of
+from kizuna.model.payload import Action, Notice, Severity, Status, Target, encode_payload
 
 
 def listen(server, events: Queue, started: threading.Event, **headers: str) -> threading.Thread:
@@ -61,3 +68,44 @@ def test_who_was_away_too_long_is_told(tower):
     thread = listen(tower, events, threading.Event(), **{"last-event-id": "1-5"})
     assert events.get(timeout=20)["event"] == "gap"
     thread.join(10)
+
+
+def test_what_only_some_may_read_does_not_show_by_its_time(tower):
+    """A restricted notice turns the operator's verdict; the public hears nothing, then or later."""
+    profile = tower.workspace.profile("building-services")
+    tower.workspace.watch(tower.root, profile, None)
+    events: Queue = Queue()
+    started = threading.Event()
+    listen(tower, events, started)
+    assert started.wait(10)
+    tower.clock.now += 60
+    (maker,) = [p for p in tower.world.parties.values() if p.title["en"].startswith("Aoba Air")]
+
+    def say(kind, payload, audience=()):
+        return seal(
+            maker.unit,
+            maker.handle,
+            issuer=maker.id,
+            subject=SubjectId(tower.root),
+            media_type=media_type_of(kind),
+            payload=encode_payload(payload),
+            now=tower.clock.now,
+            audience=audience,
+        )
+
+    notice = Notice(type="incident", severity=Severity.CRITICAL)
+    told = say(Kind.NOTICE, notice, (tower.workspace.identity,))
+    tower.workspace.register_one(told.statement, told.documents)
+    assert tower.workspace.verify(SubjectId(tower.root), profile).value is Value.UNTRUSTED
+    asked = {"subject": tower.root, "profile": "building-services"}
+    assert tower.client.get("/api/verify", params=asked).json()["verdict"] == "trusted"
+    time.sleep(1)
+    tower.clock.now += 60
+    withdrawal = Status(action=Action.WITHDRAW, target=Target(statement=told.digest))
+    tower.workspace.register_one(say(Kind.STATUS, withdrawal).statement)
+    assert tower.workspace.verify(SubjectId(tower.root), profile).value is Value.TRUSTED
+    time.sleep(1)
+    assert events.empty()
+    tower.break_it()
+    heard = json.loads(events.get(timeout=20)["data"])
+    assert (heard["before"], heard["after"]) == ("trusted", "untrusted")

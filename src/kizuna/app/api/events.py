@@ -36,7 +36,7 @@ class Event:
     change: Change
 
 
-Judge = Callable[[Change], Awaitable[Change | None]]
+Judge = Callable[[Event], Awaitable[Change | None]]
 """The change as a reader's view judges it; ``None`` where that view shows none."""
 
 
@@ -133,7 +133,7 @@ class Hub:
             if gap:
                 yield _gap(self.epoch, missed[0].number if missed else self._last + 1)
             for event in missed:
-                if wanted(event.change) and (seen := await judge(event.change)) is not None:
+                if wanted(event.change) and (seen := await judge(event)) is not None:
                     yield as_text(self.epoch, event.number, seen)
             while not self._closing:
                 try:
@@ -145,7 +145,7 @@ class Hub:
                 if waiting is None:
                     yield b"event: bye\ndata: {}\n\n"
                     return
-                if wanted(waiting.change) and (seen := await judge(waiting.change)) is not None:
+                if wanted(waiting.change) and (seen := await judge(waiting)) is not None:
                     yield as_text(self.epoch, waiting.number, seen)
         finally:
             self._clients.discard(client)

@@ -8,6 +8,7 @@ Keeps: 1. A watch costs work for as long as it stands, so only the store's own o
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -19,12 +20,12 @@ from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
 from kizuna.app.api.asked import as_subject, header, language, method, query
 from kizuna.app.api.context import Context
-from kizuna.app.api.events import number_of
+from kizuna.app.api.events import Event, number_of
 from kizuna.app.api.problems import BadMethod
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.answers import standing_json
 from kizuna.app.wiring.values import Change
-from kizuna.model.finding import Code
+from kizuna.model.finding import Code, Value
 from kizuna.model.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ __all__ = ["Watch", "watches"]
 
 _OPERATOR: Final = {"permission": "operator"}
 _READ: Final = {"permission": "view"}
+_REMEMBERED: Final = 20_000
 
 
 class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -47,6 +49,7 @@ class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 def watches(context: Context) -> Sequence[ControllerRouterHandler]:
     """Routes of this resource."""
     workspace = context.workspace
+    seen = _Seen(context)
 
     @get(
         "/api/watches",
@@ -110,7 +113,7 @@ def watches(context: Context) -> Sequence[ControllerRouterHandler]:
         said = header(scope, b"last-event-id") or query(scope, "after")
         stream = context.hub.listen(
             number_of(context.hub.epoch, said),
-            lambda change: _as_seen(context, change, view),
+            lambda event: seen.by(view, event),
             wanted=lambda change: only is None or change.subject == only,
         )
         first = await anext(stream)  # refuses before the answer begins
@@ -128,21 +131,24 @@ def watches(context: Context) -> Sequence[ControllerRouterHandler]:
         )
         await send({"type": "http.response.body", "body": first, "more_body": True})
         gone = asyncio.ensure_future(_until_gone(receive))
+        coming: asyncio.Future[bytes | None] | None = None
         try:
             while True:
                 coming = asyncio.ensure_future(anext(stream, None))
-                done, _ = await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
-                if coming not in done:
-                    coming.cancel()
-                    await asyncio.wait({coming})
+                await asyncio.wait({coming, gone}, return_when=asyncio.FIRST_COMPLETED)
+                if not coming.done():
                     return
                 text = coming.result()
-                if text is None:
-                    await send({"type": "http.response.body", "body": b"", "more_body": False})
+                await send(
+                    {"type": "http.response.body", "body": text or b"", "more_body": bool(text)}
+                )
+                if not text:
                     return
-                await send({"type": "http.response.body", "body": text, "more_body": True})
         finally:
             gone.cancel()
+            if coming is not None and not coming.done():
+                coming.cancel()
+                await asyncio.wait({coming})
             await stream.aclose()
 
     return (portfolio, watch, unwatch, events)
@@ -155,20 +161,45 @@ async def _until_gone(receive: Receive) -> None:
             return
 
 
-async def _as_seen(context: Context, change: Change, view: View) -> Change | None:
-    """The change in the eyes of a view; None where the view shows no such subject."""
-    if view.everything:
-        return change
-    workspace = context.workspace
+class _Seen:
+    """Changes as views judge them. A change that a view cannot see must not show by its time
+    either: what a view knew before is kept, and an event that changes nothing for it is none.
+    """
 
-    def judge() -> Verdict:
-        profile = showing.profile_named(workspace, change.profile)
-        return workspace.verify(change.subject, profile, view=view)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._told: OrderedDict[tuple[str, int], Change | None] = OrderedDict()
+        self._last: OrderedDict[tuple[str, str, str], Value] = OrderedDict()
 
-    verdict = await context.ask(judge)
-    unknown = any(
-        f.code is Code.SUBJECT_UNKNOWN and f.subject == change.subject for f in verdict.findings
-    )
-    if unknown:
-        return None
-    return replace(change, after=verdict.value)
+    async def by(self, view: View, event: Event) -> Change | None:
+        """The event in the eyes of a view; the same for every listener of that view."""
+        if view.everything:
+            return event.change
+        place = (view.name, event.number)
+        if place not in self._told:
+            told = await self._judged(view, event.change)
+            self._told.setdefault(place, told)
+            while len(self._told) > _REMEMBERED:
+                self._told.popitem(last=False)
+        return self._told[place]
+
+    async def _judged(self, view: View, change: Change) -> Change | None:
+        workspace = self._context.workspace
+
+        def judge() -> Verdict:
+            profile = showing.profile_named(workspace, change.profile)
+            return workspace.verify(change.subject, profile, view=view)
+
+        verdict = await self._context.ask(judge)
+        if any(
+            f.code is Code.SUBJECT_UNKNOWN and f.subject == change.subject for f in verdict.findings
+        ):
+            return None
+        key = (view.name, change.subject, change.profile)
+        before = self._last.get(key, change.before)
+        self._last[key] = verdict.value
+        while len(self._last) > _REMEMBERED:
+            self._last.popitem(last=False)
+        if verdict.value is before:
+            return None
+        return replace(change, before=before, after=verdict.value)

@@ -5,7 +5,7 @@ import asyncio
 
 import pytest
 
-from kizuna.app.api.events import Hub, number_of
+from kizuna.app.api.events import Event, Hub, number_of
 from kizuna.app.api.limits import Limits
 from kizuna.app.api.problems import Busy
 from kizuna.app.wiring.values import Change
@@ -23,11 +23,11 @@ def change(name: str = "pkg:generic/a@1") -> Change:
     )
 
 
-async def seen(change: Change) -> Change | None:
-    return change
+async def seen(event: Event) -> Change | None:
+    return event.change
 
 
-async def hidden(change: Change) -> Change | None:
+async def hidden(event: Event) -> Change | None:
     return None
 
 
