@@ -154,7 +154,7 @@ class Graph:
         self.same_row: list[int] = []
         self.same_ends: list[tuple[int, int]] = []
         self.same_period: list[int] = []
-        self.same_of: dict[int, list[int]] = {}
+        self.same_of_row: dict[int, tuple[int, int]] = {}
         # which link statements renew each other, and what each holds
         self._groups: dict[int, int] = {}
         self.group_rows: list[list[int]] = []
@@ -493,12 +493,9 @@ class _Writer:
                     until if link.valid_until is None else min(until, seconds(link.valid_until)),
                 )
             if relation is Relation.SAME_AS:
-                number = len(graph.same_row)
                 graph.same_row.append(row)
                 graph.same_ends.append((near, far))
                 graph.same_period.append(period)
-                graph.same_of.setdefault(near, []).append(number)
-                graph.same_of.setdefault(far, []).append(number)
                 continue
             if _OBJECT_DEPENDS[relation]:
                 near, far = far, near
@@ -514,6 +511,8 @@ class _Writer:
                     link.transitive,
                 )
             )
+        if len(graph.same_ends) > first_same:
+            graph.same_of_row[row] = (first_same, len(graph.same_ends))
         graph.edges_of_row[row] = (begin, self.first_edge + len(edges))
         if payload.described:
             depending = {edge[1] for edge in edges[begin - self.first_edge :]}

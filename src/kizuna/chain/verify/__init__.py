@@ -5,5 +5,6 @@ from kizuna.chain.verify.explain import explain
 from kizuna.chain.verify.impact import impact
 from kizuna.chain.verify.judge import judge, judgement
 from kizuna.chain.verify.judgement import Judgement
+from kizuna.chain.verify.watch import Renewed, Watches
 
-__all__ = ["Judgement", "explain", "impact", "judge", "judgement"]
+__all__ = ["Judgement", "Renewed", "Watches", "explain", "impact", "judge", "judgement"]

@@ -566,7 +566,7 @@ class Authority:
         return result
 
     def _scope_allows(self, scopes: Ints, about: Ints, members: Ints) -> Ints:
-        allowed = about == members
+        allowed: Ints = about == members
         texts = self.graph.names.texts
         order = np.argsort(scopes, kind="stable")
         edges = np.flatnonzero(np.diff(scopes[order])) + 1

@@ -15,7 +15,7 @@ bills describe is judged once for each bill, at the tie, and by its dependencies
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -399,7 +399,7 @@ class Judgement:
                 pass
             elif int(graph.group.view[row]) >= 0:
                 links.add(row)
-                names = names or self._names_in(row)
+                names = names or row in graph.same_of_row
                 more.extend(graph.group_rows[int(graph.group.view[row])])
                 nodes.update(self._ends_of(row))
             for digest in graph.digests_of(row):
@@ -412,18 +412,14 @@ class Judgement:
                     waiting.append(other)
         return names, links, nodes
 
-    def _names_in(self, row: int) -> bool:
-        graph = self.graph
-        if not graph.same_row:
-            return False
-        at = int(np.searchsorted(np.asarray(graph.same_row), row))
-        return at < len(graph.same_row) and graph.same_row[at] == row
-
     def _ends_of(self, row: int) -> set[int]:
         graph = self.graph
         begin, end = graph.edges_of_row.get(row, (0, 0))
         ends = set(graph.edge_from.view[begin:end].tolist())
         ends.update(graph.edge_to.view[begin:end].tolist())
+        begin, end = graph.same_of_row.get(row, (0, 0))
+        for pair in graph.same_ends[begin:end]:
+            ends.update(pair)
         begin, end = graph.described_of_row.get(row, (0, 0))
         ends.update(graph.claim_subject.view[begin:end].tolist())
         return ends
@@ -434,6 +430,41 @@ class Judgement:
     def whole(self) -> bool:
         """True where everything is judged, not only the chains asked about."""
         return self._whole
+
+    @property
+    def next_change(self) -> int:
+        """The earliest instant at which time alone may change any value; of a whole judgement."""
+        nodes, edges = self.graph.nodes, self.graph.edge_row.size
+        return min(
+            int(self.next[:nodes].min(initial=NEVER)),
+            int(self._edge_next[:edges].min(initial=NEVER)),
+            self.frame.merged_until,
+        )
+
+    def answers(self, subject: str) -> bool:
+        """True where a verdict about the subject rests on evidence."""
+        node = self.node_of(subject)
+        return self._without_anchors(subject) is None and node >= 0 and self._is_known(node)
+
+    def bounds(self) -> list[Finding]:
+        """What the record as a whole lacks, whoever is asked about."""
+        return self._bounds("", {})
+
+    def stands_on(self, roots: Ints, touched: Ints) -> Ints:
+        """Which of some nodes have any of the touched ones in their chain."""
+        hit = np.zeros(self.graph.nodes, dtype=np.bool_)
+        wanted = set(roots.tolist())
+        frontier = touched
+        hit[touched] = True
+        left = wanted - set(touched.tolist())
+        while len(frontier) and left:
+            _, above, _, _ = self.into(frontier)
+            above = np.unique(above)
+            frontier = above[~hit[above]]
+            hit[frontier] = True
+            left.difference_update(frontier.tolist())
+        result: Ints = (roots >= 0) & hit[np.maximum(roots, 0)]
+        return result
 
     def worth_of_ties(self, edges: Ints) -> Ints:
         """The best that counted ties can count for, by what their bills say of the part."""
@@ -607,6 +638,47 @@ class Judgement:
             known,
             value,
         )
+
+    def all_findings(self, roots: Sequence[str]) -> Iterator[Finding]:
+        """Every finding in the chains of some subjects, each once; for a look at a whole world.
+
+        ``counts`` says nothing here: it is a matter of who asks.
+        """
+        if not self._whole:
+            self.settle_all()
+        places = np.unique([self.node_of(name) for name in roots]).astype(np.int64)
+        places = places[places >= 0]
+        for start in range(0, len(places), _CHUNK):
+            part = places[start : start + _CHUNK]
+            local = self.as_root(part)
+            for i in np.flatnonzero(local.noted).tolist():
+                yield from local.findings(i)
+        reached = np.zeros(self.graph.nodes, dtype=np.bool_)
+        frontier = places
+        while len(frontier):
+            reached[frontier] = True
+            _, edges = self._out(frontier)
+            below = np.unique(self.frame.rep[self.graph.edge_to.view[edges]]).astype(np.int64)
+            frontier = below[~reached[below]]
+        things = np.flatnonzero(reached & self.noted[: self.graph.nodes]).astype(np.int64)
+        things = np.setdiff1d(things[~self._in_bills(things)], places)
+        for start in range(0, len(things), _CHUNK):
+            local = evaluate(self.frame, self.rules, things[start : start + _CHUNK])
+            for i in range(len(local.nodes)):
+                yield from local.findings(i)
+        ties = np.flatnonzero(
+            (self._use[: self.graph.edge_row.size] > 0)
+            & ((self._edge_says[: self.graph.edge_row.size] & _NOTED) != 0)
+        )
+        ties = ties[reached[self.frame.rep[self.graph.edge_from.view[ties]]]]
+        units, _ = self._bills(ties)
+        for start in range(0, len(units[0]), _CHUNK):
+            cut = slice(start, start + _CHUNK)
+            local = evaluate(
+                self.frame, self.rules, units[0][cut], context=(units[1][cut], units[2][cut])
+            )
+            for i in range(len(local.nodes)):
+                yield from local.findings(i)
 
     def _parts(self, reach: Reach, subject: str) -> Iterator[tuple[Finding, bool]]:
         """The findings of everything below the root, and whether they decide."""
