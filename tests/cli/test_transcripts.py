@@ -334,6 +334,8 @@ def test_erasing_leaves_the_proof(store, tmp_path):
     shown = store("statement", "show", made["digest"], "--json").json
     assert shown["erased"]
     assert store("log", "prove", made["digest"]).code == 0
+    assert store("log", "fsck", "--json").json["problems"] == []
+    assert store("log", "audit-map", "--json").json["holds"]
 
 
 def test_watches(store, bom):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.model.statement import Registered
     from kizuna.record.log.fsck import Fault
+    from kizuna.record.store import Store
 
 __all__ = [
     "add_cosignature",
@@ -129,7 +130,6 @@ def check(data: bytes, anchors: Anchors, *, entry: str | None) -> dict[str, Any]
 def fsck(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]:
     """Compute log and map again from the ground up; ``problems`` is empty where all holds."""
     from kizuna.record.log.fsck import check_log, check_map
-    from kizuna.record.log.keys import keys_of
     from kizuna.record.log.map_head import read_map_head
 
     store, log = workspace.store, workspace.log
@@ -148,7 +148,7 @@ def fsck(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]:
         pairs = (
             (key, row.index, bytes(row.statement.digest))
             for row in rows[:-1]
-            for key in _stored_or_computed(store, row, keys_of)
+            for key in _keys(store, row)
         )
         problems += [
             _fault(f) for f in check_map(workspace.folder.map, pairs, head.size, head.root)
@@ -175,6 +175,7 @@ def audit(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]
             store.reader().all(),
             workspace.log.entries(),
             scratch,
+            stored_keys=store.stored_keys,
             progress=lambda done: progress("phase.checking", done, size),
         )
     return {
@@ -323,10 +324,14 @@ def add_cosignature(workspace: Workspace, lines: bytes) -> dict[str, Any]:
     return {"kept": kept, **checkpoint(workspace)}
 
 
-def _stored_or_computed(store: Any, row: Registered, keys_of: Callable[..., Any]) -> Any:  # noqa: ANN401
-    """Keys of a row; those stored at registration where its document is gone."""
-    del store
-    return keys_of(row.statement)
+def _keys(store: Store, row: Registered) -> Sequence[bytes]:
+    """Map keys of a row: those stored at registration where its document is gone."""
+    from kizuna.record.log.keys import keys_of
+
+    said = row.statement
+    if said.document is not None and said.payload is None:
+        return store.stored_keys(said)
+    return keys_of(said)
 
 
 def _entry(workspace: Workspace, which: str) -> Registered:
