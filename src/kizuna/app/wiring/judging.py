@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -34,7 +35,7 @@ from kizuna.model.verdict import Known, Verdict
 
 if TYPE_CHECKING:
     from kizuna.chain.graph import Graph
-    from kizuna.chain.verify import Judgement
+    from kizuna.chain.verify import Judgement, Renewed, Watches
     from kizuna.criteria.profiles import Profile
     from kizuna.model.statement import Registered
     from kizuna.record.store import StoreReader, View
@@ -47,6 +48,53 @@ _KEPT: Final = 8
 """Judgements kept in memory: one a profile and choice of lists."""
 
 
+_OTHERS: Final = 1.0
+"""Seconds after which statements that another process registered are looked for."""
+
+_Key = tuple[str, tuple[str, ...] | None]
+"""Digest of a profile, and the lists chosen."""
+
+_Watched = tuple[SubjectId, str, tuple[str, ...]]
+"""Subject, profile by name, lists."""
+
+
+class _Question:
+    """One profile and choice of lists, judged in memory; the watches under it, if any.
+
+    Whoever brings the judgement up to date does it here, so that no watch misses a change.
+    """
+
+    def __init__(self, judgement: Judgement, profile: str, lists: tuple[str, ...]) -> None:
+        self.judgement = judgement
+        self.profile = profile
+        self.lists = lists
+        self.watches: Watches | None = None
+
+    def watch(self, subject: str) -> None:
+        """Keep the verdict about a subject true."""
+        from kizuna.chain.verify import Watches
+
+        if self.watches is None:
+            self.watches = Watches(self.judgement)
+        self.watches.add(subject)
+
+    def forget(self, subject: str) -> None:
+        """Stop keeping it true."""
+        if self.watches is not None:
+            self.watches.remove(subject)
+            if not len(self.watches):
+                self.watches = None
+
+    def renew(self, now: int) -> list[Renewed]:
+        """Take in what the graph has gained and the time that passed."""
+        moment = max(now, self.judgement.at)
+        if self.watches is None:
+            self.judgement.update()
+            self.judgement.advance(moment)
+            return []
+        return [*self.watches.update(), *self.watches.advance(moment)]
+
+
 class Judge:
     """Who judges in this process."""
 
@@ -56,10 +104,14 @@ class Judge:
         self._graph: Graph | None = None
         self._restricted = False
         self._believed: Anchors | None = None
-        self._judgements: dict[tuple[str, tuple[str, ...] | None], Judgement] = {}
+        self._questions: dict[_Key, _Question] = {}
+        self._unheard: list[Change] = []
+        self._refreshed = 0.0
+        self._pending: list[list[Registered]] = []
         self._listeners: list[Callable[[Change], None]] = []
         self._stop: Callable[[], None] | None = None
-        self._watched: dict[tuple[str, str, tuple[str, ...]], Standing] = {}
+        self._watched: dict[_Watched, Standing] = {}
+        self._doubtful: set[_Watched] = set()
         self._woken = threading.Event()
         self._renewer: threading.Thread | None = None
         self._closing = threading.Event()
@@ -170,7 +222,8 @@ class Judge:
         Watchlist(self._workspace.store.backend).put([kept])
         standing = self._standing(verdict)
         with self._lock:
-            self._watched[(subject, profile.name, kept.lists)] = standing
+            if self._graph is not None:
+                self._begin(subject, profile.name, kept.lists)
         self._woken.set()
         return standing
 
@@ -187,6 +240,9 @@ class Judge:
         with self._lock:
             for watch in ended:
                 self._watched.pop((watch.subject, watch.profile, watch.lists), None)
+                for question in self._questions.values():
+                    if (question.profile, question.lists) == (watch.profile, watch.lists):
+                        question.forget(watch.subject)
         return len(ended)
 
     def portfolio(self, *, view: View | None = None) -> list[Standing]:
@@ -196,7 +252,8 @@ class Judge:
         if self._graph is not None and self._serves(view) and self._watched:
             with self._lock:
                 self._take_in()
-                return sorted(self._watched.values(), key=lambda s: (s.subject, s.profile))
+                self._believe()
+                return self._settled()
         rows = []
         for watch in Watchlist(self._workspace.store.backend).all():
             try:
@@ -206,6 +263,21 @@ class Judge:
                 continue  # the profile or list is gone: nothing can be judged by it
             rows.append(self._standing(verdict))
         return rows
+
+    def _settled(self) -> list[Standing]:
+        """Every watched standing, with the findings of those that changed drawn up anew."""
+        now = self._now()
+        for key in sorted(self._doubtful & self._watched.keys()):
+            subject, name, lists = key
+            try:
+                profile = self._workspace.profile(name)
+                question = self._question(profile, lists or None, now)
+            except Absent:
+                continue
+            verdict = self._seen(question.judgement.verdict(subject), None)
+            self._watched[key] = self._standing(verdict)
+        self._doubtful.clear()
+        return sorted(self._watched.values(), key=lambda s: (s.subject, s.profile))
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Be told of every change of a watched verdict."""
@@ -220,7 +292,6 @@ class Judge:
             if self._graph is not None:
                 return
             self._graph = self._loaded(None, progress=progress)
-            self._pending: list[list[Registered]] = []
             self._stop = self._workspace.store.on_registered(self._registered)
             self._missed()
             self._first_judgement(progress)
@@ -241,7 +312,8 @@ class Judge:
     def anchors_changed(self) -> None:
         """Judge anew: whom the verifier believes is another."""
         with self._lock:
-            self._judgements.clear()
+            self._questions.clear()
+            self._doubtful.update(self._watched)
         self._woken.set()
 
     # --- inside -------------------------------------------------------------------------------
@@ -285,23 +357,56 @@ class Judge:
             graph = self._reached(subject, profile, view, lists)
             return self._fresh(graph, profile, when, known, lists)
         self._take_in()
-        anchors = self._workspace.anchors()
-        if anchors is not self._believed:  # changed here or by another process
-            self._believed = anchors
-            self._judgements.clear()
+        self._believe()
         if at is not None or known is not None:
             return self._fresh(self._graph, profile, when, known, lists)
+        return self._question(profile, lists, when).judgement
+
+    def _believe(self) -> None:
+        """Begin anew where anchors were changed, here or by another process."""
+        anchors = self._workspace.anchors()
+        if anchors is not self._believed:
+            self._believed = anchors
+            self._questions.clear()
+
+    def _question(self, profile: Profile, lists: Sequence[str] | None, now: int) -> _Question:
+        """The judgement kept for a profile and choice of lists, up to date; under the lock."""
         key = (profile.digest, None if lists is None else tuple(sorted(lists)))
-        kept = self._judgements.pop(key, None)
+        kept = self._questions.pop(key, None)
         if kept is None:
-            kept = self._fresh(self._graph, profile, when, None, lists)
+            graph = self._graph
+            if graph is None:
+                raise RuntimeError  # only asked in a live process
+            judgement = self._fresh(graph, profile, now, None, lists)
+            kept = _Question(judgement, profile.name, tuple(sorted(lists or ())))
         else:
-            kept.update()
-            kept.advance(max(when, kept.at))
-        self._judgements[key] = kept
-        while len(self._judgements) > _KEPT:
-            self._judgements.pop(next(iter(self._judgements)))
+            self._hear(kept, kept.renew(now))
+        self._questions[key] = kept
+        spare = [k for k, q in self._questions.items() if q.watches is None]
+        for old in spare[: max(0, len(spare) - _KEPT)]:
+            del self._questions[old]
         return kept
+
+    def _hear(self, question: _Question, renewed: Sequence[Renewed]) -> None:
+        """Remember what changed, for those who are told of it."""
+        for one in renewed:
+            key = (SubjectId(one.subject), question.profile, question.lists)
+            before = self._watched.get(key)
+            self._doubtful.add(key)
+            if before is None or before.value is one.after:
+                continue
+            now = replace(before, value=one.after, at=question.judgement.at)
+            self._watched[key] = now
+            self._unheard.append(
+                Change(
+                    subject=now.subject,
+                    profile=now.profile,
+                    before=before.value,
+                    after=now.value,
+                    at=now.at,
+                )
+            )
+            self._woken.set()
 
     def _fresh(
         self,
@@ -374,8 +479,8 @@ class Judge:
         """Bring the graph up to what is durable; under the lock."""
         if self._graph is None:
             return
-        pending, self._pending = self._pending, []
-        for batch in pending:
+        while self._pending:
+            batch = self._pending.pop(0)
             self._graph.add(batch)
             self._note(batch)
         self._missed()
@@ -386,7 +491,9 @@ class Judge:
         if graph is None:
             return
         store = self._workspace.store
-        store.refresh()
+        if time.monotonic() - self._refreshed > _OTHERS:
+            store.refresh()
+            self._refreshed = time.monotonic()
         head = store.head()
         if len(graph) < head.size:
             for batch in self._reader(None).all(len(graph)):
@@ -401,13 +508,19 @@ class Judge:
         watches = Watchlist(self._workspace.store.backend).all()
         for done, watch in enumerate(watches):
             progress("phase.judging", done, len(watches))
-            try:
-                profile = self._workspace.profile(watch.profile)
-                verdict = self.verify(watch.subject, profile, lists=watch.lists or None)
-            except Absent:
-                continue
-            key = (watch.subject, watch.profile, watch.lists)
-            self._watched[key] = self._standing(verdict)
+            self._begin(watch.subject, watch.profile, watch.lists)
+
+    def _begin(self, subject: SubjectId, profile: str, lists: tuple[str, ...]) -> None:
+        """Keep one verdict true in memory; nothing where its profile or list is gone."""
+        try:
+            chosen = self._workspace.profile(profile)
+            self._believe()
+            question = self._question(chosen, lists or None, self._now())
+            question.watch(subject)
+            verdict = question.judgement.verdict(subject)
+        except Absent:
+            return
+        self._watched[(subject, profile, lists)] = self._standing(self._seen(verdict, None))
 
     def _renew(self) -> None:
         """The thread that keeps watches true: after each batch, and when time alone is due."""
@@ -424,45 +537,53 @@ class Judge:
                 _log.exception("watches could not be renewed; they will be with the next batch")
 
     def _patience(self) -> float:
+        """Seconds until time alone could change something, at most a minute."""
         with self._lock:
-            due = [s.next_change for s in self._watched.values() if s.next_change is not None]
+            due = [
+                q.watches.next_change
+                for q in self._questions.values()
+                if q.watches is not None and q.watches.next_change is not None
+            ]
         return float(min(max(min(due) - self._now(), 1), 60)) if due else 60.0
 
     def _changes(self) -> list[Change]:
+        """Bring every watched verdict up to now; what changed since this was asked last."""
         from kizuna.record.store.watches import Watch, Watchlist
 
-        changes: list[Change] = []
-        renewed: list[Watch] = []
         with self._lock:
-            for key, before in list(self._watched.items()):
-                subject, name, lists = key
-                try:
-                    profile = self._workspace.profile(name)
-                    verdict = self.verify(SubjectId(subject), profile, lists=lists or None)
-                except Absent:
-                    continue
-                now = self._standing(verdict)
-                self._watched[key] = now
-                if now.value is not before.value:
-                    changes.append(
-                        Change(
-                            subject=now.subject,
-                            profile=now.profile,
-                            before=before.value,
-                            after=now.value,
-                            at=now.at,
+            self._take_in()
+            self._believe()
+            if not self._questions:  # whom to believe changed: begin anew, and say what differs
+                for key, before in list(self._watched.items()):
+                    self._begin(*key)
+                    after = self._watched[key]
+                    if after.value is not before.value:
+                        self._unheard.append(
+                            Change(
+                                subject=after.subject,
+                                profile=after.profile,
+                                before=before.value,
+                                after=after.value,
+                                at=after.at,
+                            )
                         )
-                    )
-                    renewed.append(
-                        Watch(
-                            subject=now.subject,
-                            profile=name,
-                            lists=lists,
-                            value=now.value,
-                            judged_at=now.at,
-                            next_change=now.next_change,
-                        )
-                    )
+            now = self._now()
+            for question in self._questions.values():
+                if question.watches is not None:
+                    self._hear(question, question.renew(now))
+            changes, self._unheard = self._unheard, []
+            renewed = [
+                Watch(
+                    subject=subject,
+                    profile=profile,
+                    lists=lists,
+                    value=standing.value,
+                    judged_at=standing.at,
+                    next_change=standing.next_change,
+                )
+                for (subject, profile, lists), standing in self._watched.items()
+                if any(c.subject == subject and c.profile == profile for c in changes)
+            ]
         Watchlist(self._workspace.store.backend).put(renewed)
         return changes
 
