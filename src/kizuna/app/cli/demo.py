@@ -149,10 +149,8 @@ def _word(words: Any, lang: str) -> str:  # noqa: ANN401 - a mapping by language
 def _serve(door: Door, demo: Demo, port: int) -> None:
     from kizuna.app.wiring.server import serve
 
-    workspace = demo.workspace
-    workspace.watch(demo.world.root, workspace.profile(demo.world.profile))
     serve(
-        workspace,
+        demo.workspace,
         host="127.0.0.1",
         port=port,
         progress=door.bars,

@@ -128,11 +128,13 @@ class Door:
 
     def say(self, message: str, /, **values: object) -> None:
         """A message for a person, on stderr; silent with ``--quiet`` and ``--json``."""
+        self.bars.close()
         if not (self.quiet or self.as_json):
             typer.echo(self.text(message, **values), err=True)
 
     def warn(self, message: str, /, **values: object) -> None:
         """A warning on stderr, shown even with ``--quiet``."""
+        self.bars.close()
         typer.echo(self.paint(self.text(message, **values), "yellow", err=True), err=True)
 
     def paint(self, words: str, color: str, *, bold: bool = False, err: bool = False) -> str:

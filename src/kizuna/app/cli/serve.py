@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -30,12 +29,10 @@ def hang(app: typer.Typer) -> None:
         """
         from kizuna.app.wiring.server import serve as run
 
-        run(door.workspace(), host=host, port=port, progress=door.bars, ready=_ready(door))
-
-
-def _ready(door: Door) -> Callable[[str], None]:
-    def tell(url: str) -> None:
-        door.bars.close()
-        door.say("serve.ready", url=url)
-
-    return tell
+        run(
+            door.workspace(),
+            host=host,
+            port=port,
+            progress=door.bars,
+            ready=lambda url: door.say("serve.ready", url=url),
+        )

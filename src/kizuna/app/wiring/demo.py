@@ -40,9 +40,11 @@ class Demo:
         return self.world.stories[0]
 
     def register(self, progress: Progress = quiet) -> int:
-        """Put the whole world into the store; how many statements it took."""
+        """Put the whole world into the store and watch its product; how many statements it took."""
         world = self.world
-        return self._take([*world.memberships, *world.statements], progress)
+        taken = self._take([*world.memberships, *world.statements], progress)
+        self.workspace.watch(world.root, self.workspace.profile(world.profile))
+        return taken
 
     def break_it(self) -> int:
         """Let the mishap happen."""
