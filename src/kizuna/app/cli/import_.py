@@ -71,8 +71,8 @@ def hang(app: typer.Typer) -> None:
             ]
             if outcome.root:
                 shown.append(door.text("import.root", root=outcome.root))
-            if outcome.duplicates:
-                shown.append(door.text("import.duplicates", count=outcome.duplicates))
+            if before := outcome.duplicates + outcome.unchanged:
+                shown.append(door.text("import.duplicates", count=before))
             return shown
 
         door.answer(told, lines)

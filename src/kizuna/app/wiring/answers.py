@@ -18,11 +18,13 @@ from kizuna.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from kizuna.criteria.profiles import Profile
+    from kizuna.proof.documents import InnerSignature
 
 __all__ = [
     "finding_json",
     "import_json",
     "problem_json",
+    "signature_json",
     "standing_json",
     "tree_json",
     "verdict_json",
@@ -154,6 +156,8 @@ def import_json(outcome: ImportOutcome, lang: str) -> dict[str, Any]:
         "root": outcome.root,
         "not_understood": list(outcome.not_understood),
         "duplicates": outcome.duplicates,
+        "unchanged": outcome.unchanged,
+        "signatures": [signature_json(f.name, one) for f in outcome.files for one in f.signatures],
         "refused": [problem_json(p, lang) for p in outcome.refused],
         "files": [
             {
@@ -166,6 +170,20 @@ def import_json(outcome: ImportOutcome, lang: str) -> dict[str, Any]:
             for f in outcome.files
         ],
     }
+
+
+def signature_json(file: str, signature: InnerSignature) -> dict[str, Any]:
+    """A signature inside an imported document, and what checking it came to."""
+    told = {
+        "file": file,
+        "where": signature.where,
+        "form": signature.form,
+        "result": signature.result.value,
+    }
+    for member in ("algorithm", "key_id", "thumbprint", "key_from", "reason", "signer"):
+        if value := getattr(signature, member):
+            told[member] = value
+    return told
 
 
 def standing_json(standing: Standing) -> dict[str, Any]:

@@ -4,13 +4,16 @@
 Keeps: 1. Every document is read before anything is signed: a file that cannot be read registers
 nothing of its neighbours either. 2. What is signed is the importer's word; the document itself is
 registered beside it, by hash where it is large. 3. Places that were not understood are listed with
-their file.
+their file. 4. What the importer says already is not said again; the answer names the statements
+that stand. 5. Of a document with a mark of limited distribution everything is restricted.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.app.wiring.values import ImportedFile, ImportOutcome, Progress, Signed, quiet
@@ -18,10 +21,11 @@ from kizuna.model.errors import Problem
 from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import Notice
-from kizuna.model.statement import Registered
 
 if TYPE_CHECKING:
-    from kizuna.proof.documents import Imported
+    from kizuna.app.wiring.repetition import Place, Repetition
+    from kizuna.proof.documents import Draft, Imported
+    from kizuna.record.store import StoreReader
     from kizuna.roots.units import Handle, Unit
 
 __all__ = ["Prepared", "outcome_of", "prepare", "read_all", "seal", "settled_notices", "template"]
@@ -29,12 +33,20 @@ __all__ = ["Prepared", "outcome_of", "prepare", "read_all", "seal", "settled_not
 INLINE: Final = 64 << 10
 """Largest document of the field that travels inside its statement."""
 
+_OWN: Final = frozenset(media_type_of(kind) for kind in Kind)
+
+_Word = tuple["Place", bytes, tuple[SubjectId, ...]]
+
 
 class Prepared:
-    """Signed statements of some documents, in order, with the documents that stand beside them."""
+    """Signed statements of some documents, in order, with the documents that stand beside them.
+
+    ``files`` names each file's statements in the order of its drafts: a place in ``statements``,
+    or the digest of one that says the same already.
+    """
 
     def __init__(self) -> None:
-        self.files: list[tuple[str, Imported, range]] = []
+        self.files: list[tuple[str, Imported, tuple[int | Digest, ...]]] = []
         self.statements: list[bytes] = []
         self.documents: dict[Digest, bytes] = {}
 
@@ -97,31 +109,114 @@ def prepare(
     issuer: SubjectId,
     now: int,
     progress: Progress = quiet,
+    reader: StoreReader | None = None,
 ) -> Prepared:
-    """Sign what was read."""
+    """Sign what was read, as far as it is not said already.
+
+    Args:
+        read: the files.
+        unit: where the key is.
+        handle: which key signs.
+        issuer: in whose name.
+        now: the instant of signing.
+        progress: shows how far it is.
+        reader: where the issuer's earlier statements are found; without one everything is signed.
+    """
+    from kizuna.app.wiring.repetition import Repetition
+
+    before = Repetition()
+    if reader is not None:
+        drafts = [draft for _, imported in read for draft in imported.statements]
+        before = Repetition.read(reader, issuer, drafts, progress)
+    files = _entries(read, issuer, before)
+    standing = _standing([entry for entries in files for entry in entries], before)
+    last: dict[_Word, _Entry] = {}
+    for entries in files:
+        for entry in entries:
+            if entry.word not in standing:
+                last.pop(entry.word, None)  # said twice: the later one, or what is between wins
+                last[entry.word] = entry
     prepared = Prepared()
-    own = {media_type_of(kind) for kind in Kind}
-    total = sum(len(imported.statements) for _, imported in read)
-    for name, imported in read:
-        first = len(prepared.statements)
-        for draft in imported.statements:
-            foreign = draft.media_type not in own
-            signed = seal(
-                unit,
-                handle,
-                issuer=issuer,
-                subject=draft.subject,
-                media_type=draft.media_type,
-                payload=draft.payload,
-                now=now,
-                audience=[issuer] if foreign and imported.handling else (),
-                by_hash=foreign and len(draft.payload) > INLINE,
-            )
-            prepared.statements.append(signed.statement)
-            prepared.documents.update(signed.documents)
-            progress("phase.signing", len(prepared.statements), total)
-        prepared.files.append((name, imported, range(first, len(prepared.statements))))
+    for entry in last.values():
+        one = seal(
+            unit,
+            handle,
+            issuer=issuer,
+            subject=entry.draft.subject,
+            media_type=entry.draft.media_type,
+            payload=entry.draft.payload,
+            now=now,
+            audience=entry.audience,
+            by_hash=entry.draft.media_type not in _OWN and len(entry.draft.payload) > INLINE,
+        )
+        prepared.statements.append(one.statement)
+        prepared.documents.update(one.documents)
+        progress("phase.signing", len(prepared.statements), len(last))
+    number = {word: place for place, word in enumerate(last)}
+    for (name, imported), entries in zip(read, files, strict=True):
+        found = (
+            standing[e.word] if e.word in standing else number[e.word]
+            for e in entries
+        )
+        prepared.files.append((name, imported, tuple(found)))
     return prepared
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One draft of an import; ``word``: what is said, in whose place, to whom."""
+
+    draft: Draft
+    word: _Word
+
+    @property
+    def audience(self) -> tuple[SubjectId, ...]:
+        """Who alone may read it; empty: anyone."""
+        return self.word[2]
+
+
+def _entries(
+    read: Sequence[tuple[str, Imported]], issuer: SubjectId, before: Repetition
+) -> list[list[_Entry]]:
+    """Every file's drafts in order; of a bill with fewer pages than before also the emptied ones.
+
+    What a document says that only some may read, only the importer may read.
+    """
+    from kizuna.app.wiring.repetition import place_of
+    from kizuna.proof.documents import left_over
+
+    def entry(draft: Draft, audience: tuple[SubjectId, ...]) -> _Entry:
+        place = place_of(draft.kind, draft.subject, draft.media_type, draft.payload)
+        return _Entry(draft, (place, sha256(draft.payload).digest(), audience))
+
+    made: list[list[_Entry]] = []
+    for _, imported in read:
+        audience = (issuer,) if imported.handling else ()
+        made.append([entry(draft, audience) for draft in imported.statements])
+    taken = {one.word[0] for entries in made for one in entries}
+    parts = before.parts_in_force()
+    for (_, imported), entries in zip(read, made, strict=True):
+        audience = (issuer,) if imported.handling else ()
+        pages = [(s, part) for s in imported.subjects for part in parts.get(s, ())]
+        emptied = [entry(draft, audience) for draft in left_over(imported, pages)]
+        entries += [one for one in emptied if one.word[0] not in taken]
+        taken.update(one.word[0] for one in emptied)
+    return made
+
+
+def _standing(entries: Sequence[_Entry], before: Repetition) -> dict[_Word, Digest]:
+    """What need not be said, each with the digest of the statement that says it."""
+    groups: dict[Place, dict[_Word, None]] = {}
+    for entry in entries:
+        words = groups.setdefault(entry.word[0], {})
+        words.pop(entry.word, None)
+        words[entry.word] = None
+    found: dict[_Word, Digest] = {}
+    for place, words in groups.items():
+        digests = before.standing(place, [(content, readers) for _, content, readers in words])
+        if digests is not None:
+            found.update(zip(words, digests, strict=True))
+    return found
 
 
 def outcome_of(
@@ -134,8 +229,9 @@ def outcome_of(
             name=name,
             format=imported.format,
             root=imported.root,
-            statements=tuple(d for d in (digests[i] for i in places) if d is not None),
+            statements=_each_once(digests[p] if isinstance(p, int) else p.hex() for p in places),
             not_understood=imported.not_understood,
+            signatures=imported.inner_signatures,
         )
         for name, imported, places in prepared.files
     )
@@ -144,8 +240,9 @@ def outcome_of(
     for _, imported, _ in prepared.files:
         subjects.update(dict.fromkeys(imported.subjects))
         subjects.update(dict.fromkeys(imported.names.values()))
+    unchanged = {p for _, _, places in prepared.files for p in places if not isinstance(p, int)}
     return ImportOutcome(
-        statements=tuple(d for d in digests if d is not None),
+        statements=_each_once((*(d for f in files for d in f.statements), *digests)),
         subjects=tuple(subjects),
         root=next((f.root for f in files if f.root is not None), None),
         not_understood=tuple(
@@ -154,8 +251,13 @@ def outcome_of(
         files=files,
         refused=tuple(p for p in (_problem(r) for r in results) if p is not None),
         duplicates=sum(bool(getattr(r, "duplicate", False)) for r in results),
+        unchanged=len(unchanged),
         receipts=tuple(receipts),
     )
+
+
+def _each_once(digests: Iterable[str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(digest for digest in digests if digest is not None))
 
 
 def template(lang: str) -> str:
@@ -166,15 +268,29 @@ def template(lang: str) -> str:
 
 
 def settled_notices(
-    imported: Sequence[Imported], own: Sequence[Registered]
+    imported: Sequence[Imported], reader: StoreReader, issuer: SubjectId
 ) -> list[tuple[SubjectId, Digest]]:
-    """Of the importer's ``own`` rows, the notices that a document now says are settled."""
-    wanted = {(s.subject, s.notice) for i in imported for s in i.settled}
-    return [
-        (row.statement.subject, row.statement.digest)
-        for row in own
-        if isinstance(row.statement.payload, Notice)
+    """The importer's own notices that a document now says are settled, and nothing acted upon."""
+    from kizuna.record.log.keys import statement_key, subject_key
+
+    wanted = {(s.subject, s.notice) for one in imported for s in one.settled}
+    if not wanted:
+        return []
+    subjects = dict.fromkeys(subject for subject, _ in wanted)
+    rows = reader.by_keys([subject_key(subject) for subject in subjects])
+    found = {
+        row.statement.digest: row.statement.subject
+        for said in rows.values()
+        for row in said
+        if row.statement.issuer == issuer
+        and isinstance(row.statement.payload, Notice)
         and (row.statement.subject, row.statement.payload.id) in wanted
+    }
+    acted_on = reader.by_keys([statement_key(digest) for digest in found])
+    return [
+        (subject, digest)
+        for digest, subject in found.items()
+        if statement_key(digest) not in acted_on
     ]
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kizuna.model.errors import Problem
 from kizuna.model.finding import Value
 from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.verdict import Verdict
+
+if TYPE_CHECKING:
+    from kizuna.proof.documents import InnerSignature
 
 __all__ = [
     "Change",
@@ -45,6 +48,8 @@ class ImportedFile:
     root: SubjectId | None
     statements: tuple[str, ...]
     not_understood: tuple[str, ...]
+    signatures: tuple[InnerSignature, ...] = ()
+    """Signatures that the document brought along, judged; they raise nothing's standing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,8 @@ class ImportOutcome:
     files: tuple[ImportedFile, ...]
     refused: tuple[Problem, ...] = ()
     duplicates: int = 0
+    unchanged: int = 0
+    """How many of ``statements`` stood already and said the same."""
     receipts: tuple[bytes, ...] = ()
 
 

@@ -358,7 +358,6 @@ class Workspace:
         """Documents in, registered statements out, in the name of the organisation."""
         from kizuna.app.wiring.importing import outcome_of, prepare, read_all, settled_notices
         from kizuna.model.payload import Action, Status, Target
-        from kizuna.record.log.keys import subject_key
         from kizuna.record.store import Accepted
 
         progress("phase.reading", 0, None)
@@ -370,19 +369,12 @@ class Workspace:
             issuer=self.identity,
             now=self.clock(),
             progress=progress,
+            reader=self.store.reader(),
         )
-        subjects = {s.subject for _, imported in read for s in imported.settled}
-        if subjects:
-            rows = self.store.reader().by_keys([subject_key(s) for s in subjects])
-            own = [
-                row
-                for said in rows.values()
-                for row in said
-                if row.statement.issuer == self.identity
-            ]
-            for subject, digest in settled_notices([i for _, i in read], own):
-                status = Status(action=Action.WITHDRAW, target=Target(statement=digest.hex()))
-                prepared.statements.append(self.sign(Kind.STATUS, subject, status))
+        notices = settled_notices([i for _, i in read], self.store.reader(), self.identity)
+        for subject, digest in notices:
+            status = Status(action=Action.WITHDRAW, target=Target(statement=digest.hex()))
+            prepared.statements.append(self.sign(Kind.STATUS, subject, status))
         results = self.register(prepared.statements, prepared.documents, progress=progress)
         receipts = self.store.receipts([r.digest for r in results if isinstance(r, Accepted)])
         return outcome_of(prepared, results, receipts)

@@ -30,6 +30,9 @@ def left_over(imported: Imported, in_force: Iterable[tuple[SubjectId, str]]) -> 
         imported: the new version.
         in_force: subject and ``part`` of the importer's own link statements in force now.
     """
+    pages = sorted({(subject, part) for subject, part in in_force if _PAGE.search(part)})
+    if not pages:
+        return ()
     said = {
         (one.subject, payload.part or "")
         for one in imported.statements
@@ -38,8 +41,6 @@ def left_over(imported: Imported, in_force: Iterable[tuple[SubjectId, str]]) -> 
     }
     return tuple(
         draft(Kind.LINK, subject, Links(part=part, imported=True))
-        for subject, part in sorted(set(in_force))
-        if (subject, part) not in said
-        and _PAGE.search(part)
-        and (subject, _PAGE.sub("", part)) in said
+        for subject, part in pages
+        if (subject, part) not in said and (subject, _PAGE.sub("", part)) in said
     )
