@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures, measured as ratios to a peer or a physical limit of the same run: ``make bench``."""
+"""Figures, each beside what bounds it in the same run: a rate alone is weather."""

@@ -561,7 +561,7 @@ class VerifiableMap:
         """New hashes of these buckets and of everything above them, by node number."""
         level: dict[int, bytes] = {}
         pack = _ROW.pack
-        for bucket in sorted(touched) if buckets is None else buckets:
+        for bucket in sorted(touched if buckets is None else buckets):
             keys = touched.get(bucket, {})
             if len(keys) == 1:  # the common bucket, without making values of its parts
                 ((key, (size, edge)),) = keys.items()
@@ -578,19 +578,19 @@ class VerifiableMap:
         nodes = dict(level)
         for _ in range(BUCKET_BITS):
             above: dict[int, bytes] = {}
-            for node, value in level.items():
-                parent = node >> 1
-                if parent in above:
-                    continue
-                other = level.get(node ^ 1)
-                if other is None:
-                    at = _HEADER + ((node ^ 1) << 5)
-                    other = file[at : at + 32]
-                pair = b"\x01" + other + value if node & 1 else b"\x01" + value + other
-                if value == empty == other:
-                    above[parent] = empty
+            given = level.get
+            for node, value in level.items():  # in ascending order: a left twin comes first
+                if node & 1:
+                    if node - 1 in level:
+                        continue
+                    at = _HEADER + ((node - 1) << 5)
+                    left, right = file[at : at + 32], value
                 else:
-                    above[parent] = sha256(pair).digest()
+                    at = _HEADER + ((node + 1) << 5)
+                    left, right = value, given(node + 1) or file[at : at + 32]
+                above[node >> 1] = (
+                    empty if left == empty == right else sha256(b"\x01" + left + right).digest()
+                )
             nodes.update(above)
             level = above
         return nodes, level.get(1, self._head()[3])

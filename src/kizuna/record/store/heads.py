@@ -49,11 +49,12 @@ class TableHeads:
         if self._writing is None:
             raise RuntimeError("heads are written by the store's writer only")
         touched: dict[int, dict[bytes, Head]] = {}
+        fetched, number_of = self._fetched, int.from_bytes
         for key, head in heads.items():
-            number = int.from_bytes(key[:3], "big") >> 4
+            number = number_of(key[:3], "big") >> 4
             bucket = touched.get(number)
             if bucket is None:
-                bucket = touched[number] = self._fetched.get(number) or {}
+                touched[number] = bucket = fetched.get(number) or {}
             bucket[key] = head
         self._writing.put_buckets({number: _form(bucket) for number, bucket in touched.items()})
 

@@ -12,12 +12,12 @@ Owner of the mutable state: one writer thread, started with the first ``submit``
 
 from __future__ import annotations
 
+import gc
 import logging
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,27 +36,25 @@ from kizuna.record.log.keys import keys_of
 from kizuna.record.log.map_head import map_head_subject
 from kizuna.record.store.archive import PREFIX, Archive
 from kizuna.record.store.backend import Backend
+from kizuna.record.store.checking import Checkers
 from kizuna.record.store.heads import TableHeads
 from kizuna.record.store.pipeline import Accepted, Item, Outcome, Refusal, find_keys, parse
 from kizuna.record.store.policy import Members, Rate, RegistrationPolicy
 from kizuna.record.store.reader import StoreReader
+from kizuna.record.store.receipts import receipts_of
 from kizuna.record.store.version import CURRENT
 from kizuna.record.store.view import OPERATOR, View
 from kizuna.record.store.writer import OperatorKey, Writer, restored
 from kizuna.roots.cose import with_receipts
-from kizuna.roots.keys import PublicKey, verify_many
+from kizuna.roots.keys import PublicKey
 
 __all__ = ["MapAnswer", "Store", "StoreSettings"]
 
 ARCHIVE: Final = "statements"
 MAP: Final = "map"
 
-_GROUP: Final = 2048
+_GROUP: Final = 4096
 """Most statements of one transaction."""
-
-_SWITCH: Final = 0.0005
-"""Seconds between two turns of the interpreter lock while signatures are checked beside the
-writing: with Python's own 5 ms the checking threads would mostly wait for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +72,9 @@ class StoreSettings:
     pinned: Mapping[str, Sequence[PublicKey]] = field(default_factory=dict)
     """Keys of identities whose name does not carry one."""
     threads: int = 2
+    """How many signatures are checked at once."""
+    helpers: bool = True
+    """Whether helper processes may be started for bulk."""
     wait: float = 10.0
     """Seconds to wait for another writer."""
 
@@ -105,13 +106,14 @@ class _Ticket:
 class _Group:
     """Tickets that become durable together, parsed and on their way."""
 
-    __slots__ = ("items", "now", "tickets", "verified")
+    __slots__ = ("items", "now", "ready", "tickets", "verified")
 
     def __init__(self, tickets: list[_Ticket]) -> None:
         self.tickets = tickets
         self.now = tickets[0].now
         self.items: list[list[Item]] = [parse(t.statements, t.documents) for t in tickets]
-        self.verified: Future[None] | None = None
+        self.ready: list[Item] = []
+        self.verified: Future[list[bool]] | None = None
 
     def everything(self) -> list[Item]:
         return [item for items in self.items for item in items]
@@ -160,7 +162,7 @@ class Store:
         self._waiting = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closing = False
-        self._checkers = ThreadPoolExecutor(1, "signatures")
+        self._checkers = Checkers(settings.threads, helpers=settings.helpers)
 
     @classmethod
     def create(
@@ -243,7 +245,7 @@ class Store:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-        self._checkers.shutdown()
+        self._checkers.close()
         self._writer.close()
         self.map.close()
         self.archive.close()
@@ -351,7 +353,7 @@ class Store:
         missing = next((digest for digest in digests if digest not in index), None)
         if missing is not None:
             raise unknown_statement(missing)
-        return [self.log.receipt(index[digest], size) for digest in digests]
+        return receipts_of(self.log, [index[digest] for digest in digests], size)
 
     def transparent(self, digest: Digest, *, view: View = OPERATOR) -> bytes:
         """A statement with its receipt, as it travels (RFC 9943's transparent statement).
@@ -589,28 +591,23 @@ class Store:
             group.verified.set_exception(problem)
             return
 
-        def check() -> None:
-            for item, holds in zip(ready, verify_many(checks, self.settings.threads), strict=True):
-                item.checked = holds
-
-        group.verified = self._checkers.submit(check)
+        group.ready = ready
+        group.verified = self._checkers.submit(checks)
 
     def _write(self, group: _Group) -> None:
-        before = sys.getswitchinterval()
-        sys.setswitchinterval(_SWITCH)
         try:
             if group.verified is not None:
-                group.verified.result()
+                for item, holds in zip(group.ready, group.verified.result(), strict=True):
+                    item.checked = holds
             now = group.now
-            registered = self._writer.write(
-                group.everything(), self.clock if now is None else lambda: now
-            )
+            with _uncollected():
+                registered = self._writer.write(
+                    group.everything(), self.clock if now is None else lambda: now
+                )
         except BaseException as fault:  # noqa: BLE001 - handed to those who wait for it
             for ticket in group.tickets:
                 ticket.done.set_exception(fault)
             return
-        finally:
-            sys.setswitchinterval(before)
         if registered:
             for listener in tuple(self._listeners):
                 try:
@@ -619,6 +616,21 @@ class Store:
                     _log.exception("a listener failed; the batch is registered")
         for ticket, items in zip(group.tickets, group.items, strict=True):
             ticket.done.set_result([item.outcome for item in items if item.outcome is not None])
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the collector of cycles away from the thousands of rows of one batch: there are no
+    cycles among them, and looking costs a tenth of the batch.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def unknown_statement(digest: Digest) -> Absent:
