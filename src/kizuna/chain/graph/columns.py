@@ -102,16 +102,19 @@ class Index:
             return
         waiting = len(keys) - self._covered
         if waiting > max(_REBUILD_AT_LEAST, self._covered // 4):
-            self._order = np.argsort(keys, kind="stable").astype(np.int32)
-            top = int(keys.max()) + 1 if len(keys) else 0
-            counts = np.bincount(keys, minlength=top)
-            self._start = np.zeros(top + 1, dtype=np.int64)
-            np.cumsum(counts, out=self._start[1:])
-            self._covered = len(keys)
-            self._recent = {}
+            self._rebuild()
             return
         for entry in range(known, len(keys)):
             self._recent.setdefault(int(keys[entry]), []).append(entry)
+
+    def _rebuild(self) -> None:
+        keys = self._column.view
+        self._order = np.argsort(keys, kind="stable").astype(np.int32)
+        counts = np.bincount(keys)
+        self._start = np.zeros(len(counts) + 1, dtype=np.int64)
+        np.cumsum(counts, out=self._start[1:])
+        self._covered = len(keys)
+        self._recent = {}
 
     def of(self, node: int) -> Ints:
         """The entries of one node."""
@@ -125,6 +128,8 @@ class Index:
     def gather(self, nodes: Ints) -> tuple[Ints, Ints]:
         """For many nodes: (position in ``nodes``, entry) pairs, grouped by node."""
         self.refresh()
+        if self._recent and len(nodes) > _REBUILD_AT_LEAST // 16:
+            self._rebuild()  # cheaper than looking each node up
         inside = nodes < len(self._start) - 1
         at = np.where(inside, nodes, 0)
         if len(self._start) > 1:

@@ -64,6 +64,7 @@ _RELATION: Final = {r: i for i, r in enumerate(RELATIONS)}
 _OBJECT_DEPENDS: Final = {r: r.object_depends for r in RELATIONS}
 _OWN: Final = frozenset(media_type_of(k) for k in Kind)
 _NO_ELEMENT: Final = 255
+_SORT_AT_LEAST: Final = 10_000
 _CAPABILITY: Final = _KIND[Kind.CAPABILITY]
 
 
@@ -86,6 +87,8 @@ class Graph:
         self.as_of: int | None = None
         self.names = Names()  # subjects, issuers among them
         self._usual = Column(np.int8)
+        self._ranks: Ints = np.empty(0, dtype=np.int32)
+        self._sorted: list[str] = []
         self.words = Names()  # claim, notice and service types; relations first
         self.labels = Names()  # categories, alternatives, parts; "" is 0
         self.labels.id("")
@@ -116,6 +119,10 @@ class Graph:
         self.word = Column(np.int32)  # claim or notice type, -1 where there is none
         self.group = Column(np.int32)  # links: which renewals belong together, -1 otherwise
         self.has_status = Column(np.bool_)
+        self.edges_begin = Column(np.int32)
+        self.edges_end = Column(np.int32)
+        self.described_begin = Column(np.int32)
+        self.described_end = Column(np.int32)
         self.complete = Column(np.int16)  # links: bit by bit the relations that are all named
         self.by_issuer = Index(self.issuer)
         self.rows_of = Index(self.subject)
@@ -157,9 +164,9 @@ class Graph:
         self.same_of_row: dict[int, tuple[int, int]] = {}
         # which link statements renew each other, and what each holds
         self._groups: dict[int, int] = {}
-        self.group_rows: list[list[int]] = []
-        self.edges_of_row: dict[int, tuple[int, int]] = {}
-        self.described_of_row: dict[int, tuple[int, int]] = {}
+        self._group_first: list[int] = []
+        self._group_all: dict[int, list[int]] = {}  # where there are several
+        self._group_several = bytearray()
         # the rare kinds
         self.payload: dict[int, Notice | Waiver | Status | Membership] = {}
         self.notices_of: dict[int, list[int]] = {}
@@ -221,6 +228,33 @@ class Graph:
             self._seq_for = want
         return self._seq
 
+    def ranks(self) -> tuple[Ints, list[str]]:
+        """The place of each name among the sorted ones, and these; names that came since the last
+        sorting have none yet (the array is shorter than the names).
+        """
+        known, total = len(self._ranks), len(self.names)
+        if total - known > max(_SORT_AT_LEAST, known // 4):
+            texts = self.names.texts
+            order = sorted(range(total), key=texts.__getitem__)
+            self._ranks = np.empty(total, dtype=np.int32)
+            self._ranks[order] = np.arange(total, dtype=np.int32)
+            self._sorted = [texts[i] for i in order]
+        return self._ranks, self._sorted
+
+    def prepare(self) -> None:
+        """Bring every index up to date: done by the way, or here after loading a large store."""
+        for index in (
+            self.by_issuer,
+            self.rows_of,
+            self.edges_from,
+            self.edges_to,
+            self._local_of,
+            self._passing_of,
+        ):
+            index.refresh()
+        self.ranks()
+        self.usual_elements(np.empty(0, dtype=np.int64))
+
     def usual_elements(self, nodes: Ints) -> Ints:
         """Of each node, as a bit, what a thing of such a name usually is."""
         known = self._usual.size
@@ -231,6 +265,20 @@ class Graph:
     def digests_of(self, row: int) -> tuple[bytes, ...]:
         """Every digest under which a status may name a row."""
         return (self.digests[row], *self.aliases.get(row, ()))
+
+    def renewals(self, row: int) -> list[int]:
+        """The link statements of one issuer, subject and part: the row itself among them."""
+        group = int(self.group.view[row])
+        return [row] if group < 0 else self._group_all.get(group, [row])
+
+    def is_renewal(self, rows: Ints) -> Ints:
+        """Which link statements are not the only one of their issuer, subject and part."""
+        groups = self.group.view[rows]
+        if not self._group_several:
+            return np.zeros(len(rows), dtype=np.bool_)
+        several = np.frombuffer(self._group_several, dtype=np.bool_)
+        result: Ints = (groups >= 0) & several[groups]
+        return result
 
     def claims_of(self, nodes: Ints) -> tuple[Ints, Ints]:
         """Claims said of some nodes: (position in ``nodes``, claim)."""
@@ -321,6 +369,7 @@ class _Writer:
         issuer = graph.names.id(said.issuer)
         payload = said.payload
         word, level, group, complete = -1, 0, -1, 0
+        held = (0, 0, 0, 0)
         since, until = EVER, NEVER
         imported = False
         state = State.PRESENT
@@ -349,11 +398,10 @@ class _Writer:
                 graph.claim_data.append(_PACK(payload.claims) if payload.claims else None)
             elif isinstance(payload, Links):
                 imported = payload.imported
-                group = self._group(issuer, subject, payload.part or "")
-                graph.group_rows[group].append(row)
+                group = self._group(issuer, subject, payload.part or "", row)
                 for relation in payload.complete:
                     complete |= 1 << _RELATION[relation]
-                self._links(row, subject, since, until, payload)
+                held = self._links(row, subject, since, until, payload)
             elif isinstance(payload, (Notice, Waiver, Status, Membership)):
                 word, since, until, imported = self._rare(row, subject, payload, since, until)
         self.rows.append(
@@ -373,6 +421,7 @@ class _Writer:
                 state,
                 word,
                 group,
+                *held,
                 complete,
                 said.digest in graph.status_on,
             )
@@ -473,12 +522,15 @@ class _Writer:
         where.append((self.first_claim + len(self.claims), subject))
         self.claims.append((row, subject, word, kind, element, fields))
 
-    def _links(self, row: int, subject: int, since: int, until: int, payload: Links) -> None:
+    def _links(
+        self, row: int, subject: int, since: int, until: int, payload: Links
+    ) -> tuple[int, int, int, int]:
+        """Take in ties and descriptions; from where to where they stand."""
         graph = self.graph
         names, labels = graph.names.id, graph.labels.id
         plain = self._period(since, until)
         edges = self.edges
-        begin = self.first_edge + len(edges)
+        first_edge = self.first_edge + len(edges)
         first_same = len(graph.same_ends)
         for link in payload.links:
             near = subject if link.subject is None else names(link.subject)
@@ -513,13 +565,12 @@ class _Writer:
             )
         if len(graph.same_ends) > first_same:
             graph.same_of_row[row] = (first_same, len(graph.same_ends))
-        graph.edges_of_row[row] = (begin, self.first_edge + len(edges))
+        first_claim = self.first_claim + len(self.claims)
         if payload.described:
-            depending = {edge[1] for edge in edges[begin - self.first_edge :]}
+            depending = {edge[1] for edge in edges[first_edge - self.first_edge :]}
             depending.add(subject)
             for number in range(first_same, len(graph.same_ends)):
                 depending.update(graph.same_ends[number])
-            begin = self.first_claim + len(self.claims)
             for described in payload.described:
                 about = subject if described.subject is None else names(described.subject)
                 element = _NO_ELEMENT if described.element is None else _ELEMENT[described.element]
@@ -534,7 +585,12 @@ class _Writer:
                     passing=about not in depending,
                 )
                 graph.claim_data.append(_PACK(fields) if fields else None)
-            graph.described_of_row[row] = (begin, self.first_claim + len(self.claims))
+        return (
+            first_edge,
+            self.first_edge + len(edges),
+            first_claim,
+            self.first_claim + len(self.claims),
+        )
 
     def _period(self, since: int, until: int) -> int:
         graph = self.graph
@@ -544,13 +600,18 @@ class _Writer:
             graph.periods.append((since, until))
         return number
 
-    def _group(self, issuer: int, subject: int, part: str) -> int:
+    def _group(self, issuer: int, subject: int, part: str, row: int) -> int:
         graph = self.graph
         key = (issuer << 80) | (subject << 40) | graph.labels.id(part)
         group = graph._groups.get(key)  # noqa: SLF001
         if group is None:
-            group = graph._groups[key] = len(graph.group_rows)  # noqa: SLF001
-            graph.group_rows.append([])
+            group = graph._groups[key] = len(graph._group_first)  # noqa: SLF001
+            graph._group_first.append(row)  # noqa: SLF001
+            graph._group_several.append(0)  # noqa: SLF001
+        else:
+            first = graph._group_first[group]  # noqa: SLF001
+            graph._group_all.setdefault(group, [first]).append(row)  # noqa: SLF001
+            graph._group_several[group] = 1  # noqa: SLF001
         return group
 
     def flush(self) -> None:
@@ -574,6 +635,10 @@ class _Writer:
                     graph.state,
                     graph.word,
                     graph.group,
+                    graph.edges_begin,
+                    graph.edges_end,
+                    graph.described_begin,
+                    graph.described_end,
                     graph.complete,
                     graph.has_status,
                 ),

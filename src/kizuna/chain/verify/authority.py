@@ -14,6 +14,7 @@ checkpoints alone, so it is worked out once and kept.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -120,11 +121,15 @@ class Authority:
         self._entries: dict[tuple[int, int], _Entry] = {}
         self._entry_of: dict[int, tuple[int, int]] = {}  # membership row to its key
         self.members: set[int] = set()
+        self._flagged = 0
         self._specs: dict[tuple[object, ...], int] = {}
         self._patterns: dict[frozenset[str], int] = {}
         self._scopes: dict[tuple[str, ...], int] = {}
         self._prefixes: list[tuple[tuple[str, ...], frozenset[str]] | None] = []
         self._allowed = np.zeros((0, 0), dtype=np.bool_)
+        self._ranges_of: list[str] | None = None
+        self._low = self._high = np.zeros((0, 0), dtype=np.int32)
+        self._member_flags = np.zeros(0, dtype=np.bool_)
         self.spec_kinds = Column(np.int32)
         self.spec_pattern = Column(np.int32)
         self.spec_scope = Column(np.int32)
@@ -287,20 +292,26 @@ class Authority:
             del introduced[key]
         by_number = {number: key for key, number in graph.keys.items()}
 
-        def worth(row: int, path: frozenset[int]) -> int:
+        def marked(row: int) -> int:
             key = by_number[int(graph.key.view[row])]
             low, high = int(graph.reg_lo.view[row]), int(graph.reg_hi.view[row])
             worst = 0
-            for marked, since in marks:
-                if marked == key:
+            for name, since in marks:
+                if name == key:
                     worst = max(worst, 2 if low > since else 1 if high > since else 0)
-            ways = [w for w in introduced.get(key, ()) if w not in path]
-            if worst < 2 and ways:
-                worst = max(worst, min(worth(w, path | {row}) for w in ways))
             return worst
 
-        for row in rows:
-            self.void.view[row] = worth(int(row), frozenset({int(row)}))
+        # in the order of the log: however long a chain of keys is, and however often each was
+        # introduced, every introduction is weighed once
+        seq = graph.seq
+        best: dict[bytes, int] = {}  # of each key introduced so far, its best introduction
+        brings = {row: key for key, ways in introduced.items() for row in ways}
+        for row in sorted({*(int(r) for r in rows), *brings}, key=lambda r: int(seq[r])):
+            worth = max(marked(row), best.get(by_number[int(graph.key.view[row])], 0))
+            self.void.view[row] = worth
+            key = brings.get(row)
+            if key is not None:
+                best[key] = min(worth, best.get(key, 2))
 
     def _genesis(self, identity: str) -> set[bytes]:
         pinned = {p.id: p.keys for p in self.anchors.identities}
@@ -515,6 +526,15 @@ class Authority:
         keep = truth > 0
         return at[keep], grant[keep], truth[keep]
 
+    def is_member(self, nodes: Ints) -> Ints:
+        """Which names some accepted list has ever entered."""
+        if len(self._member_flags) < self.graph.nodes or self._flagged != len(self.members):
+            self._member_flags = np.zeros(self.graph.nodes + 1_024, dtype=np.bool_)
+            self._member_flags[list(self.members)] = True
+            self._flagged = len(self.members)
+        flags: Ints = self._member_flags[nodes]
+        return flags
+
     def service_of(self, grants: Ints) -> Ints:
         """The service type (a word) of each grant."""
         services: Ints = self.grant_service.view[grants]
@@ -566,21 +586,47 @@ class Authority:
         return result
 
     def _scope_allows(self, scopes: Ints, about: Ints, members: Ints) -> Ints:
+        """Whether scopes cover names: their prefixes are ranges of the sorted names."""
         allowed: Ints = about == members
-        texts = self.graph.names.texts
-        order = np.argsort(scopes, kind="stable")
-        edges = np.flatnonzero(np.diff(scopes[order])) + 1
-        for part in np.split(order, edges) if len(order) else ():
-            prefixes = self._prefixes[int(scopes[part[0]])]
-            if prefixes is None:
-                allowed[part] = True
-                continue
-            starts, exact = prefixes
-            names = [texts[n] for n in about[part].tolist()]
-            allowed[part] |= np.fromiter(
-                (t.startswith(starts) or t in exact for t in names), dtype=np.bool_, count=len(part)
-            )
+        ranks, names = self.graph.ranks()
+        low, high = self._ranges(names)
+        ask = np.flatnonzero(~allowed & (about < len(ranks)))
+        place = ranks[about[ask]]
+        covered = np.zeros(len(ask), dtype=np.bool_)
+        begin, end = low[scopes[ask]], high[scopes[ask]]
+        for number in range(low.shape[1]):
+            covered |= (begin[:, number] <= place) & (place < end[:, number])
+        allowed[ask] = covered
+        for i in np.flatnonzero(~allowed & (about >= len(ranks))).tolist():
+            allowed[i] = self._covers(int(scopes[i]), int(about[i]))
         return allowed
+
+    def _ranges(self, names: list[str]) -> tuple[Ints, Ints]:
+        """Of each scope the ranges among the sorted names that it covers."""
+        if self._ranges_of is not names or len(self._low) != len(self._prefixes):
+            made: list[list[tuple[int, int]]] = []
+            for prefixes in self._prefixes:
+                if prefixes is None:
+                    made.append([(0, len(names))])
+                    continue
+                starts, exact = prefixes
+                ranges = [
+                    (bisect_left(names, p), bisect_left(names, p[:-1] + chr(ord(p[-1]) + 1)))
+                    for p in starts
+                ]
+                for name in exact:
+                    place = bisect_left(names, name)
+                    if place < len(names) and names[place] == name:
+                        ranges.append((place, place + 1))
+                made.append([r for r in ranges if r[0] < r[1]])
+            width = max((len(r) for r in made), default=0)
+            self._low = np.zeros((len(made), width), dtype=np.int32)
+            self._high = np.zeros((len(made), width), dtype=np.int32)
+            for number, ranges in enumerate(made):
+                for place, (first, last) in enumerate(ranges):
+                    self._low[number, place], self._high[number, place] = first, last
+            self._ranges_of = names
+        return self._low, self._high
 
     def _covers(self, scope: int, node: int) -> bool:
         prefixes = self._prefixes[scope]

@@ -81,7 +81,7 @@ class Frame:
         self.statuses.forget()
         self._link_fates.clear()
         for row in rows.tolist():
-            begin, end = self.graph.edges_of_row.get(row, (0, 0))
+            begin, end = self.graph.edges_begin.view[row], self.graph.edges_end.view[row]
             self._tie_truth[begin:end] = 0
         if names:
             return self._merge()
@@ -104,8 +104,7 @@ class Frame:
         if known is None:
             graph, authority = self.graph, self.authority
             truth, soonest, renewed = 2, NEVER, 0
-            group = int(graph.group.view[row])
-            rows = graph.group_rows[group] if group >= 0 else []
+            rows = graph.renewals(row)
             if len(rows) > 1:
                 seq = graph.seq
                 for other in rows:
@@ -145,21 +144,7 @@ class Frame:
 
     def _special(self, rows: Ints) -> Ints:
         graph = self.graph
-        special: Ints = graph.has_status.view[rows].copy()
-        groups = graph.group.view[rows]
-        several = (
-            np.fromiter(
-                (len(g) > 1 for g in graph.group_rows), dtype=np.bool_, count=len(graph.group_rows)
-            )
-            if len(rows) > 1_000
-            else None
-        )
-        if several is None:
-            for i, group in enumerate(groups):
-                if group >= 0 and len(graph.group_rows[group]) > 1:
-                    special[i] = True
-        elif len(several):
-            special |= (groups >= 0) & several[groups]
+        special: Ints = graph.has_status.view[rows] | graph.is_renewal(rows)
         return special
 
     def ties(self, edges: Ints) -> tuple[Ints, Ints]:
@@ -167,7 +152,7 @@ class Frame:
         self._room()
         unknown = self._tie_truth[edges] == 0
         if unknown.any():
-            fresh = np.unique(edges[unknown])
+            fresh = edges[unknown]
             truth, boundary = self._tie(fresh)
             self._tie_truth[fresh] = truth + 1
             self._tie_next[fresh] = boundary

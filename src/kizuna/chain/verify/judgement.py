@@ -400,7 +400,7 @@ class Judgement:
             elif int(graph.group.view[row]) >= 0:
                 links.add(row)
                 names = names or row in graph.same_of_row
-                more.extend(graph.group_rows[int(graph.group.view[row])])
+                more.extend(graph.renewals(row))
                 nodes.update(self._ends_of(row))
             for digest in graph.digests_of(row):
                 # a status may have come before what it acts on
@@ -414,13 +414,13 @@ class Judgement:
 
     def _ends_of(self, row: int) -> set[int]:
         graph = self.graph
-        begin, end = graph.edges_of_row.get(row, (0, 0))
+        begin, end = graph.edges_begin.view[row], graph.edges_end.view[row]
         ends = set(graph.edge_from.view[begin:end].tolist())
         ends.update(graph.edge_to.view[begin:end].tolist())
-        begin, end = graph.same_of_row.get(row, (0, 0))
-        for pair in graph.same_ends[begin:end]:
+        first, last = graph.same_of_row.get(row, (0, 0))
+        for pair in graph.same_ends[first:last]:
             ends.update(pair)
-        begin, end = graph.described_of_row.get(row, (0, 0))
+        begin, end = graph.described_begin.view[row], graph.described_end.view[row]
         ends.update(graph.claim_subject.view[begin:end].tolist())
         return ends
 

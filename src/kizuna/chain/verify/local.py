@@ -501,16 +501,9 @@ class _Evaluation:
         is_thing = usual == _COMPONENT
         bits[(bits == 0) | ~others] |= usual[(bits == 0) | ~others]
         bits[is_thing & ((bits & _THINGS) == 0)] |= _COMPONENT
-        members = self.authority.members
-        if members:
-            listed = np.zeros(len(self.names), dtype=np.bool_)
-            for i, name in enumerate(self.names.tolist()):
-                listed[i] = name in members
-            self.is_member = np.zeros(n, dtype=np.bool_)
-            self.is_member[self.where[listed]] = True
-            bits[self.is_member & ~is_thing] |= _ORGANIZATION
-        else:
-            self.is_member = np.zeros(n, dtype=np.bool_)
+        self.is_member = np.zeros(n, dtype=np.bool_)
+        self.is_member[self.where[self.authority.is_member(self.names)]] = True
+        bits[self.is_member & ~is_thing] |= _ORGANIZATION
         self.elements = bits
 
     def _follow(self) -> None:
@@ -831,6 +824,8 @@ class _Evaluation:
         own = self.own(at, graph.issuer.view[rows])
         order = np.argsort(graph.seq[rows], kind="stable")
         shown: dict[int, int] = {}
+        by_pair = np.argsort(pair, kind="stable")
+        start = np.searchsorted(pair[by_pair], np.arange(len(rows) + 1))
         for i in order.tolist():
             row, node = int(rows[i]), int(at[i])
             payload = graph.payload.get(row)
@@ -846,7 +841,7 @@ class _Evaluation:
             effect = min(begins, stands, 2 - int(authority.void.view[row]))
             if effect == 0 or self.at >= until:
                 continue
-            mine = pair == i
+            mine = by_pair[start[i] : start[i + 1]]
             believed, listed = self._notice_truth(
                 payload, service[mine], truth[mine], int(own[i]), row
             )

@@ -158,7 +158,12 @@ class Statuses:
         at, _, truth = authority.grants(rows, about, KIND_BIT[Kind.STATUS], words, unknown=False)
         above = np.zeros(len(acts), dtype=np.int8)
         np.maximum.at(above, at, truth)
-        superior = {by: int(above[i]) for i, by in enumerate(acts)}
+        subject = graph.subject.view[row]
+        # nobody stands above what others say of himself
+        superior = {
+            by: 0 if graph.issuer.view[by] == subject else int(above[i])
+            for i, by in enumerate(acts)
+        }
         entitled = {
             by: min(
                 2 if int(graph.issuer.view[by]) == issuer else superior[by],
