@@ -506,9 +506,9 @@ class Judge:
         from kizuna.record.store.watches import Watchlist
 
         watches = Watchlist(self._workspace.store.backend).all()
-        for done, watch in enumerate(watches):
-            progress("phase.judging", done, len(watches))
+        for done, watch in enumerate(watches, start=1):
             self._begin(watch.subject, watch.profile, watch.lists)
+            progress("phase.judging", done, len(watches))
 
     def _begin(self, subject: SubjectId, profile: str, lists: tuple[str, ...]) -> None:
         """Keep one verdict true in memory; nothing where its profile or list is gone."""
