@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages import mofile, pofile
@@ -20,6 +21,8 @@ def compiled(source: Path) -> bytes:
     """The bytes of the ``.mo`` for a ``.po``."""
     with source.open("rb") as file:
         catalogue = pofile.read_po(file, locale=source.stem, abort_invalid=True)
+    # the header names dates; fixed ones make the same bytes of the same words
+    catalogue.creation_date = catalogue.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
     out = io.BytesIO()
     mofile.write_mo(out, catalogue)
     return out.getvalue()
