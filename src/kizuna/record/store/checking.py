@@ -93,7 +93,7 @@ class Checkers:
         try:
             self._running = [
                 subprocess.Popen(  # noqa: S603 - our own program, no input of others
-                    [sys.executable, "-c", _PROGRAM],
+                    [sys.executable, "-P", "-c", _PROGRAM],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
