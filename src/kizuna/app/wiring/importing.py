@@ -20,7 +20,7 @@ from kizuna.app.wiring.values import ImportedFile, ImportOutcome, Progress, Sign
 from kizuna.model.errors import Problem
 from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.kind import Kind, media_type_of
-from kizuna.model.payload import Notice
+from kizuna.model.payload import Notice, decode_payload
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.repetition import Place, Repetition
@@ -154,10 +154,7 @@ def prepare(
         progress("phase.signing", len(prepared.statements), len(last))
     number = {word: place for place, word in enumerate(last)}
     for (name, imported), entries in zip(read, files, strict=True):
-        found = (
-            standing[e.word] if e.word in standing else number[e.word]
-            for e in entries
-        )
+        found = (standing[e.word] if e.word in standing else number[e.word] for e in entries)
         prepared.files.append((name, imported, tuple(found)))
     return prepared
 
@@ -270,12 +267,21 @@ def template(lang: str) -> str:
 def settled_notices(
     imported: Sequence[Imported], reader: StoreReader, issuer: SubjectId
 ) -> list[tuple[SubjectId, Digest]]:
-    """The importer's own notices that a document now says are settled, and nothing acted upon."""
+    """The importer's own notices that a document now says are settled, and nothing acted upon.
+
+    What the same import also gives notice of (of other versions, for instance) is not settled.
+    """
     from kizuna.record.log.keys import statement_key, subject_key
 
     wanted = {(s.subject, s.notice) for one in imported for s in one.settled}
     if not wanted:
         return []
+    for one in imported:
+        for draft in one.statements:
+            if draft.media_type == media_type_of(Kind.NOTICE):
+                payload = decode_payload(Kind.NOTICE, draft.payload)
+                if isinstance(payload, Notice) and payload.id is not None:
+                    wanted.discard((draft.subject, payload.id))
     subjects = dict.fromkeys(subject for subject, _ in wanted)
     rows = reader.by_keys([subject_key(subject) for subject in subjects])
     found = {

@@ -199,6 +199,19 @@ def test_a_settled_notice_is_withdrawn_once(workspace, clock):
     assert [p.action for p in said if isinstance(p, Status)] == [Action.WITHDRAW]
 
 
+def test_what_is_settled_and_not_settled_at_once_is_not_settled(workspace, clock):
+    entry = {"id": "X-1", "affects": [{"ref": "a"}]}
+    both = [
+        {**entry, "analysis": {"state": "exploitable"}},
+        {**entry, "analysis": {"state": "resolved"}},
+    ]
+    data = bom("unit", part("a"), vulnerabilities=both)
+    bring(workspace, clock, data)
+    before = size(workspace)
+    bring(workspace, clock, data)
+    assert size(workspace) == before
+
+
 def test_everything_in_a_restricted_document_is_restricted(workspace, clock):
     marked = {"distributionConstraints": {"tlp": "AMBER"}}
     data = bom("unit", part("secret", group="hidden"), metadata=marked)
