@@ -28,7 +28,7 @@ from kizuna.app.wiring.values import (
     quiet,
 )
 from kizuna.model.errors import Absent
-from kizuna.model.finding import Value
+from kizuna.model.finding import Code, Value
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.trust import Anchors
 from kizuna.model.verdict import Known, Verdict
@@ -159,6 +159,7 @@ class Judge:
 
         named = what if _is_digest(what) else canonical(what)
         with self._lock:
+            self._take_in()
             if self._graph is not None and self._serves(view):
                 graph = self._graph
             else:
@@ -249,9 +250,9 @@ class Judge:
         """Every watched subject as it stands now, for this reader."""
         from kizuna.record.store.watches import Watchlist
 
-        if self._graph is not None and self._serves(view) and self._watched:
-            with self._lock:
-                self._take_in()
+        with self._lock:
+            self._take_in()
+            if self._graph is not None and self._serves(view) and self._watched:
                 self._believe()
                 return self._settled()
         rows = []
@@ -261,8 +262,20 @@ class Judge:
                 verdict = self.verify(watch.subject, profile, lists=watch.lists or None, view=view)
             except Absent:
                 continue  # the profile or list is gone: nothing can be judged by it
-            rows.append(self._standing(verdict))
+            if self._shows(verdict, view):
+                rows.append(self._standing(verdict, view))
         return rows
+
+    def _shows(self, verdict: Verdict, view: View | None) -> bool:
+        """Whether a reader knows of a watched subject at all."""
+        return (
+            view is None
+            or view.everything
+            or not any(
+                f.code is Code.SUBJECT_UNKNOWN and f.subject == verdict.subject
+                for f in verdict.findings
+            )
+        )
 
     def _settled(self) -> list[Standing]:
         """Every watched standing, with the findings of those that changed drawn up anew."""
@@ -353,10 +366,10 @@ class Judge:
         view: View | None,
     ) -> Judgement:
         when = self._now() if at is None else at
+        self._take_in()  # before asking whether something in the graph is restricted
         if self._graph is None or not self._serves(view):
             graph = self._reached(subject, profile, view, lists)
             return self._fresh(graph, profile, when, known, lists)
-        self._take_in()
         self._believe()
         if at is not None or known is not None:
             return self._fresh(self._graph, profile, when, known, lists)
@@ -587,10 +600,10 @@ class Judge:
         Watchlist(self._workspace.store.backend).put(renewed)
         return changes
 
-    def _standing(self, verdict: Verdict) -> Standing:
+    def _standing(self, verdict: Verdict, view: View | None = None) -> Standing:
         return Standing(
             subject=verdict.subject,
-            name=self._name_of(verdict.subject),
+            name=self._name_of(verdict.subject, view),
             profile=verdict.profile,
             value=verdict.value,
             findings=sum(f.counts for f in verdict.findings),
@@ -598,14 +611,14 @@ class Judge:
             at=verdict.at,
         )
 
-    def _name_of(self, subject: SubjectId) -> str:
-        """What the product's own description calls it."""
+    def _name_of(self, subject: SubjectId, view: View | None = None) -> str:
+        """What the product's own description, as this reader sees it, calls it."""
         from kizuna.model.payload import Links
         from kizuna.record.log.keys import subject_key
 
         key = subject_key(subject)
         name = ""
-        for row in self._workspace.store.reader().by_keys([key]).get(key, ()):
+        for row in self._reader(view).by_keys([key]).get(key, ()):
             payload = row.statement.payload
             if isinstance(payload, Links):
                 for described in payload.described:
