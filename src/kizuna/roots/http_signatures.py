@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Final
+from typing import Final, Protocol
 
 from kizuna.model.errors import Malformed, Refused, Tampered, Unavailable
 from kizuna.model.identifier import SubjectId, canonical
@@ -31,6 +31,7 @@ __all__ = [
     "COVERED",
     "LIFETIME",
     "TAG",
+    "NonceMemory",
     "Nonces",
     "Request",
     "RequestSigner",
@@ -87,8 +88,16 @@ class RequestSigner:
     thumbprint: bytes
 
 
+class NonceMemory(Protocol):
+    """Remembers nonces; ``take`` says whether one is new, for all who share the memory."""
+
+    def take(self, key_id: str, nonce: str, expires: int, now: int) -> bool:
+        """Whether this nonce is new; it is remembered until ``expires``."""
+        ...
+
+
 class Nonces:
-    """The nonces seen lately. Owner of its state; safe to share between threads."""
+    """The nonces seen lately by one process. Owner of its state; safe to share between threads."""
 
     def __init__(self, limit: int = MAX_NONCES) -> None:
         self._limit = limit
@@ -175,7 +184,7 @@ def sign_request(
 
 
 def verify_request(
-    request: Request, find_key: FindKey, *, now: int, nonces: Nonces
+    request: Request, find_key: FindKey, *, now: int, nonces: NonceMemory
 ) -> RequestSigner:
     """Who signed ``request``.
 

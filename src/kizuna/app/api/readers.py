@@ -22,19 +22,19 @@ from kizuna.model.payload import Membership, Standing
 
 if TYPE_CHECKING:
     from kizuna.record.store import View
-    from kizuna.roots.http_signatures import Nonces, Request
+    from kizuna.roots.http_signatures import NonceMemory, Request
     from kizuna.roots.keys import PublicKey
 
 __all__ = ["Readers"]
 
 
 class Readers:
-    """The readers of one server. Owner of the nonces it remembers."""
+    """The readers of one server. Nonces are remembered in the store, for all its servers."""
 
     def __init__(self, workspace: Workspace, workers: Workers) -> None:
         self._workspace = workspace
         self._workers = workers
-        self._nonces: Nonces | None = None
+        self._nonces: NonceMemory | None = None
 
     async def view(self, scope: Mapping[str, Any], body: bytes) -> View:
         """The view of whoever signed the request; the public's without a signature.
@@ -65,13 +65,13 @@ class Readers:
 
     def signer(self, scope: Mapping[str, Any], body: bytes) -> SubjectId:
         """The identity that signed a request; blocks."""
+        from kizuna.record.store.nonces import TableNonces  # noqa: PLC0415 - see below
         from kizuna.roots.http_signatures import (  # noqa: PLC0415 - only signed requests pay
-            Nonces,
             verify_request,
         )
 
         if self._nonces is None:
-            self._nonces = Nonces()
+            self._nonces = TableNonces(self._workspace.store.backend)
         return verify_request(
             _request(scope, body),
             self._key,
