@@ -21,7 +21,7 @@ from kizuna.chain.exchange.bundle import Bundle
 from kizuna.model.errors import Absent, Malformed, Problem, Tampered
 from kizuna.model.finding import Code
 from kizuna.model.identifier import Digest, SubjectId, digest_of
-from kizuna.model.kind import kind_of
+from kizuna.model.kind import Kind, kind_of, media_type_of
 from kizuna.model.payload import Action, Membership, Status, decode_payload
 from kizuna.model.statement import Envelope, Interval, Registered, Statement
 from kizuna.model.trust import Anchors, LogAnchor
@@ -44,12 +44,13 @@ from kizuna.record.log.receipt import RootDate, root_date
 from kizuna.roots.cose import check_signature, parse_sign1
 from kizuna.roots.identity import KeyHistory, genesis_keys, key_event, pinned_keys
 from kizuna.roots.identity.history import KeyStanding
-from kizuna.roots.keys import PublicKey
+from kizuna.roots.keys import PublicKey, verify_many
 from kizuna.roots.statement import decoded
 
 __all__ = ["BundleEvidence", "open_bundle"]
 
 _NEVER: Final = 2**53
+_ACT_ON_KEYS: Final = frozenset((media_type_of(Kind.STATUS), media_type_of(Kind.MEMBERSHIP)))
 _GOOD_AT_ITS_PLACE: Final = (KeyStanding.GOOD, KeyStanding.UNCERTAIN, KeyStanding.COMPROMISED)
 
 
@@ -303,31 +304,42 @@ def _signed(
     operators = {one.operator for one in anchors.lists}
     by_digest = {envelope.digest: index for index, envelope in envelopes.items()}
     ring = _Ring(pinned, operators, {one.id: one.operator for one in anchors.lists})
+    proven: dict[str, bool | None] = {}  # by issuer: None where no list of theirs is proven
     found: list[Registered] = []
+    later: list[tuple[Envelope, PublicKey]] = []
     unproven = ""
     for index in sorted(envelopes):
         envelope = envelopes[index]
-        listed = rows.get(subject_key(envelope.issuer))
-        if listed is None or any(digest not in by_digest for _, digest in listed):
-            unproven = envelope.issuer
-            if listed is None:
+        issuer = envelope.issuer
+        if issuer not in proven:
+            listed = rows.get(subject_key(issuer))
+            proven[issuer] = (
+                None if listed is None else all(digest in by_digest for _, digest in listed)
+            )
+        if not proven[issuer]:
+            unproven = issuer
+            if proven[issuer] is None:
                 continue
         registered = times.of(index)
         key = ring.key(envelope, index, registered)
-        if key is None or not check_signature(envelope, key):
-            raise Tampered(
-                "bundle.signature-wrong",
-                "a statement of the bundle is not signed by a key that its issuer had there",
-                why="the signature is wrong, or the key was unknown, ended or not yet enrolled",
-                hint="ask for the bundle again; keep this one as evidence",
-                statement=envelope.digest.hex(),
-                issuer=envelope.issuer,
-            )
+        acts = envelope.media_type in _ACT_ON_KEYS
+        # what can change keys is checked before it is read; all else at once, on all processors
+        if key is None or (acts and not check_signature(envelope, key)):
+            raise _not_signed(envelope)
+        if not acts:
+            later.append((envelope, key))
         document = documents.get(Digest(envelope.payload)) if envelope.by_hash else None
         statement = decoded(envelope, key, document)
         item = Registered(statement=statement, origin=origin, index=index, registered=registered)
-        ring.learn(item)
+        if acts:
+            ring.learn(item)
         found.append(item)
+    answers = verify_many(
+        (key, envelope.signature, envelope.to_be_signed) for envelope, key in later
+    )
+    for (envelope, key), holds in zip(later, answers, strict=True):
+        if not holds or not key.algorithm.answers_to(envelope.algorithm):
+            raise _not_signed(envelope)
     erased = {
         bytes.fromhex(item.statement.payload.target.statement)
         for item in found
@@ -336,6 +348,17 @@ def _signed(
         and item.statement.payload.target.statement is not None
     }
     return [_placed(item, erased) for item in found], unproven
+
+
+def _not_signed(envelope: Envelope) -> Tampered:
+    return Tampered(
+        "bundle.signature-wrong",
+        "a statement of the bundle is not signed by a key that its issuer had there",
+        why="the signature is wrong, or the key was unknown, ended or not yet enrolled",
+        hint="ask for the bundle again; keep this one as evidence",
+        statement=envelope.digest.hex(),
+        issuer=envelope.issuer,
+    )
 
 
 def _placed(item: Registered, erased: set[bytes]) -> Registered:
