@@ -16,6 +16,7 @@ Example:
 from __future__ import annotations
 
 import re
+import unicodedata
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Final
@@ -36,6 +37,7 @@ __all__ = [
     "lei",
     "machine_name",
     "named_by_digests",
+    "named_by_word",
     "part_of_document",
     "purl",
     "swid",
@@ -94,6 +96,19 @@ def web_address(text: object) -> SubjectId | None:
     if name.count("/") == 3 and name.endswith("/"):
         return SubjectId(name[:-1])
     return name
+
+
+def named_by_word(base: str, sort: str, *words: str) -> SubjectId | None:
+    """What an importer knows by words alone: a name below its own (a DID path).
+
+    The same words give the same name in whatever document the importer reads them.
+    """
+    plain = (unicodedata.normalize("NFKC", word).strip().casefold() for word in words if word)
+    path = "/".join((sort, *(quote(word, safe="") for word in plain)))
+    named = identifier(f"{base}/{path}")
+    if named is None or len(named) > MAX_IDENTIFIER // 2:
+        named = identifier(f"{base}/{sort}/{digest_of(path.encode()).hex()}")
+    return named
 
 
 def cpe(text: object) -> SubjectId | None:

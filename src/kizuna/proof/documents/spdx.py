@@ -377,6 +377,8 @@ class _Reading:
         element = {"Organization": Element.ORGANIZATION, "Person": Element.PERSON}.get(found[1])
         contact = found[3] or ""
         named = names.web_address(contact)
+        if named is None and element is not None and self.source.issuer:
+            named = names.named_by_word(self.source.issuer, "parties", clean(found[2], 400))
         if named is None:
             named = names.part_of_document(self.namespace, f"{found[1]}: {found[2]}")
         if named is None:

@@ -194,6 +194,24 @@ def test_suppliers_and_makers_are_tied_and_named_by_their_address():
     }
 
 
+def test_a_party_known_by_name_alone_is_named_by_the_importers_word():
+    data = bom(
+        metadata={"component": part("root"), "supplier": {"name": " Sato　軸受 "}},
+        components=[part("a", manufacturer={"name": "Beta", "bom-ref": "b"})],
+    )
+    imported = read(data, issuer=canonical("did:web:bar.example"))
+    assert ties(imported, Relation.SUPPLIED_BY) == {
+        (
+            name("root"),
+            "did:web:bar.example/parties/sato%20%E8%BB%B8%E5%8F%97",
+            False,
+        )
+    }
+    assert ties(imported, Relation.MADE_BY) == {
+        (name("a"), "did:web:bar.example/parties/beta", False)
+    }
+
+
 def test_several_identifiers_of_one_component_are_the_same_thing():
     cpe = "cpe:2.3:a:acme:a:1:*:*:*:*:*:*:*"
     imported = read(product(part("a", cpe=cpe, swid={"tagId": "tag 1", "name": "a"})))

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.proof.documents.merged import links_of
 
 from kizuna.model.errors import Malformed
-from kizuna.model.identifier import Element
+from kizuna.model.identifier import Element, canonical
 from kizuna.model.relation import Relation
 from kizuna.proof.documents import Imported, read, read_all
 
@@ -69,8 +69,8 @@ def document(**members: object) -> dict[str, Any]:
     return {**copy.deepcopy(DOCUMENT), **members}
 
 
-def load(value: object) -> Imported:
-    return read(json.dumps(value).encode())
+def load(value: object, issuer: str | None = None) -> Imported:
+    return read(json.dumps(value).encode(), issuer=None if issuer is None else canonical(issuer))
 
 
 def tied(imported: Imported, relation: Relation) -> set[tuple[str | None, str | None, bool]]:
@@ -98,6 +98,12 @@ def test_the_described_package_is_the_root_and_all_hangs_on_it():
     }
     assert tied(imported, Relation.SUPPLIED_BY) == {(None, "https://acme.example", False)}
     assert tied(imported, Relation.MADE_BY) == {(None, f"{SPACE}#Person:%20Ann", False)}
+
+
+def test_a_party_known_by_name_alone_is_named_by_the_importers_word():
+    imported = load(DOCUMENT, "did:web:bar.example")
+    assert tied(imported, Relation.SUPPLIED_BY) == {(None, "https://acme.example", False)}
+    assert tied(imported, Relation.MADE_BY) == {(None, "did:web:bar.example/parties/ann", False)}
 
 
 def test_what_is_not_asserted_is_not_said():

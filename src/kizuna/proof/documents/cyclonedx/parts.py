@@ -285,7 +285,7 @@ class Reader:
             level = inner
 
     def party(self, entry: Json, path: Path) -> SubjectId | None:
-        """The subject of an organisation: by address, known name, reference or place."""
+        """The subject of an organisation: by address, known name, the importer's word, or place."""
         addresses = entry.get("url")
         if isinstance(addresses, str):
             addresses = [addresses]
@@ -297,6 +297,9 @@ class Reader:
             return None
         if found is None and label in self._parties:
             found = self._parties[label]
+        if found is None and label and self.source.issuer:
+            # a name inside the document would be that of a part: its element could not be heard
+            found = names.named_by_word(self.source.issuer, "parties", label)
         if found is None:
             found = self.place_name(entry, path)
         if label:

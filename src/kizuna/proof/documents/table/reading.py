@@ -190,12 +190,13 @@ class _Reading:
 
     def _own_name(self, sort: str, *words: str) -> SubjectId:
         """A name below the importer's own (a DID path), or inside the document without one."""
+        if self.source.issuer:
+            return names.named_by_word(self.base, sort, *words) or SubjectId(self.base)
         steps = [quote(cells.narrow(word).casefold(), safe="") for word in words if word]
         path = "/".join((sort, *steps))
-        mark = "/" if self.source.issuer else "#"
-        named = names.identifier(f"{self.base}{mark}{path}")
+        named = names.identifier(f"{self.base}#{path}")
         if named is None or len(named) > MAX_IDENTIFIER // 2:
-            named = names.identifier(f"{self.base}{mark}{sort}/{digest_of(path.encode()).hex()}")
+            named = names.identifier(f"{self.base}#{sort}/{digest_of(path.encode()).hex()}")
         return named or SubjectId(self.base)
 
     def _describe(self, entry: _Row) -> None:
