@@ -946,7 +946,8 @@ def share(rule, bests):
 
 def usual_element(name):
     scheme, _, rest = name.partition(":")
-    if scheme == "did" or name.startswith(("urn:lei:", "urn:oid:", "mailto:")):
+    parties = ("urn:lei:", "urn:oid:", "urn:oasis:names:tc:ebcore:partyid-type:", "mailto:")
+    if scheme == "did" or name.startswith(parties):
         return Element.ORGANIZATION
     if scheme in ("https", "http") and "/" not in rest[2:].rstrip("/"):
         return Element.ORGANIZATION

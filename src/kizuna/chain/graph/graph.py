@@ -64,6 +64,13 @@ _RELATION: Final = {r: i for i, r in enumerate(RELATIONS)}
 _OBJECT_DEPENDS: Final = {r: r.object_depends for r in RELATIONS}
 _OWN: Final = frozenset(media_type_of(k) for k in Kind)
 _NO_ELEMENT: Final = 255
+_PARTIES: Final = (
+    "urn:lei:",
+    "urn:oid:",
+    "urn:oasis:names:tc:ebcore:partyid-type:",
+    "mailto:",
+)
+"""How names begin that only organisations and people have."""
 _SORT_AT_LEAST: Final = 10_000
 _CAPABILITY: Final = _KIND[Kind.CAPABILITY]
 
@@ -687,11 +694,11 @@ class _Writer:
 
 
 def _usual(name: str) -> int:
-    """What a thing of this name usually is: who has a DID, an LEI or a plain address of the web is
-    an organisation, anything else a component.
+    """What a thing of this name usually is: who has a DID, an LEI, a company number or a plain
+    address of the web is an organisation, anything else a component.
     """
     scheme, _, rest = name.partition(":")
-    party = scheme == "did" or name.startswith(("urn:lei:", "urn:oid:", "mailto:"))
+    party = scheme == "did" or name.startswith(_PARTIES)
     if scheme in ("https", "http"):
         party = "/" not in rest[2:].rstrip("/")
     return _ELEMENT[Element.ORGANIZATION if party else Element.COMPONENT]
