@@ -26,6 +26,6 @@ from kizuna.model.identifier import Element
 )
 def test_a_name_tells_an_organisation_from_a_part(name, element):
     graph = Graph()
-    node = graph.names(name)
+    node = graph.names.id(name)
     bits = graph.usual_elements(np.asarray([node], dtype=np.int64))
     assert bits.tolist() == [1 << ELEMENTS.index(element)]
