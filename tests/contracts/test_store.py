@@ -547,6 +547,27 @@ def test_a_document_can_be_erased_and_the_proof_still_holds(
     assert store.reader().by_digests([outcome.digest])[outcome.digest].erased
 
 
+def test_nobody_erases_the_document_of_another_by_naming_it(
+    store: Store, maker: Organisation
+) -> None:
+    raw, documents = by_hash(maker, 1, PERSONAL)
+    (told,) = accepted(store.submit([raw], documents=documents))
+    thief = Organisation(b"thief")
+    own, _ = by_hash(thief, 1, PERSONAL)
+    (named,) = accepted(store.submit([own], documents=documents))
+    erase = status(
+        thief,
+        Action.ERASE,
+        target=Target(statement=named.digest.hex()),
+        subject="pkg:generic/part-1@1.0",
+    )
+    assert code(store.submit([erase])[0]) == "document.not-yours"
+    assert store.reader().documents(list(documents)) == documents
+    assert not store.reader().by_digests([told.digest])[told.digest].erased
+    store.erase(told.digest, reason="asked for", now=NOW + 1)  # the operator answers for the store
+    assert store.reader().documents(list(documents)) == dict.fromkeys(documents)
+
+
 def test_who_may_erase(store: Store, maker: Organisation) -> None:
     raw, documents = by_hash(maker, 1, PERSONAL)
     hashed, inline = accepted(store.submit([raw, maker.claim(2)], documents=documents))

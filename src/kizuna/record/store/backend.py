@@ -140,6 +140,9 @@ class Writing(Protocol):
     def rows_of_digests(self, digests: Sequence[bytes]) -> dict[bytes, StatementRow]:
         """Registered statements by digest, this transaction's own included."""
 
+    def document_refs(self, digests: Sequence[bytes]) -> list[tuple[bytes, int]]:
+        """(document, index of a registered statement that speaks of it)."""
+
     def add_statements(self, rows: Sequence[NewStatement]) -> None:
         """Insert statements."""
 

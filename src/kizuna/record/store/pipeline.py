@@ -425,7 +425,26 @@ class Planner:
                 statement=target.hex(),
                 issuer=statement.issuer[:120],
             )
+        if statement.issuer != self.operator:
+            self._nobody_elses(statement, document, plan, tables)
         plan.erased.append(document)
+
+    def _nobody_elses(
+        self, statement: Statement, document: bytes, plan: Plan, tables: Writing
+    ) -> None:
+        """Refuse where others speak of the same document: naming it would be enough to erase it."""
+        places = [index for _, index in tables.document_refs((document,))]
+        said: list[StatementRow | NewStatement] = [*tables.rows_by_indices(places)]
+        said += [row for row in plan.rows if row[10] == document]
+        if any(row[3] != statement.issuer for row in said):
+            raise Refused(
+                "document.not-yours",
+                "only the issuer of a statement, or the store's operator, may erase its document",
+                why="another issuer's statement speaks of the same document",
+                hint="ask the issuer, or the operator of the store",
+                statement=statement.digest.hex(),
+                issuer=statement.issuer[:120],
+            )
 
 
 def add(

@@ -309,13 +309,7 @@ class PostgresqlBackend:
     def document_refs(self, digests: Sequence[bytes]) -> list[tuple[bytes, int]]:
         """(document, index of a statement that speaks of it)."""
         with self._reading() as connection:
-            found = _all(
-                connection,
-                "SELECT document, idx FROM document_refs WHERE document = ANY(%s)",
-                (list(digests),),
-            )
-        found.sort()
-        return found
+            return _document_refs(connection, digests)
 
     def key_events(self, identities: Sequence[str]) -> list[tuple[str, int]]:
         """(identity, index), in order of index."""
@@ -409,6 +403,9 @@ class _PostgresqlWriting:
     def rows_of_digests(self, digests: Sequence[bytes]) -> dict[bytes, StatementRow]:
         return _rows_of_digests(self._connection, digests)
 
+    def document_refs(self, digests: Sequence[bytes]) -> list[tuple[bytes, int]]:
+        return _document_refs(self._connection, digests)
+
     def add_statements(self, rows: Sequence[NewStatement]) -> None:
         self._copy("COPY statements FROM STDIN (FORMAT binary)", _TYPES, rows)
 
@@ -496,6 +493,17 @@ def _all(
 ) -> list[Any]:
     with connection.cursor(binary=True) as cursor:
         return cursor.execute(statement, values).fetchall()
+
+
+def _document_refs(
+    connection: psycopg.Connection[tuple[Any, ...]], digests: Sequence[bytes]
+) -> list[tuple[bytes, int]]:
+    found = _all(
+        connection,
+        "SELECT document, idx FROM document_refs WHERE document = ANY(%s)",
+        (list(digests),),
+    )
+    return sorted((document, index) for document, index in found)
 
 
 def _rows_of_digests(

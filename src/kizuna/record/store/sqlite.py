@@ -270,11 +270,7 @@ class SqliteBackend:
     def document_refs(self, digests: Sequence[bytes]) -> list[tuple[bytes, int]]:
         """(document, index of a statement that speaks of it)."""
         with self._reading() as connection:
-            found = _select_in(
-                connection, "SELECT document, idx FROM document_refs WHERE document", digests
-            )
-        found.sort()
-        return found
+            return _document_refs(connection, digests)
 
     def key_events(self, identities: Sequence[str]) -> list[tuple[str, int]]:
         """(identity, index), in order of index."""
@@ -345,6 +341,9 @@ class _SqliteWriting:
 
     def rows_of_digests(self, digests: Sequence[bytes]) -> dict[bytes, StatementRow]:
         return _rows_of_digests(self._connection, digests)
+
+    def document_refs(self, digests: Sequence[bytes]) -> list[tuple[bytes, int]]:
+        return _document_refs(self._connection, digests)
 
     def add_statements(self, rows: Sequence[NewStatement]) -> None:
         self._insert("INSERT INTO statements", rows)
@@ -431,6 +430,15 @@ def _select_in(connection: sqlite3.Connection, head: str, values: Sequence[objec
         marks = ",".join("?" * len(part))
         found += connection.execute(f"{head} IN ({marks})", part).fetchall()
     return found
+
+
+def _document_refs(
+    connection: sqlite3.Connection, digests: Sequence[bytes]
+) -> list[tuple[bytes, int]]:
+    found = _select_in(
+        connection, "SELECT document, idx FROM document_refs WHERE document", digests
+    )
+    return sorted(found)
 
 
 def _rows_of_digests(
