@@ -46,13 +46,13 @@ ROLES: Final[Mapping[Role, RoleTemplate]] = MappingProxyType(
     {
         # makes things, and speaks about those that carry its own names
         Role.MAKER: RoleTemplate(
-            kinds=(Kind.CAPABILITY, Kind.EVIDENCE, Kind.LINK, Kind.NOTICE, Kind.STATUS),
+            kinds=(Kind.CAPABILITY, Kind.EVIDENCE, Kind.LINK, Kind.NOTICE),
             level=Level.SELF,
             scoped=True,
         ),
         # independent of maker and buyer: may certify anything of its field
         Role.CERTIFICATION_BODY: RoleTemplate(
-            kinds=(Kind.CERTIFICATE, Kind.STATUS), level=Level.THIRD, scoped=False
+            kinds=(Kind.CERTIFICATE,), level=Level.THIRD, scoped=False
         ),
         # a customer or auditor who looked for itself
         Role.ASSESSOR: RoleTemplate(
@@ -61,9 +61,7 @@ ROLES: Final[Mapping[Role, RoleTemplate]] = MappingProxyType(
             scoped=False,
         ),
         # collects and publishes what happened: a CSIRT, an ISAC
-        Role.COORDINATOR: RoleTemplate(
-            kinds=(Kind.NOTICE, Kind.STATUS), level=Level.THIRD, scoped=False
-        ),
+        Role.COORDINATOR: RoleTemplate(kinds=(Kind.NOTICE,), level=Level.THIRD, scoped=False),
         # runs the place in which things are used
         Role.FACILITY_OPERATOR: RoleTemplate(
             kinds=(Kind.EVIDENCE, Kind.LINK, Kind.NOTICE, Kind.WAIVER),
