@@ -9,6 +9,8 @@ Truths are 0 (no), 1 (cannot be told) and 2 (yes). ``judge`` gives the value, th
 
 from collections import defaultdict
 
+import msgspec
+
 from kizuna.criteria.profiles import Counting, Place, Silence
 from kizuna.model.finding import Code, Value
 from kizuna.model.identifier import Element
@@ -150,7 +152,7 @@ class Reference:
         for row in self.rows:
             said = row.payload
             if isinstance(said, Membership) and said.list_id in self.operators:
-                value, cap, types = self._entitled(row)
+                value, cap, types, names = self._entitled(row)
                 if not value:
                     continue
                 key = (said.list_id, row.subject)
@@ -161,7 +163,7 @@ class Reference:
                         self._open(old, row, 1)
                 entry = {
                     "row": row, "state": said.state, "said": said, "open": [], "cap": cap,
-                    "types": types, "value": value, "issuer": row.issuer,
+                    "types": types, "value": value, "issuer": row.issuer, "names": names,
                 }  # fmt: skip
                 entries[key] = entry
                 of_row[row.digest] = key
@@ -172,8 +174,7 @@ class Reference:
                 if (
                     entry["row"].digest != said.target.statement
                     or entry["state"] is Standing.WITHDRAWN
-                    or row.issuer
-                    not in (entry["issuer"], self.operators[entry["said"].list_id])
+                    or row.issuer not in (entry["issuer"], self.operators[entry["said"].list_id])
                 ):
                     continue
                 value = 2 - row.void
@@ -204,6 +205,11 @@ class Reference:
         for service in said.services:
             if entry["types"] is not None and service.type not in entry["types"]:
                 continue
+            if "*" not in entry["names"] and not (
+                service.scope and all(in_scope(p, entry["names"], None) for p in service.scope)
+            ):
+                plain = [k for k in service.kinds if k not in (Kind.MEMBERSHIP, Kind.STATUS)]
+                service = msgspec.structs.replace(service, kinds=plain)  # noqa: PLW2901
             grant = {
                 "service": service, "list": said.list_id, "start": row, "end": None,
                 "since": sec(said.valid_from, -FAR), "until": sec(said.valid_until, FAR),
@@ -216,12 +222,12 @@ class Reference:
         held = 2 - row.void
         said = row.payload
         if not held:
-            return 0, 0, None
+            return 0, 0, None, {"*"}
         if row.issuer == self.operators[said.list_id]:
-            return held, 2, None
+            return held, 2, None, {"*"}
         if row.issuer == row.subject:
-            return 0, 0, None
-        best, cap, types = 0, 0, set()
+            return 0, 0, None, {"*"}
+        best, cap, types, names = 0, 0, set(), set()
         for grant in self.grants[row.issuer]:
             service = grant["service"]
             if (
@@ -231,9 +237,10 @@ class Reference:
                 and (truth := self._holds(grant, row))
             ):
                 best, cap = max(best, truth), max(cap, grant["level"])
+                names |= set(service.scope)
                 if types is not None:
                     types = None if "*" in service.claims else types | set(service.claims)
-        return min(best, held), cap, types
+        return min(best, held), cap, types, names
 
     def _holds(self, grant, row):
         if row.high < grant["since"] or row.low >= grant["until"]:
@@ -243,6 +250,30 @@ class Reference:
         if grant["end"]:
             truth = min(truth, 2 - self.before(grant["end"], row))
         return truth
+
+    def superior(self, by, row):
+        """Whether the issuer of a status stands above a statement."""
+        if by.issuer == row.subject:
+            return 0
+        if self._above(by.issuer, row.issuer):
+            return 2
+        word = row.word()
+        mine = max(
+            (level for _, _, level in self.held(row, row.kind, row.subject, word)), default=-1
+        )
+        best = 0
+        for grant in self.grants[by.issuer]:
+            service = grant["service"]
+            if Kind.STATUS not in service.kinds:
+                continue
+            if not in_scope(row.subject, service.scope, by.issuer):
+                continue
+            if word is not None and not {"*", word} & set(service.claims):
+                continue
+            office = set(service.kinds) <= {Kind.STATUS, Kind.MEMBERSHIP}
+            if office or (row.kind in service.kinds and grant["level"] > mine):
+                best = max(best, self._holds(grant, by))
+        return best
 
     def held(self, row, kind, about, word, *, unknown=True):
         """The grants under which the issuer of a row may say it: (service type, truth, level)."""
@@ -278,11 +309,7 @@ class Reference:
         soonest = FAR
         effect, superior = {}, {}
         for by in acts:
-            above = max(
-                (t for _, t, _ in self.held(by, Kind.STATUS, row.subject, row.word(),
-                                            unknown=False)),
-                default=0,
-            )  # fmt: skip
+            above = self.superior(by, row)
             superior[by.digest] = above
             entitled = min(2 if by.issuer == row.issuer else above, 2 - by.void)
             in_time, boundary = self.begun(by)
@@ -511,9 +538,7 @@ class Reference:
                 levels.append((0 if own else min(claimed, 1), 2))
             sure = max((lv for lv, t in levels if t == 2), default=-1)
             maybe = max((lv for lv, t in levels), default=-1)
-            found.append(
-                (self._code(rule, row, fields, fate, sure, maybe, about, claimed), row)
-            )
+            found.append((self._code(rule, row, fields, fate, sure, maybe, about, claimed), row))
         if not found:
             return Code.CLAIM_MISSING
         if any(code is None for code, _ in found):
@@ -592,11 +617,15 @@ class Reference:
             code = self.rank(rule, node, claims)
             for row in about:
                 hides = Code.CLAIM_ERASED if row.item.erased else Code.CLAIM_RESTRICTED
-                if row.hidden and row.kind in rule.kinds and self.accepts(
-                    rule.services, row, row.kind, row.subject, node
+                if (
+                    row.hidden
+                    and row.kind in rule.kinds
+                    and self.accepts(rule.services, row, row.kind, row.subject, node)
                 ):
-                    if code is not None and code in INFORMATIVE_ORDER and (
-                        INFORMATIVE_ORDER.index(code) < INFORMATIVE_ORDER.index(hides)
+                    if (
+                        code is not None
+                        and code in INFORMATIVE_ORDER
+                        and (INFORMATIVE_ORDER.index(code) < INFORMATIVE_ORDER.index(hides))
                     ):
                         code = hides
             weak = code in (Code.CLAIM_MISSING, Code.CLAIM_UNAUTHORISED)
@@ -648,8 +677,11 @@ class Reference:
             ):
                 return True
             claim = row.kind in (Kind.CERTIFICATE, Kind.CAPABILITY, Kind.EVIDENCE)
-            if claim and row.payload is None and self.own(node, row.issuer):
-                return True
+            if claim and row.payload is None:
+                if self.own(node, row.issuer):
+                    return True
+                if any(self.held(row, row.kind, row.subject, None)):
+                    return True
         return False
 
     def _shape(self, node, elements, about, *, silent, root):
@@ -713,9 +745,7 @@ class Reference:
                 if self.may_tie(row, row.subject, None):
                     found.append((code, "follow:links"))
             if row.kind is Kind.NOTICE and any(
-                any(
-                    s in rule.services for s, _, _ in self.held(row, row.kind, row.subject, None)
-                )
+                any(s in rule.services for s, _, _ in self.held(row, row.kind, row.subject, None))
                 or ("supplier" in rule.services and self.own(node, row.issuer))
                 for rule in self.profile.notices
             ):

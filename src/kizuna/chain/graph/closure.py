@@ -6,7 +6,8 @@ A process that answers one question reads only these, and a proof bundle holds o
 Keeps: 1. Judging the closure gives what judging everything gives, byte for byte: each list of
 statements that the judgement looks at is read whole, under the key by which it is kept. 2. It asks
 in sets, level by level. 3. A tie is followed only when its issuer could be entitled to it (it is
-the end that depends, or some accepted list has it as a member), so a stranger's ties cost nothing.
+the end that depends, or an entry of an accepted list gives it such ties over that name), so a
+stranger's ties cost nothing.
 
 For the things of the chain everything said of them is read. For parties that only matter as
 issuers, makers or names of something else, only their entries in lists, the life of their keys and
@@ -23,10 +24,12 @@ from kizuna.chain.graph.evidence import Evidence
 from kizuna.chain.graph.graph import Graph
 from kizuna.criteria.profiles import Profile
 from kizuna.model.identifier import Digest
-from kizuna.model.payload import Links, Membership, Status
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Links, Membership, Service, Status
 from kizuna.model.relation import Relation
 from kizuna.model.statement import Registered
 from kizuna.model.trust import Anchors
+from kizuna.record.lists import in_scope
 from kizuna.record.log.keys import statement_key, subject_key
 
 __all__ = ["Closure", "closure"]
@@ -74,7 +77,7 @@ class _Search:
         self._things: set[str] = set()  # of the chain: everything said of them counts
         self._parties: set[str] = set()  # issuers and makers: their entries, keys and names
         self._bills: set[tuple[str, str]] = set()  # (issuer, subject): which bills renew which
-        self._members: set[str] = set()
+        self._services: dict[str, list[Service]] = {}  # that any entry ever gave for links
         self._fresh: list[Registered] = []
         self._named: set[str] = set()
 
@@ -157,7 +160,9 @@ class _Search:
         if said.digest not in self._found:
             self._found[said.digest] = item
             if isinstance(said.payload, Membership) and said.payload.list_id in self._lists:
-                self._members.add(said.subject)
+                self._services.setdefault(said.subject, []).extend(
+                    s for s in said.payload.services if Kind.LINK in s.kinds
+                )
             self._party(said.issuer)
             if isinstance(said.payload, Links):
                 self._bill(said.issuer, said.subject)
@@ -172,32 +177,46 @@ class _Search:
         while self._fresh:
             item = self._fresh.pop()
             said = item.statement
-            listed = said.issuer in self._members
-            if not listed and said.issuer not in self._by_name:
+            if said.issuer not in self._by_name:
                 waiting.append(item)  # the issuer's entries are among the names asked for next
             elif isinstance(said.payload, Links):
-                self._follow(said.payload, said.subject, said.issuer, listed=listed)
+                self._follow(said.payload, said.subject, said.issuer)
         self._fresh = waiting
 
-    def _follow(self, payload: Links, subject: str, issuer: str, *, listed: bool) -> None:
+    def _follow(self, payload: Links, subject: str, issuer: str) -> None:
         things, parties = self._things, self._parties
+        services = self._services.get(issuer, [])
+        known: dict[tuple[str, Relation], bool] = {}
+
+        def may(end: str, relation: Relation) -> bool:
+            found = known.get((end, relation))
+            if found is None:
+                found = known[end, relation] = issuer == end or any(
+                    ("*" in s.claims or relation.value in s.claims)
+                    and in_scope(end, s.scope, issuer)
+                    for s in services
+                )
+            return found
+
         for link in payload.links:
             near = link.subject or subject
             far = link.object or subject
-            if link.relation is Relation.SAME_AS:
-                if listed or issuer in (near, far):
+            relation = link.relation
+            if relation is Relation.SAME_AS:
+                if may(near, relation) or may(far, relation):
                     for one, other in ((near, far), (far, near)):
                         if one in things:
                             self._thing(other)
                         if one in parties:
                             self._party(other)
                 continue
-            if link.relation.object_depends:
+            if relation.object_depends:
                 near, far = far, near
-            if near in things and (listed or issuer == near):
-                if link.relation in self._follows:
+            followed, supplies = relation in self._follows, relation in _SUPPLIES
+            if (followed or supplies) and near in things and may(near, relation):
+                if followed:
                     self._thing(far)
-                if link.relation in _SUPPLIES:
+                if supplies:
                     self._party(far)
 
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from kizuna.chain.graph.columns import Column, Index, Ints
 from kizuna.chain.graph.graph import EVER, KINDS, NEVER, Graph
@@ -28,6 +29,7 @@ from kizuna.model.kind import Kind
 from kizuna.model.payload import Action, Membership, Service, Standing, Status, seconds
 from kizuna.model.trust import Anchors, LogAnchor
 from kizuna.model.verdict import Known
+from kizuna.record.lists import in_scope
 from kizuna.roots.identity import genesis_keys, pinned_keys
 from kizuna.roots.keys import PublicKey
 
@@ -36,6 +38,7 @@ __all__ = ["KIND_BIT", "Authority", "Changed", "accepted_lists"]
 KIND_BIT: Final = {kind: 1 << i for i, kind in enumerate(KINDS)}
 _BORDERS: Final = "/:@?#"
 _EVERYTHING: Final = "*"
+_POWER: Final = (Kind.MEMBERSHIP, Kind.STATUS)
 _ENDS: Final = {
     Action.SUSPEND: Standing.SUSPENDED,
     Action.REVOKE: Standing.WITHDRAWN,
@@ -121,6 +124,7 @@ class Authority:
         self._entries: dict[tuple[int, int], _Entry] = {}
         self._entry_of: dict[int, tuple[int, int]] = {}  # membership row to its key
         self.members: set[int] = set()
+        self._named: dict[int, list[int]] = {}  # by member: every entry that names it
         self._flagged = 0
         self._specs: dict[tuple[object, ...], int] = {}
         self._patterns: dict[frozenset[str], int] = {}
@@ -204,6 +208,9 @@ class Authority:
             self._start()
             changed.everything = True
             return changed
+        for row in walked:
+            if isinstance(graph.payload.get(row), Membership):
+                self._named.setdefault(int(graph.subject.view[row]), []).append(row)
         self._void_keys(walked, fresh, changed)
         if changed.everything and first:
             self._start()
@@ -274,7 +281,7 @@ class Authority:
                 continue
             issuer = int(graph.issuer.view[row])
             own = issuer == identity
-            if not own and not self._above(issuer, identity):
+            if not own and not self.above(issuer, identity):
                 continue
             if self._withdrawn(row, issuer, identity):
                 continue
@@ -309,9 +316,9 @@ class Authority:
         for row in sorted({*(int(r) for r in rows), *brings}, key=lambda r: int(seq[r])):
             worth = max(marked(row), best.get(by_number[int(graph.key.view[row])], 0))
             self.void.view[row] = worth
-            key = brings.get(row)
-            if key is not None:
-                best[key] = min(worth, best.get(key, 2))
+            brought = brings.get(row)
+            if brought is not None:
+                best[brought] = min(worth, best.get(brought, 2))
 
     def _genesis(self, identity: str) -> set[bytes]:
         pinned = {p.id: p.keys for p in self.anchors.identities}
@@ -332,26 +339,23 @@ class Authority:
                     and payload.action is Action.WITHDRAW
                     and self.exists.view[by]
                     and graph.seq[by] > graph.seq[row]
-                    and (actor == issuer or self._above(actor, identity))
+                    and (actor == issuer or self.above(actor, identity))
                 ):
                     return True
         return False
 
-    def _above(self, actor: int, identity: int) -> bool:
+    def above(self, actor: int, identity: int) -> bool:
         """True where ``actor`` operates an accepted list that has ever named ``identity``."""
-        name = self.graph.name(actor)
-        lists = {i for i, operator in self._operators.items() if operator == name}
-        if not lists:
+        if self.graph.name(actor) not in self._operators.values():
             return False
-        graph = self.graph
         return any(
-            isinstance(payload := graph.payload[row], Membership)
-            and payload.list_id in lists
-            and int(graph.subject.view[row]) == identity
-            and int(graph.issuer.view[row]) == actor
-            and bool(self.exists.view[row])
-            for row in graph.memberships
+            int(self.graph.issuer.view[row]) == actor and self.operates(actor, self._list_of(row))
+            for row in self._named.get(identity, ())
         )
+
+    def _list_of(self, row: int) -> str:
+        payload = self.graph.payload[row]
+        return payload.list_id if isinstance(payload, Membership) else ""
 
     # --- stratum 1: entries, walked in the order of the log ------------------------------------
 
@@ -361,7 +365,7 @@ class Authority:
             return
         graph = self.graph
         member, issuer = int(graph.subject.view[row]), int(graph.issuer.view[row])
-        value, cap, types = self._entitled(row, number, payload.list_id, member, issuer)
+        value, cap, types, names = self._entitled(row, number, payload.list_id, member, issuer)
         if value == 0:
             return
         key = (number, member)
@@ -371,8 +375,8 @@ class Authority:
             if value == 1:
                 self._open(previous, key, row, 1)
         entry = _Entry(row, issuer, payload.state, payload, value, cap, [])
-        if types is not None:
-            services = [s for s in payload.services if s.type in types]
+        services = [bounded(s, names) for s in payload.services if types is None or s.type in types]
+        if services != payload.services:
             entry.payload = Membership(
                 list_id=payload.list_id,
                 state=payload.state,
@@ -390,16 +394,20 @@ class Authority:
 
     def _entitled(
         self, row: int, number: int, list_id: str, member: int, issuer: int
-    ) -> tuple[int, int, frozenset[str] | None]:
-        """Whether the issuer may make this entry, at most at which level, with which services."""
+    ) -> tuple[int, int, frozenset[str] | None, frozenset[str]]:
+        """Whether the issuer may make this entry, at most at which level, with which services,
+        and over whose names it may hand on power over the list.
+        """
         held = 2 - int(self.void.view[row])
+        everywhere = frozenset((_EVERYTHING,))
         if held == 0:
-            return 0, 0, None
+            return 0, 0, None, everywhere
         if self.graph.name(issuer) == self._operators[list_id]:
-            return held, 2, None
+            return held, 2, None, everywhere
         if issuer == member:
-            return 0, 0, None
+            return 0, 0, None, everywhere
         best, cap = 0, 0
+        names: set[str] = set()
         types: frozenset[str] | None = frozenset()
         for grant in self._grants_of.of(issuer):
             if int(self.grant_list.view[grant]) != number:
@@ -416,7 +424,9 @@ class Authority:
             cap = max(cap, int(self.grant_level.view[grant]))
             allowed = self._words_of(int(self.spec_pattern.view[spec]))
             types = None if types is None or allowed is None else types | allowed
-        return min(best, held), cap, types
+            prefixes = self._prefixes[int(self.spec_scope.view[spec])]
+            names.update((_EVERYTHING,) if prefixes is None else prefixes[1])
+        return min(best, held), cap, types, frozenset(names)
 
     def _status(self, row: int, payload: Status) -> None:
         if payload.target.statement is None or self.void.view[row] == 2:
@@ -638,6 +648,17 @@ class Authority:
     def operates(self, issuer: int, list_id: str) -> bool:
         """True where an accepted list is operated by ``issuer``."""
         return self._operators.get(list_id) == self.graph.name(issuer)
+
+
+def bounded(service: Service, names: frozenset[str]) -> Service:
+    """The service as somebody may give it whose own power over the list covers these names:
+    power over others (entering them, ending what they said) is handed on for names among them only.
+    """
+    if _EVERYTHING in names or not any(kind in _POWER for kind in service.kinds):
+        return service
+    if service.scope and all(in_scope(prefix, names) for prefix in service.scope):
+        return service
+    return replace(service, kinds=[kind for kind in service.kinds if kind not in _POWER])
 
 
 def _prefixes(scope: tuple[str, ...]) -> tuple[tuple[str, ...], frozenset[str]] | None:

@@ -754,14 +754,19 @@ class _Evaluation:
         own |= self.frame.entitled(self.link_rows, graph.subject.view[self.link_rows], words) > 0
         spoke[self.link_at[own]] = True
         spoke |= self.is_member
-        unread = np.isin(graph.state.view[self.rows], (State.ERASED, State.RESTRICTED))
+        # whoever may speak of it spoke, also where the words are hidden or a field document's
         claims = (np.int64(1) << self.row_kind.astype(np.int64)) & _CLAIM_KINDS != 0
-        hidden = np.flatnonzero(unread & claims)
-        mine = self.own(self.row_at[hidden], graph.issuer.view[self.rows[hidden]]) > 0
-        spoke[self.row_at[hidden[mine]]] = True
-        fields = np.flatnonzero((graph.state.view[self.rows] == State.FIELD) & claims)
-        mine = self.own(self.row_at[fields], graph.issuer.view[self.rows[fields]]) > 0
-        spoke[self.row_at[fields[mine]]] = True
+        hidden = np.flatnonzero((graph.state.view[self.rows] != State.PRESENT) & claims)
+        rows, at = self.rows[hidden], self.row_at[hidden]
+        mine = self.own(at, graph.issuer.view[rows]) > 0
+        pair, _, _ = self.authority.grants(
+            rows,
+            graph.subject.view[rows],
+            np.int64(1) << self.row_kind[hidden].astype(np.int64),
+            np.full(len(rows), -1, dtype=np.int64),
+        )
+        mine[pair] = True
+        spoke[at[mine]] = True
         self.silent = ~spoke
         value = np.full(n, int(Value.TRUSTED), dtype=np.int8)
         all_met = np.ones(n, dtype=np.bool_)

@@ -3,8 +3,12 @@
 
 Keeps: 1. A negative statement that was authorised where it stands in the log stays in effect until
 its issuer or a superior withdraws it, whatever later befalls its author. 2. Only the issuer of the
-target or its superior (a listed ``status`` service over the subject, the operator of the list for
-an entry) acts on a statement; what a superior suspended only a superior reinstates. 3. A status on
+target or its superior acts on a statement; what a superior suspended only a superior reinstates.
+Superior is the operator of an accepted list that names the issuer; who holds a service over the
+subject that is made for this (kinds ``status`` and ``membership``, and no other); and who may
+itself say such things of the subject, at a strictly higher level than the issuer. So a maker cannot
+take back what others say against its product, nor one body the certificates of another; and nobody
+stands above what others say of himself. 3. A status on
 a status counts only when it came later, so the question is well founded, and a chain of them is
 walked without recursion.
 """
@@ -23,6 +27,7 @@ from kizuna.model.payload import Action, Status
 
 __all__ = ["FINE", "REPLACED", "REVOKED", "SUSPENDED", "UNCERTAIN", "Fate", "Statuses", "begun"]
 
+_OFFICE: Final = KIND_BIT[Kind.STATUS] | KIND_BIT[Kind.MEMBERSHIP]
 FINE: Final = 0
 UNCERTAIN: Final = 1
 REPLACED: Final = 2
@@ -151,19 +156,29 @@ class Statuses:
     def _entitled(self, row: int, acts: list[int]) -> tuple[dict[int, int], dict[int, int]]:
         """Of each acting status whether its issuer may act on the row, and does so from above."""
         graph, authority = self._graph, self._authority
-        issuer = int(graph.issuer.view[row])
-        rows = np.asarray(acts, dtype=np.int64)
-        about = np.full(len(acts), graph.subject.view[row], dtype=np.int64)
-        words = np.full(len(acts), graph.word.view[row], dtype=np.int64)
-        at, _, truth = authority.grants(rows, about, KIND_BIT[Kind.STATUS], words, unknown=False)
+        issuer, subject = int(graph.issuer.view[row]), int(graph.subject.view[row])
+        kind, word = 1 << int(graph.kind.view[row]), int(graph.word.view[row])
+        rows = np.asarray([row, *acts], dtype=np.int64)
+        about = np.full(len(rows), subject, dtype=np.int64)
+        words = np.full(len(rows), word, dtype=np.int64)
+        bits = np.full(len(rows), KIND_BIT[Kind.STATUS], dtype=np.int64)
+        bits[0] = kind
+        at, grant, truth = authority.grants(rows, about, bits, words, unknown=word < 0)
+        levels = authority.grant_level.view[grant]
+        level = int(levels[at == 0].max(initial=-1))
+        kinds = authority.spec_kinds.view[authority.grant_spec.view[grant]]
+        over = ((kinds & ~_OFFICE) == 0) | (((kinds & kind) != 0) & (levels > level))
+        over &= at > 0
         above = np.zeros(len(acts), dtype=np.int8)
-        np.maximum.at(above, at, truth)
-        subject = graph.subject.view[row]
-        # nobody stands above what others say of himself
-        superior = {
-            by: 0 if graph.issuer.view[by] == subject else int(above[i])
-            for i, by in enumerate(acts)
-        }
+        np.maximum.at(above, at[over] - 1, truth[over])
+        superior: dict[int, int] = {}
+        for i, by in enumerate(acts):
+            actor = int(graph.issuer.view[by])
+            superior[by] = int(above[i])
+            if actor == subject:
+                superior[by] = 0
+            elif authority.above(actor, issuer):
+                superior[by] = 2
         entitled = {
             by: min(
                 2 if int(graph.issuer.view[by]) == issuer else superior[by],
