@@ -48,7 +48,7 @@ def in_scope(name, scope, own):
     if name == own:
         return True
     for prefix in scope:
-        if prefix == "*" or name == prefix:
+        if prefix in ("*", name):
             return True
         if name.startswith(prefix) and (prefix[-1] in BORDERS or name[len(prefix)] in BORDERS):
             return True
@@ -56,7 +56,7 @@ def in_scope(name, scope, own):
 
 
 class Row:
-    def __init__(self, item):
+    def __init__(self, item) -> None:
         said = item.statement
         self.item, self.payload, self.kind = item, said.payload, said.kind
         self.issuer, self.subject, self.key = said.issuer, said.subject, said.key_id
@@ -76,7 +76,7 @@ class Row:
 
 
 class Reference:
-    def __init__(self, statements, profile, anchors, at, known=None):
+    def __init__(self, statements, profile, anchors, at, known=None) -> None:
         self.profile, self.anchors, self.at = profile, anchors, at
         accepted = {log.origin for log in anchors.logs}
         sizes = None if known is None else {k.origin: k.size for k in known}
@@ -409,9 +409,9 @@ class Reference:
                 for end in ends if heard else ():
                     self.same_bounds[end] += [b for b in (since, until, later) if b > self.at]
                 for end in ends:
-                    if since <= self.at < until and stands == 2:
-                        if self.may_tie(row, end, "same-as") == 2:
-                            sides.setdefault(frozenset(ends), set()).add(end)
+                    now = since <= self.at < until and stands == 2
+                    if now and self.may_tie(row, end, "same-as") == 2:
+                        sides.setdefault(frozenset(ends), set()).add(end)
         group = {}
         for pair, said in sides.items():
             if pair == said and len(pair) == 2:
@@ -437,9 +437,9 @@ class Reference:
     def makers(self, node):
         found = defaultdict(int)
         for _, near, far, link, truth, _ in self.ties():
-            if link.relation in (Relation.MADE_BY, Relation.SUPPLIED_BY) and truth:
-                if self.r(near) == node:
-                    found[self.r(far)] = max(found[self.r(far)], truth)
+            supplies = link.relation in (Relation.MADE_BY, Relation.SUPPLIED_BY)
+            if supplies and truth and self.r(near) == node:
+                found[self.r(far)] = max(found[self.r(far)], truth)
         return found
 
     def own(self, node, issuer):
@@ -612,7 +612,7 @@ class Reference:
         for rule in self.profile.requirements:
             if rule.elements and not elements & set(rule.elements):
                 continue
-            if rule.place is Place.ROOT and not root or rule.place is Place.PARTS and root:
+            if (rule.place is Place.ROOT and not root) or (rule.place is Place.PARTS and root):
                 continue
             code = self.rank(rule, node, claims)
             for row in about:
@@ -621,13 +621,12 @@ class Reference:
                     row.hidden
                     and row.kind in rule.kinds
                     and self.accepts(rule.services, row, row.kind, row.subject, node)
+                ) and (
+                    code is not None
+                    and code in INFORMATIVE_ORDER
+                    and (INFORMATIVE_ORDER.index(code) < INFORMATIVE_ORDER.index(hides))
                 ):
-                    if (
-                        code is not None
-                        and code in INFORMATIVE_ORDER
-                        and (INFORMATIVE_ORDER.index(code) < INFORMATIVE_ORDER.index(hides))
-                    ):
-                        code = hides
+                    code = hides
             weak = code in (Code.CLAIM_MISSING, Code.CLAIM_UNAUTHORISED)
             excused = weak and rule.missing is Value.TRUSTED
             if code is None:
@@ -741,9 +740,9 @@ class Reference:
             if not row.hidden:
                 continue
             code = Code.CLAIM_ERASED if row.item.erased else Code.CLAIM_RESTRICTED
-            if row.kind is Kind.LINK and self.profile.follow:
-                if self.may_tie(row, row.subject, None):
-                    found.append((code, "follow:links"))
+            ties = row.kind is Kind.LINK and self.profile.follow
+            if ties and self.may_tie(row, row.subject, None):
+                found.append((code, "follow:links"))
             if row.kind is Kind.NOTICE and any(
                 any(s in rule.services for s, _, _ in self.held(row, row.kind, row.subject, None))
                 or ("supplier" in rule.services and self.own(node, row.issuer))

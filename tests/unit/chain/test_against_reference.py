@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kizuna.chain.graph import Graph, MemoryEvidence, closure
+from kizuna.chain.graph import Graph, MemoryEvidence
 from kizuna.chain.verify import judge, judgement
 from kizuna.criteria.profiles import Place
 from kizuna.model.identifier import Element
@@ -66,7 +66,9 @@ def say(world, draw, issuer, thing, subject, instant):
             kinds=draw(st.sampled_from([list(Kind), [Kind.LINK, Kind.CAPABILITY], [Kind.MEMBERSHIP],
                                         [Kind.STATUS, Kind.CERTIFICATE]])),
             claims=draw(st.sampled_from([["*"], ["*"], ["good"], ["part-of", "same-as"]])),
-            scope=draw(st.sampled_from([["*"], ["pkg:generic/acme"], ["pkg:generic/bolt", "did:"]])),
+            scope=draw(
+                st.sampled_from([["*"], ["pkg:generic/acme"], ["did:", "pkg:generic/bolt"]])
+            ),
             level=draw(st.sampled_from(list(Level))),
             state=draw(st.sampled_from([Standing.GRANTED] * 4 + list(Standing))),
             by=draw(st.sampled_from([world.OPERATOR, world.OPERATOR, who])),
@@ -254,7 +256,7 @@ def test_what_is_kept_true_equals_what_is_judged_anew(shop, data):
     world = begin(shop)
     populate(world, data.draw, data.draw(st.integers(0, 15)))
     chosen = measure(shop, data.draw)
-    anchors = world.anchors(logs=world.anchors().logs + [shop.log("other.example")])
+    anchors = world.anchors(logs=[*world.anchors().logs, shop.log("other.example")])
     graph = Graph.of(world.statements)
     at = world.now
     kept = judgement(graph, chosen, anchors, at=at)
