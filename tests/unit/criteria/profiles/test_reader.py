@@ -2,6 +2,7 @@
 """Profile documents are read whole, or refused with the line that is wrong."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -277,3 +278,13 @@ def test_a_changed_character_never_escapes_as_another_error(place, character):
         read_profile((GOOD[:place] + character + GOOD[place + 1 :]).encode("utf-8", "replace"))
     except Malformed as fault:
         assert fault.code.startswith("profile.")
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_japanese_of_the_shipped_profiles_has_no_holes_where_lines_were_folded(name):
+    profile = shipped_profile(name)
+    texts = [profile.title, profile.about]
+    texts += [t for r in profile.requirements for t in (r.title, r.mend)]
+    japanese = "[\u3001-\u30ff\u4e00-\u9fff]"
+    for text in texts:
+        assert not re.search(f"{japanese} {japanese}", text.get("ja", "")), text["ja"]
