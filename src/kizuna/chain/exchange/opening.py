@@ -164,6 +164,8 @@ def open_bundle(data: bytes, anchors: Anchors) -> BundleEvidence:
         evidence.shortfalls[Code.QUORUM_MISSING] = f"{signed.quorum}/{anchors.quorum}"
     if unproven:
         evidence.shortfalls[Code.PROOF_INCOMPLETE] = unproven
+    elif evidence.as_of is None:  # how old it is cannot be told, so it may be as old as it likes
+        evidence.shortfalls[Code.PROOF_INCOMPLETE] = bundle.origin
     return evidence
 
 
@@ -301,9 +303,8 @@ def _signed(
     pinned: dict[str, tuple[PublicKey, ...]] = {
         one.id: pinned_keys(one.keys) for one in anchors.identities
     }
-    operators = {one.operator for one in anchors.lists}
     by_digest = {envelope.digest: index for index, envelope in envelopes.items()}
-    ring = _Ring(pinned, operators, {one.id: one.operator for one in anchors.lists})
+    ring = _Ring(pinned, {one.id: one.operator for one in anchors.lists})
     proven: dict[str, bool | None] = {}  # by issuer: None where no list of theirs is proven
     found: list[Registered] = []
     later: list[tuple[Envelope, PublicKey]] = []
@@ -377,12 +378,12 @@ class _Ring:
     def __init__(
         self,
         pinned: Mapping[str, Sequence[PublicKey]],
-        operators: set[str],
         lists: Mapping[str, str],
     ) -> None:
         self._pinned = pinned
-        self._operators = operators
         self._lists = lists
+        self._above: set[tuple[str, str]] = set()
+        """Who operates a list, and whom an entry of it names."""
         self._histories: dict[str, KeyHistory] = {}
 
     def _history(self, identity: str) -> KeyHistory:
@@ -415,7 +416,10 @@ class _Ring:
         subject, issuer = item.statement.subject, item.statement.issuer
         payload = item.statement.payload
         if isinstance(payload, Membership):
-            if payload.keys and self._lists.get(payload.list_id) == issuer:
+            if self._lists.get(payload.list_id) != issuer:
+                return
+            self._above.add((issuer, subject))
+            if payload.keys:
                 history = self._history(subject)
                 for key in pinned_keys(payload.keys):
                     history = history.pin(key, item.index)
@@ -424,5 +428,5 @@ class _Ring:
         event = key_event(item)
         if event is not None:
             self._histories[subject] = self._history(subject).apply(
-                event, superior=issuer in self._operators
+                event, superior=(issuer, subject) in self._above
             )

@@ -10,9 +10,17 @@ from kizuna.chain.exchange import Bundle, open_bundle, pack_bundle
 from kizuna.model.errors import Malformed, Problem, Tampered
 from kizuna.model.finding import Code
 from kizuna.model.kind import Kind, media_type_of
-from kizuna.model.payload import Action, Claim, Status, Target, encode_payload
+from kizuna.model.payload import (
+    Action,
+    Claim,
+    Membership,
+    Standing,
+    Status,
+    Target,
+    encode_payload,
+)
 from kizuna.model.statement import Interval, Registered
-from kizuna.model.trust import Anchors, WitnessAnchor
+from kizuna.model.trust import Anchors, ListAnchor, WitnessAnchor
 from kizuna.model.verdict import Known
 from kizuna.record.log import (
     EvidenceLog,
@@ -53,11 +61,11 @@ class TinyStore:
         self.map = VerifiableMap(folder / "map", self.heads_of_map)
         self.items, self.bytes, self.under, self.now = [], {}, {}, START
 
-    def sign(self, kind, subject, payload):
+    def sign(self, kind, subject, payload, *, handle=None, issuer=None):
         return sign_statement(
             self.unit,
-            self.handle,
-            issuer=self.identity,
+            handle or self.handle,
+            issuer=issuer or self.identity,
             subject=subject,
             media_type=media_type_of(kind),
             payload=encode_payload(payload),
@@ -92,7 +100,8 @@ class TinyStore:
 
     def _take(self, raw):
         envelope = parse_sign1(raw)
-        statement = checked(envelope, self.unit.public(self.handle))
+        keys = map(self.unit.public, self.unit.handles())
+        statement = checked(envelope, next(k for k in keys if k.thumbprint == envelope.key_id))
         item = Registered(
             statement=statement,
             origin=ORIGIN,
@@ -240,6 +249,43 @@ def test_a_witness_that_did_not_sign_is_a_shortfall(store):
     )
     evidence = open_bundle(store.bundle(anchors=anchors).to_bytes(), anchors)
     assert evidence.shortfalls[Code.QUORUM_MISSING] == "0/1"
+
+
+def test_a_bundle_that_hides_how_old_it_is_proves_too_little(store):
+    whole = store.bundle()
+    fresh = open_bundle(whole.to_bytes(), store.anchors())
+    assert fresh.as_of is not None
+    undated = open_bundle(replace(whole, dates=[]).to_bytes(), store.anchors())
+    assert undated.as_of is None
+    assert Code.PROOF_INCOMPLETE in undated.shortfalls
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_the_operator_of_a_list_gives_keys_only_to_whom_it_names(tmp_path, named):
+    store = TinyStore(tmp_path)
+    unit = SoftwareUnit.ephemeral()
+    victim = did_key(unit.public(unit.generate(Algorithm.ES256, "victim")))
+    handle = store.unit.generate(Algorithm.ES256, "given by the operator")
+    key = store.unit.public(handle)
+    enrol = Status(action=Action.ENROL, target=Target(key=key.thumbprint.hex()), key=key.to_jwk())
+    entry = Membership(list_id="https://list.example", state=Standing.GRANTED)
+    store.register(
+        *([store.sign(Kind.MEMBERSHIP, victim, entry)] if named else []),
+        store.sign(Kind.STATUS, victim, enrol),
+    )
+    store.register(
+        store.sign(Kind.CERTIFICATE, PRODUCT, Claim(type="ce"), handle=handle, issuer=victim)
+    )
+    anchors = store.anchors(
+        lists=[ListAnchor(id="https://list.example", operator=store.identity, name="list")]
+    )
+    data = store.bundle(subject_key(PRODUCT), anchors=anchors).to_bytes()
+    if named:
+        assert not open_bundle(data, anchors).shortfalls
+        return
+    with pytest.raises(Tampered) as caught:
+        open_bundle(data, anchors)
+    assert caught.value.code == "bundle.signature-wrong"
 
 
 def test_no_changed_byte_goes_through(store):
