@@ -229,8 +229,16 @@ def test_time_does_not_run_back(place: Place, store: Store, maker: Organisation)
 def test_nobody_else_says_what_the_head_of_the_map_is(place: Place, store: Store) -> None:
     claim = Claim(type="map-head", claims={"size": 0, "root": "00" * 32, "keys": 1})
     for who in (place.operator, Organisation(b"stranger")):
-        forged = who.sign(Kind.EVIDENCE, f"https://{ORIGIN}", claim)
+        for kind in (Kind.EVIDENCE, Kind.CERTIFICATE, Kind.CAPABILITY):
+            forged = who.sign(kind, f"https://{ORIGIN}", claim)
+            assert code(store.submit([forged])[0]) == "policy.reserved"
+        hidden = encode_payload(claim).replace(b"map-head", b"map\\u002dhead")
+        forged = who.sign(Kind.EVIDENCE, f"https://{ORIGIN}", hidden)
         assert code(store.submit([forged])[0]) == "policy.reserved"
+        document = encode_payload(claim)
+        forged = who.sign(Kind.EVIDENCE, f"https://{ORIGIN}", document, by_hash=True)
+        documents = {Digest(sha256(document).digest()): document}
+        assert code(store.submit([forged], documents=documents)[0]) == "policy.reserved"
 
 
 def test_what_many_send_at_once_becomes_few_batches(store: Store, maker: Organisation) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from kizuna.model.errors import Problem, Tampered
+from kizuna.model.kind import Kind
 from kizuna.model.payload import Claim
 from kizuna.model.statement import Registered, Statement
 from kizuna.record.log.checkpoint import SignedCheckpoint
@@ -94,6 +95,7 @@ def audit_map(
                     _fault(report, "log.entry-differs", "not the entry that the log has", one)
                 if (
                     statement.subject == subject
+                    and statement.kind is Kind.EVIDENCE
                     and isinstance(statement.payload, Claim)
                     and statement.payload.type == MAP_HEAD
                 ):

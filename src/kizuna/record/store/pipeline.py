@@ -260,19 +260,23 @@ class Planner:
         if earlier is not None:
             self._duplicate(item, envelope, key, plan, earlier, tables)
             return
-        if is_reserved(envelope) and envelope.subject == self._log_subject:
-            raise Refused(
-                "policy.reserved",
-                "only the store's own writer says what the head of its map is",
-                hint="give the claim another type",
-                type=MAP_HEAD,
-            )
         problem = keyring.may_register(envelope, key, index=index, now=now)
         if problem is None and self.policy is not RegistrationPolicy.OPEN:
             problem = self.members.admits(self.policy, envelope.issuer, now)
         if problem is not None:
             raise problem
         statement = decoded(envelope, key, item.document)
+        if (
+            statement.subject == self._log_subject
+            and isinstance(statement.payload, Claim)
+            and statement.payload.type == MAP_HEAD
+        ):
+            raise Refused(
+                "policy.reserved",
+                "only the store's own writer says what the head of its map is",
+                hint="give the claim another type",
+                type=MAP_HEAD,
+            )
         if envelope.by_hash:
             problem = check_envelope(
                 envelope, statement.kind, has_document=item.document is not None
