@@ -553,8 +553,10 @@ class Authority:
     def before(self, first: Ints, second: Ints) -> Ints:
         """Whether rows were registered before others: 0, 1 or 2."""
         graph = self.graph
-        same = graph.origin.view[first] == graph.origin.view[second]
         inside = np.where(graph.index.view[first] < graph.index.view[second], 2, 0)
+        if len(graph.origins) == 1:
+            return inside.astype(np.int8)
+        same = graph.origin.view[first] == graph.origin.view[second]
         across = np.where(
             graph.reg_hi.view[first] < graph.reg_lo.view[second],
             2,
@@ -565,15 +567,18 @@ class Authority:
 
     def _truth(self, rows: Ints, grants: Ints) -> Ints:
         graph = self.graph
-        low, high = graph.reg_lo.view[rows], graph.reg_hi.view[rows]
+        truth = self.before(self.grant_start.view[grants], rows)
         since, until = self.grant_since.view[grants], self.grant_until.view[grants]
-        inside = np.where(
-            (since <= low) & (high < until), 2, np.where((high < since) | (low >= until), 0, 1)
-        )
-        truth = np.minimum(inside, self.before(self.grant_start.view[grants], rows))
+        if (since != EVER).any() or (until != NEVER).any():
+            low, high = graph.reg_lo.view[rows], graph.reg_hi.view[rows]
+            inside = np.where(
+                (since <= low) & (high < until), 2, np.where((high < since) | (low >= until), 0, 1)
+            )
+            truth = np.minimum(inside, truth)
         ends = self.grant_end.view[grants]
-        ended = np.where(ends >= 0, self.before(np.maximum(ends, 0), rows), 0)
-        truth = np.minimum(truth, 2 - ended)
+        over = np.flatnonzero(ends >= 0)
+        if len(over):
+            truth[over] = np.minimum(truth[over], 2 - self.before(ends[over], rows[over]))
         held: Ints = np.minimum(truth, self.grant_value.view[grants]).astype(np.int8)
         return held
 

@@ -353,7 +353,7 @@ class _Evaluation:
         if frame.same_next:
             for i, name in enumerate(self.names.tolist()):
                 if name in frame.same_next:
-                    self._soon(self.where[i : i + 1], np.asarray([frame.same_next[name]]))
+                    self._soon_one(int(self.where[i]), frame.same_next[name])
         self._ties()
         self._claims()
         self._rows()
@@ -370,6 +370,11 @@ class _Evaluation:
         later = instants > self.at
         np.minimum.at(self.next, at[later], instants[later])
 
+    def _soon_one(self, at: int, *instants: int) -> None:
+        for instant in instants:
+            if self.at < instant < self.next[at]:
+                self.next[at] = instant
+
     # --- gathering ----------------------------------------------------------------------------
 
     def _ties(self) -> None:
@@ -383,8 +388,8 @@ class _Evaluation:
         supplies = np.isin(self.edge_relation, _SUPPLIES) & (self.edge_truth > 0)
         keys = self.edge_at[supplies] * graph.nodes + self.edge_to[supplies]
         sure = self.edge_truth[supplies] == 2
-        self.suppliers_sure = np.unique(keys[sure])
-        self.suppliers_maybe = np.unique(keys[~sure])
+        self.suppliers_sure = np.sort(keys[sure])
+        self.suppliers_maybe = np.sort(keys[~sure])
 
     def own(self, at: Ints, issuers: Ints) -> Ints:
         """Whether an issuer is the node itself or its maker or supplier (0, 1, 2)."""
@@ -436,7 +441,7 @@ class _Evaluation:
         for i in np.flatnonzero(graph.has_status.view[rows] & current):
             fate = frame.statuses.fate(int(rows[i]))
             fates[i] = fate.code
-            self._soon(at[i : i + 1], np.asarray([fate.next]))
+            self._soon_one(int(at[i]), fate.next)
         current &= fates != REPLACED
         self.claim_at, self.claims, self.claim_rows = at[current], claims[current], rows[current]
         self.claim_void, self.claim_fate = void[current], fates[current]
@@ -839,16 +844,14 @@ class _Evaluation:
             begins, boundary = begun(graph, row, self.at)
             fate = frame.statuses.fate(row)
             until = int(graph.until.view[row])
-            self._soon(at[i : i + 1], np.asarray([boundary]))
-            self._soon(at[i : i + 1], np.asarray([fate.next]))
-            self._soon(at[i : i + 1], np.asarray([until]))
+            self._soon_one(node, boundary, fate.next, until)
             stands = {FINE: 2, UNCERTAIN: 1}.get(fate.code, 0)
             effect = min(begins, stands, 2 - int(authority.void.view[row]))
             if effect == 0 or self.at >= until:
                 continue
             mine = by_pair[start[i] : start[i + 1]]
             believed, listed = self._notice_truth(
-                payload, service[mine], truth[mine], int(own[i]), row
+                payload, service[mine].tolist(), truth[mine].tolist(), int(own[i]), row
             )
             about = (
                 ("id", payload.id or ""),
@@ -874,15 +877,16 @@ class _Evaluation:
         self.value[node] = min(int(self.value[node]), int(noted.code.value_given))
 
     def _notice_truth(
-        self, notice: Notice, services: Ints, truth: Ints, own: int, row: int
+        self, notice: Notice, services: list[int], truth: list[int], own: int, row: int
     ) -> tuple[int, bool]:
         """How far a notice is believed by the rules, and whether by one but for its severity."""
         believed, listed = 0, False
         for rule, accepted in self.rules.notices:
             if "*" not in rule.types and notice.type not in rule.types:
                 continue
-            held = truth[accepted.allow(services)]
-            here = int(held.max()) if len(held) else 0
+            here = max(
+                (t for s, t in zip(services, truth, strict=True) if s in accepted.words), default=0
+            )
             if accepted.supplier and not notice.imported:
                 here = max(here, own)
             if (
@@ -909,7 +913,7 @@ class _Evaluation:
                 continue
             since, until = int(graph.since.view[row]), int(graph.until.view[row])
             fate = self.frame.statuses.fate(row)
-            self._soon(np.asarray([node, node, node]), np.asarray([since, until, fate.next]))
+            self._soon_one(node, since, until, fate.next)
             if (
                 since <= self.at < until
                 and fate.code == FINE
