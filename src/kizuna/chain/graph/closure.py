@@ -34,6 +34,7 @@ from kizuna.record.log.keys import statement_key, subject_key
 
 __all__ = ["Closure", "closure"]
 
+_TOWARDS_OBJECT: Final = frozenset(r for r in Relation if r.object_depends)
 _SUPPLIES: Final = frozenset({Relation.SUPPLIED_BY, Relation.MADE_BY})
 
 
@@ -74,24 +75,30 @@ class _Search:
         self._found: dict[Digest, Registered] = {}
         self._by_name: dict[str, Sequence[Registered]] = {}
         self._keys: set[bytes] = set()
+        self._named: list[str] = []  # whose lists are still to be asked for
         self._things: set[str] = set()  # of the chain: everything said of them counts
         self._parties: set[str] = set()  # issuers and makers: their entries, keys and names
         self._bills: set[tuple[str, str]] = set()  # (issuer, subject): which bills renew which
         self._services: dict[str, list[Service]] = {}  # that any entry ever gave for links
-        self._fresh: list[Registered] = []
-        self._named: set[str] = set()
+        self._links: list[Registered] = []  # link statements not looked into yet
+        self._below: dict[str, list[str]] = {}  # by the end that depends: what is followed
+        self._makers: dict[str, list[str]] = {}
+        self._same: dict[str, list[str]] = {}
+        self._fresh_things: list[str] = []
+        self._fresh_parties: list[str] = []
 
     def run(self, subject: str) -> Closure:
         self._thing(subject)
         asked: set[str] = set()
-        acted: set[Digest] = set()
+        acted: list[Digest] = []
         while True:
-            names = [n for n in self._named if n not in asked]
-            acts = [d for d in self._found if d not in acted]
+            names = [n for n in dict.fromkeys(self._named) if n not in asked]
+            self._named = []
+            acts = list(self._found)[len(acted) :]
             if not names and not acts:
                 break
             asked.update(names)
-            acted.update(acts)
+            acted.extend(acts)
             by_name = {subject_key(n): n for n in names}
             by_act = [statement_key(d) for d in acts]
             lists = self._ask([*by_name, *by_act])
@@ -115,23 +122,26 @@ class _Search:
     def _thing(self, name: str) -> None:
         if name not in self._things:
             self._things.add(name)
-            self._named.add(name)
-            if name in self._by_name:
-                self._read(name)
+            self._fresh_things.append(name)
+            self._name(name)
 
     def _party(self, name: str) -> None:
         if name not in self._parties:
             self._parties.add(name)
-            self._named.add(name)
-            if name in self._by_name:
-                self._read(name)
+            self._fresh_parties.append(name)
+            if name not in self._things:
+                self._name(name)
 
     def _bill(self, issuer: str, subject: str) -> None:
-        if (issuer, subject) not in self._bills:
+        if subject not in self._things and (issuer, subject) not in self._bills:
             self._bills.add((issuer, subject))
-            self._named.add(subject)
-            if subject in self._by_name:
-                self._read(subject)
+            self._name(subject)
+
+    def _name(self, name: str) -> None:
+        if name in self._by_name:
+            self._read(name)
+        else:
+            self._named.append(name)
 
     def _read(self, name: str) -> None:
         """Look at what is said of a name, as far as the name matters so far."""
@@ -157,34 +167,54 @@ class _Search:
 
     def _take(self, item: Registered) -> None:
         said = item.statement
-        if said.digest not in self._found:
-            self._found[said.digest] = item
-            if isinstance(said.payload, Membership) and said.payload.list_id in self._lists:
-                self._services.setdefault(said.subject, []).extend(
-                    s for s in said.payload.services if Kind.LINK in s.kinds
-                )
-            self._party(said.issuer)
-            if isinstance(said.payload, Links):
-                self._bill(said.issuer, said.subject)
-            elif isinstance(said.payload, Status) and said.payload.target.key is not None:
-                self._party(said.subject)
-        if isinstance(said.payload, Links):
-            self._fresh.append(item)
+        if said.digest in self._found:
+            return
+        self._found[said.digest] = item
+        payload = said.payload
+        if isinstance(payload, Membership) and payload.list_id in self._lists:
+            self._services.setdefault(said.subject, []).extend(
+                s for s in payload.services if Kind.LINK in s.kinds
+            )
+        self._party(said.issuer)
+        if isinstance(payload, Links):
+            self._bill(said.issuer, said.subject)
+            self._links.append(item)
+        elif isinstance(payload, Status) and payload.target.key is not None:
+            self._party(said.subject)
 
     def _settle(self) -> None:
         """Follow the ties of link statements whose issuers could be entitled to them."""
-        waiting: list[Registered] = []
-        while self._fresh:
-            item = self._fresh.pop()
-            said = item.statement
-            if said.issuer not in self._by_name:
-                waiting.append(item)  # the issuer's entries are among the names asked for next
-            elif isinstance(said.payload, Links):
-                self._follow(said.payload, said.subject, said.issuer)
-        self._fresh = waiting
+        while self._links or self._fresh_things or self._fresh_parties:
+            links, self._links = self._links, []
+            waiting: list[Registered] = []
+            for item in links:
+                if item.statement.issuer in self._by_name:
+                    self._look_into(item)
+                else:
+                    waiting.append(item)  # the issuer's entries are among the names asked for next
+            things, self._fresh_things = self._fresh_things, []
+            for name in things:
+                for below in self._below.get(name, ()):
+                    self._thing(below)
+                for maker in self._makers.get(name, ()):
+                    self._party(maker)
+                for other in self._same.get(name, ()):
+                    self._thing(other)
+            parties, self._fresh_parties = self._fresh_parties, []
+            for name in parties:
+                for other in self._same.get(name, ()):
+                    self._party(other)
+            if waiting and not (self._links or self._fresh_things or self._fresh_parties):
+                self._links = waiting
+                return
+            self._links.extend(waiting)
 
-    def _follow(self, payload: Links, subject: str, issuer: str) -> None:
-        things, parties = self._things, self._parties
+    def _look_into(self, item: Registered) -> None:
+        """Sort the ties of a link statement by the end that depends."""
+        payload, subject = item.statement.payload, item.statement.subject
+        if not isinstance(payload, Links):
+            return
+        issuer = item.statement.issuer
         services = self._services.get(issuer, [])
         known: dict[tuple[str, Relation], bool] = {}
 
@@ -205,15 +235,22 @@ class _Search:
             if relation is Relation.SAME_AS:
                 if may(near, relation) or may(far, relation):
                     for one, other in ((near, far), (far, near)):
-                        if one in things:
+                        self._same.setdefault(one, []).append(other)
+                        if one in self._things:
                             self._thing(other)
-                        if one in parties:
+                        if one in self._parties:
                             self._party(other)
                 continue
-            if relation.object_depends:
+            if relation in _TOWARDS_OBJECT:
                 near, far = far, near
             followed, supplies = relation in self._follows, relation in _SUPPLIES
-            if (followed or supplies) and near in things and may(near, relation):
+            if not (followed or supplies) or not may(near, relation):
+                continue
+            if followed:
+                self._below.setdefault(near, []).append(far)
+            if supplies:
+                self._makers.setdefault(near, []).append(far)
+            if near in self._things:
                 if followed:
                     self._thing(far)
                 if supplies:

@@ -34,7 +34,7 @@ from kizuna.chain.verify.status import (
     UNCERTAIN,
     begun,
 )
-from kizuna.criteria.profiles import Facts, Silence
+from kizuna.criteria.profiles import Condition, Facts, Silence
 from kizuna.model.finding import Code, Finding, Value
 from kizuna.model.identifier import Element, SubjectId
 from kizuna.model.kind import Kind
@@ -293,7 +293,7 @@ class Local:
 def _why_undecided(graph: Graph, rule: Rule, claim: int) -> str:
     if rule.condition is None:
         return ""
-    answer = rule.condition.evaluate(_facts(graph, claim))
+    answer = Condition.compile(rule.condition).evaluate(_facts(graph, claim))
     return getattr(answer, "reason", "")
 
 
@@ -636,10 +636,10 @@ class _Evaluation:
     def _condition(self, rule: Rule, claim: int) -> int:
         if rule.condition is None:
             return MET
-        memo = self.graph.answers.setdefault(rule.condition.text, {})
+        memo = self.graph.answers.setdefault(rule.condition, {})
         known = memo.get(claim)
         if known is None:
-            answer = rule.condition.evaluate(_facts(self.graph, claim))
+            answer = Condition.compile(rule.condition).evaluate(_facts(self.graph, claim))
             known = MET if answer is True else FAILED if answer is False else UNDECIDED
             memo[claim] = known
         return known

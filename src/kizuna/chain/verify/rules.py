@@ -17,7 +17,6 @@ from kizuna.chain.verify.authority import KIND_BIT
 from kizuna.criteria.profiles import (
     SELF,
     SUPPLIER,
-    Condition,
     Counting,
     NoticeRule,
     Place,
@@ -68,7 +67,7 @@ class Rule:
     services: Services
     level: int
     present: frozenset[str]
-    condition: Condition | None
+    condition: str | None
     in_parts: bool
     in_root: bool
 
@@ -160,7 +159,7 @@ def _rule(requirement: Requirement, graph: Graph) -> Rule:
         services=Services.of(graph, requirement.services),
         level=requirement.level.rank,
         present=frozenset(requirement.present),
-        condition=requirement.compiled(),
+        condition=requirement.condition,
         in_parts=requirement.place is not Place.ROOT,
         in_root=requirement.place is not Place.PARTS,
     )
