@@ -128,7 +128,9 @@ def check(data: bytes, anchors: Anchors, *, entry: str | None) -> dict[str, Any]
 
 
 def fsck(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]:
-    """Compute log and map again from the ground up; ``problems`` is empty where all holds."""
+    """Compute log and map again from the ground up, and check every signature again; ``problems``
+    is empty where all holds.
+    """
     from kizuna.record.log.fsck import check_log, check_map
     from kizuna.record.log.map_head import read_map_head
 
@@ -153,9 +155,14 @@ def fsck(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]:
         problems += [
             _fault(f) for f in check_map(workspace.folder.map, pairs, head.size, head.root)
         ]
+    signed = store.recheck(lambda done: progress("phase.checking", done, len(rows)))
+    problems += [
+        {"code": f.code, "what": f.what, "where": f"statement {f.index}"} for f in signed.faults
+    ]
     return {
         "origin": log.origin,
         "size": report.size,
+        "signatures": signed.statements,
         "root": report.root,
         "files": report.files,
         "checkpoints": report.checkpoints,

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, Self
 
@@ -34,7 +35,7 @@ from kizuna.record.log import EvidenceLog, MapProof, Signer, VerifiableMap
 from kizuna.record.log.checkpoint import Checkpoint
 from kizuna.record.log.keys import keys_of
 from kizuna.record.log.map_head import map_head_subject
-from kizuna.record.store.archive import PREFIX, Archive
+from kizuna.record.store.archive import HEADER, PREFIX, Archive
 from kizuna.record.store.backend import Backend
 from kizuna.record.store.checking import Checkers
 from kizuna.record.store.heads import TableHeads
@@ -42,10 +43,11 @@ from kizuna.record.store.pipeline import Accepted, Item, Outcome, Refusal, find_
 from kizuna.record.store.policy import Members, Rate, RegistrationPolicy
 from kizuna.record.store.reader import StoreReader
 from kizuna.record.store.receipts import receipts_of
+from kizuna.record.store.recheck import Rechecked, recheck
 from kizuna.record.store.version import CURRENT
 from kizuna.record.store.view import OPERATOR, View
 from kizuna.record.store.writer import OperatorKey, Writer, restored
-from kizuna.roots.cose import with_receipts
+from kizuna.roots.cose import check_signature, parse_sign1, with_receipts
 from kizuna.roots.keys import PublicKey
 
 __all__ = ["MapAnswer", "Store", "StoreSettings"]
@@ -55,6 +57,9 @@ MAP: Final = "map"
 
 _GROUP: Final = 4096
 """Most statements of one transaction."""
+
+_WORTH_PROCESSES: Final = 8192
+"""Fewer statements than this are checked again by one process."""
 
 _log = logging.getLogger(__name__)
 
@@ -414,6 +419,39 @@ class Store:
         """
         with self._quiet():
             return self._writer.rebuild(progress)
+
+    def recheck(self, progress: Callable[[int], None] = lambda _: None) -> Rechecked:
+        """Check the signature of every registered statement again, on all processors.
+
+        Raises:
+            Unavailable: ``store.recheck-failed``. Misconfigured: ``store.damaged``.
+        """
+        last = self.backend.last_batch()
+        if last is None:
+            return Rechecked()
+        keyring = self._writer.another_keyring()
+
+        def settle(raw: bytes) -> bool:
+            try:
+                envelope = parse_sign1(raw)
+            except Problem:
+                return False
+            keyring.load((envelope.issuer,))
+            key = keyring.find(envelope)
+            return key is not None and check_signature(envelope, key)
+
+        cuts = [len(HEADER), last.end]
+        count = self.settings.threads if last.size >= _WORTH_PROCESSES else 1
+        for piece in range(1, count):
+            for row in self.backend.rows(last.size * piece // count, 1):
+                cuts.insert(-1, row[13] - PREFIX)
+        return recheck(
+            self.archive.path,
+            list(pairwise(cuts)),
+            self.log.entries(0, last.size),
+            settle,
+            progress=progress,
+        )
 
     @contextmanager
     def quiescent(self) -> Iterator[None]:
