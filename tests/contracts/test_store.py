@@ -457,6 +457,24 @@ def test_an_invite_lets_an_organisation_in_once(
             hosting.join(late, "did:web:nobody.example", "Nobody", now=NOW)
 
 
+def test_whom_the_operator_put_out_no_invite_lets_back_in(
+    place: Place, store: Store, maker: Organisation
+) -> None:
+    hosting = Hosting(store)
+    invite = hosting.invite(now=NOW, expires_at=NOW + 100, uses=5)
+    first = hosting.join(invite, maker.identity, "Maker", now=NOW)
+    again = hosting.join(invite, maker.identity, "Maker", now=NOW + 1)
+    assert (again.digest, again.duplicate) == (first.digest, True)
+    assert hosting.invites()[0].uses_left == 4
+    for state in (Standing.SUSPENDED, Standing.WITHDRAWN):
+        ended = Membership(list_id=LIST, state=state)
+        accepted(store.submit([place.operator.sign(Kind.MEMBERSHIP, maker.identity, ended)]))
+        with pytest.raises(Refused) as caught:
+            hosting.join(invite, maker.identity, "Maker", now=NOW + 2)
+        assert caught.value.code == "policy.membership-not-in-force"
+    assert hosting.invites()[0].uses_left == 4
+
+
 def test_an_invite_is_given_back_when_the_membership_could_not_be_registered(
     place: Place, store: Store, maker: Organisation
 ) -> None:

@@ -151,7 +151,8 @@ class Hosting:
 
         Raises:
             Refused: ``invite.not-valid`` (unknown, used up and expired look the same),
-                ``invite.name``; and what ``submit`` refuses.
+                ``invite.name``, ``policy.membership-not-in-force`` for whom the operator suspended
+                or put out; and what ``submit`` refuses.
             Malformed: ``identifier.malformed``, ``identity.malformed``.
             Absent: ``identity.not-pinned`` for a name that carries no key.
         """
@@ -164,6 +165,9 @@ class Hosting:
                 hint="give the name by which your customers know you",
                 limit=_MAX_NAME,
             )
+        entered = self._entered(member, now)
+        if entered is not None:
+            return entered
         services = self._use(code, now)
         try:
             outcome = self._grant(member, name.strip(), services, now)
@@ -177,6 +181,31 @@ class Hosting:
             ),
         )
         return outcome
+
+    def _entered(self, member: SubjectId, now: int) -> Accepted | None:
+        """Where the membership of a present member stands; none for who may join.
+
+        An invite lets in who was never in. Whom the operator put out only the operator lets back:
+        the invite by which somebody once came may have uses left.
+        """
+        store = self._store
+        rows = store.backend.members(store.settings.list_id)
+        row = next((row for row in rows if row.member == member), None)
+        if row is None:
+            return None
+        if row.state != Standing.GRANTED.value:
+            raise Refused(
+                "policy.membership-not-in-force",
+                "the issuer's membership of this store is not in force",
+                why=f"its entry is {row.state}",
+                hint="ask the store's operator",
+                issuer=member[:120],
+                state=row.state,
+            )
+        if row.valid_until is not None and row.valid_until < now:
+            return None  # it ran out, and is renewed by an invite
+        (entry,) = store.reader().by_indices([row.idx])
+        return Accepted(entry.statement.digest, row.idx, entry.registered.latest, duplicate=True)
 
     def organisations(self) -> list[Organisation]:
         """Everyone who joined, in the order they came."""
