@@ -115,10 +115,13 @@ class Door:
         """The answer: ``value`` with ``--json``, else ``lines`` for a person."""
         self.bars.close()
         if self.as_json:
-            write(json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+            write(
+                json.dumps(value, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None),
+                exact=True,
+            )
             return
         for line in lines() if callable(lines) else lines:
-            write(line)
+            write(line.replace("\n", " "))
 
     def print(self, line: str) -> None:
         """A line of an answer that is told while it comes about; never with ``--json``."""
@@ -229,13 +232,24 @@ class Door:
             ) from fault
 
 
-def write(line: str) -> None:
-    """One line of answer to stdout, whatever its encoding can show."""
+def write(line: str, *, exact: bool = False) -> None:
+    """One line of answer to stdout, whatever its encoding can show; ``exact`` for programs."""
+    if not (exact or line.isprintable()):
+        from kizuna.app.wiring.messages.plain import unpainted
+
+        line = "\n".join(map(unpainted, line.split("\n")))
     try:
         sys.stdout.write(line + "\n")
     except UnicodeEncodeError:
         encoding = sys.stdout.encoding or "ascii"
         sys.stdout.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def _tell(line: str) -> None:
+    """One line about a failure, to stderr."""
+    from kizuna.app.wiring.messages.plain import plain
+
+    typer.echo(plain(line), err=True)
 
 
 def fail(problem: Problem, *, as_json: bool, lang: str, verbose: bool) -> int:
@@ -244,19 +258,19 @@ def fail(problem: Problem, *, as_json: bool, lang: str, verbose: bool) -> int:
 
     told = problem_json(problem, lang)
     if as_json:
-        write(json.dumps(told, ensure_ascii=False))
+        write(json.dumps(told, ensure_ascii=False), exact=True)
     else:
         from kizuna.app.wiring.messages import text
 
-        typer.echo(f"kizuna: {told['message']} [{problem.code}]", err=True)
+        _tell(f"kizuna: {told['message']} [{problem.code}]")
         if problem.why and lang == "en" and problem.why not in told["message"]:
-            typer.echo(f"  {text('failure.why', lang)} {problem.why}", err=True)
+            _tell(f"  {text('failure.why', lang)} {problem.why}")
         if told["hint"]:
-            typer.echo(f"  {text('failure.next', lang)} {told['hint']}", err=True)
+            _tell(f"  {text('failure.next', lang)} {told['hint']}")
     if verbose:
         cause = problem.__cause__ or problem.__context__
         while cause is not None:
-            typer.echo(f"  caused by {type(cause).__name__}: {cause}", err=True)
+            _tell(f"  caused by {type(cause).__name__}: {cause}")
             cause = cause.__cause__ or cause.__context__
     return int(problem.outcome)
 

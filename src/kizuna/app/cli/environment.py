@@ -31,5 +31,9 @@ def hang(app: typer.Typer) -> None:
         }
         door.answer(
             {"variables": told},
-            [f"{name}={v['value'] or ''}\n    {v['meaning']}" for name, v in told.items()],
+            [
+                line
+                for name, v in told.items()
+                for line in (f"{name}={v['value'] or ''}", f"    {v['meaning']}")
+            ],
         )

@@ -27,6 +27,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from kizuna.app.wiring.messages.plain import plain
 from kizuna.model.errors import Problem
 from kizuna.model.finding import Code, Finding
 
@@ -40,6 +41,10 @@ class _Values(dict[str, object]):
 
     def __missing__(self, key: str) -> str:
         return "–"
+
+    def __getitem__(self, key: str) -> object:
+        value = super().__getitem__(key)
+        return plain(value) if isinstance(value, str) else value
 
 
 @lru_cache(maxsize=4)
