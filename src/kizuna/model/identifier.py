@@ -34,7 +34,12 @@ MAX_IDENTIFIER: Final = 2048
 """Longest identifier in characters: bounds index keys and proofs."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.+)", re.DOTALL)
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f<>\"{}|\\^`\u0080-\u009f\u2028\u2029\ufeff]")
+_FORBIDDEN = re.compile(
+    r"[\x00-\x20\x7f<>\"{}|\\^`\u0080-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5"
+    r"\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\u3164\ud800-\udfff\ufe00-\ufe0f"
+    r"\ufeff\uffa0\ufff0-\uffff\U000e0000-\U000e0fff]"
+)
+"""Controls, spaces, and what is not seen: two names that look the same are then two to no one."""
 _PLAIN_PACKAGE = re.compile(
     r"pkg:(?:npm/(?:%40[a-z0-9][a-z0-9.-]*/)?|(?:cargo|composer|gem|generic|github|maven)/)"
     r"[a-z0-9][a-z0-9.-]*(?:/[a-z0-9][a-z0-9.-]*)?(?:@[A-Za-z0-9][A-Za-z0-9.-]*)?"
@@ -72,7 +77,7 @@ def canonical(text: str) -> SubjectId:
 
     Raises:
         Malformed: ``identifier.malformed`` when it is no absolute URI, is too long, or holds
-            spaces, controls or characters that look like others.
+            spaces, controls, characters that are not seen, or a user before an https host.
     """
     if _PLAIN_PACKAGE.fullmatch(text) and len(text) <= MAX_IDENTIFIER:
         return SubjectId(text)  # already canonical: the common case, without the full PURL parser
@@ -84,7 +89,7 @@ def canonical(text: str) -> SubjectId:
         return _package(text, rest)
     if scheme in ("https", "http"):
         parts = _AUTHORITY.fullmatch(rest)
-        if parts is None or not parts[1]:
+        if parts is None or not parts[1] or "@" in parts[1]:  # https://acme.example@evil.example
             raise _malformed(text)
         return SubjectId(f"{scheme}://{parts[1].lower()}{parts[2]}")
     if scheme == "urn":

@@ -43,6 +43,17 @@ def test_what_is_no_identifier_is_refused_with_a_hint(text):
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["https://acme.example@evil.example/fan", "https://acme.example:443@evil.example/",
+     "https://acme.example/\u202egnp", "https://acme.example/a\u200bb", "urn:x:a\u00adb",
+     "https://acme.example/\u3164", "https://acme.example/\u2066x", "did:x:\U000e0041"],
+)  # fmt: skip
+def test_a_name_that_looks_like_another_by_what_is_not_seen_is_refused(text):
+    with pytest.raises(Malformed):
+        canonical(text)
+
+
 @given(st.text(max_size=80) | st.from_regex(r"\A(pkg|urn|https|did):[!-~]{1,60}\Z"))
 def test_canonical_is_idempotent_or_refuses(text):
     try:
