@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every benchmark, one after the other: ``python -m benchmarks [scale] [name …]``.
 
-A module of this package with a function ``run(scale) -> list of rows`` is a benchmark. ``scale`` is
-a fraction of the full size (default 1).
+A module of this package with a function ``run(scale)`` is a benchmark; it gives rows, or names with
+values. ``scale`` is a fraction of the full size (default 1).
 """
 
 from __future__ import annotations
@@ -30,6 +30,11 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)))
 
 
+def _lines(figures: dict[str, Any]) -> list[dict[str, Any]]:
+    """Figures of one run as rows."""
+    return [{"figure": name, "value": value} for name, value in figures.items()]
+
+
 def main(arguments: Sequence[str]) -> None:
     scale = 1.0
     names: list[str] = []
@@ -49,7 +54,8 @@ def main(arguments: Sequence[str]) -> None:
         if run is None:
             continue
         print(f"\n{found.name}: {(module.__doc__ or '').strip().splitlines()[0]}", flush=True)
-        show(run(scale))
+        figures = run(scale)
+        show(figures if isinstance(figures, list) else _lines(figures))
 
 
 if __name__ == "__main__":

@@ -116,6 +116,11 @@ class Judge:
         self._renewer: threading.Thread | None = None
         self._closing = threading.Event()
 
+    @property
+    def graph(self) -> Graph | None:
+        """The graph in memory of a live process."""
+        return self._graph
+
     # --- questions ----------------------------------------------------------------------------
 
     def verify(
