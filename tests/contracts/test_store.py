@@ -869,6 +869,12 @@ def test_a_compromised_log_key_is_closed_and_the_log_says_so(
         accepted(again.submit([maker.claim(12)]))
 
 
+def test_a_backup_is_for_its_owner_only(store: Store, maker: Organisation, tmp_path: Path) -> None:
+    accepted(store.submit([maker.claim(1)]))
+    backup(store, tmp_path / "copies" / "one", now=NOW)
+    assert (tmp_path / "copies" / "one").stat().st_mode & 0o077 == 0
+
+
 def test_a_backup_that_was_changed_is_not_restored(
     request: pytest.FixtureRequest,
     place: Place,

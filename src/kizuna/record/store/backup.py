@@ -74,7 +74,8 @@ def backup(store: Store, target: Path, *, now: int) -> Manifest:
     unfinished = target.with_name(target.name + ".unfinished")
     try:
         shutil.rmtree(unfinished, ignore_errors=True)
-        (unfinished / _LOG).mkdir(parents=True)
+        unfinished.mkdir(mode=0o700, parents=True)  # what is restricted is in it
+        (unfinished / _LOG).mkdir()
         with store.quiescent():
             store.refresh()
             head = store.head()
