@@ -5,9 +5,11 @@ import json
 
 import pytest
 
-from kizuna.app.wiring.member import Member
+from kizuna.app.wiring.member import Member, member_of
 from kizuna.app.wiring.settings import Settings
-from kizuna.model.errors import Refused
+from kizuna.criteria.profiles import shipped_profile
+from kizuna.model.errors import Refused, Tampered
+from kizuna.model.identifier import SubjectId
 from kizuna.record.store.hosting import Hosting
 
 from .conftest import NOW
@@ -34,6 +36,53 @@ def test_join_and_publish_over_http(served, tmp_path, clock, code):
         f"/api/statements/{digest}", headers={"accept": "application/json"}
     ).json()
     assert told["issuer"] == member.identity
+
+
+def test_what_was_published_is_verified_from_the_members_folder(served, tmp_path, clock, code):
+    settings = Settings(store=tmp_path / "member", clock=clock)
+    Member.join(tmp_path / "member", served.url, code, "Sato Bearings", settings=settings)
+    member = member_of(settings)
+    member.publish([("parts.csv", TABLE.encode())])
+    bearing = SubjectId("pkg:generic/sato/bearing@6204")
+    verdict, names = member.verify(bearing, shipped_profile("software-product"))
+    told = served.workspace.verify(bearing, shipped_profile("software-product"))
+    assert verdict.value is told.value
+    assert verdict.known == told.known
+    assert names[bearing] == "Bearing 6204"
+
+
+def test_publishing_the_same_again_is_no_fault(served, tmp_path, clock, code):
+    settings = Settings(store=tmp_path / "member", clock=clock)
+    member = Member.join(tmp_path / "member", served.url, code, "Sato", settings=settings)
+    first = member.publish([("parts.csv", TABLE.encode())])
+    again = member.publish([("parts.csv", TABLE.encode())])
+    assert again.statements == first.statements
+    assert again.duplicates == len(first.statements)
+    assert not again.refused
+
+
+def test_a_store_that_answers_for_another_statement_is_not_believed(
+    served, tmp_path, clock, code, monkeypatch
+):
+    settings = Settings(store=tmp_path / "member", clock=clock)
+    member = Member.join(tmp_path / "member", served.url, code, "Sato", settings=settings)
+    digest = member.publish([("parts.csv", TABLE.encode())]).statements[0]
+    monkeypatch.setattr(
+        member, "_send", lambda sent, _: [{"digest": digest, "duplicate": True}] * len(sent)
+    )
+    with pytest.raises(Tampered) as found:
+        member.publish([("other.csv", TABLE.replace("6204", "6205").encode())])
+    assert found.value.code == "request.other-statement"
+
+
+def test_a_refused_join_leaves_the_folder_free_for_the_next_try(served, tmp_path, clock, code):
+    settings = Settings(store=tmp_path / "member", clock=clock)
+    with pytest.raises(Refused) as refused:
+        Member.join(tmp_path / "member", served.url, "WRONG", "Sato", settings=settings)
+    assert refused.value.code == "invite.not-valid"
+    assert refused.value.why
+    assert not (tmp_path / "member").exists()
+    Member.join(tmp_path / "member", served.url, code, "Sato", settings=settings)
 
 
 def test_an_invite_is_used_as_often_as_it_says(served, tmp_path, clock, code):

@@ -41,7 +41,7 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna explain pkg:npm/left-pad@1.3.0 --profile software-product
         """
         from kizuna.app.wiring.answers import tree_json
-        from kizuna.app.wiring.naming import identifiers_in, names_in_tree
+        from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
         from kizuna.model.identifier import canonical
 
         workspace = door.workspace(read_only=True)
@@ -54,7 +54,8 @@ def hang(app: typer.Typer) -> None:
             lists=lists,
         )
         verdict = explained.verdict
-        names = workspace.names(identifiers_in(verdict.findings)) | names_in_tree(explained.tree)
+        spoken_of = identifiers_in(verdict.findings) | unnamed_in_tree(explained.tree)
+        names = workspace.names(spoken_of) | names_in_tree(explained.tree)
         tree = tree_json(explained.tree, door.lang, profile=chosen, names=names)
         door.answer(
             {

@@ -4,13 +4,19 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from kizuna.app.cli.door import Door, Failure, command
 
-__all__ = ["hang", "read_files"]
+if TYPE_CHECKING:
+    from kizuna.app.wiring.values import ImportOutcome
+
+__all__ = ["hang", "read_files", "tell_remarks"]
+
+_REMARKS: Final = 10
+"""How many remarks are told; --json tells all."""
 
 
 def read_files(names: list[str]) -> list[tuple[str, bytes]]:
@@ -76,13 +82,20 @@ def hang(app: typer.Typer) -> None:
             return shown
 
         door.answer(told, lines)
-        for place in outcome.not_understood[:10]:
-            door.say("import.not-understood", place=place)
-        if len(outcome.not_understood) > 10:
-            door.say("findings.more", count=len(outcome.not_understood) - 10)
+        tell_remarks(door, outcome)
         for problem in outcome.refused:
             door.say("import.refused", code=problem.code, what=problem.what)
         if outcome.root:
             door.say("import.next", root=outcome.root)
         if outcome.refused:
             raise Failure(outcome.refused[0].outcome)
+
+
+def tell_remarks(door: Door, outcome: ImportOutcome) -> None:
+    """Say which places made no statement, and why."""
+    from kizuna.app.wiring.answers import remark_of
+
+    for remark in outcome.remarks[:_REMARKS]:
+        door.say("import.not-understood", place=remark.where, why=remark_of(remark, door.lang))
+    if len(outcome.remarks) > _REMARKS:
+        door.say("findings.more", count=len(outcome.remarks) - _REMARKS)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from kizuna.app.cli.door import Door, Failure, command
-from kizuna.app.cli.import_ import read_files
+from kizuna.app.cli.import_ import read_files, tell_remarks
 
 __all__ = ["hang"]
 
@@ -26,6 +26,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna publish parts.csv
         """
+        from kizuna.app.wiring.answers import import_json
         from kizuna.app.wiring.member import publisher
 
         with publisher(door.settings) as organisation:
@@ -36,14 +37,14 @@ def hang(app: typer.Typer) -> None:
             "root": outcome.root,
             "subjects": list(outcome.subjects),
             "not_understood": list(outcome.not_understood),
+            "remarks": import_json(outcome, door.lang)["remarks"],
             "duplicates": outcome.duplicates,
         }
         door.answer(
             told,
             [door.text("publish.done", count=len(outcome.statements), root=outcome.root or "–")],
         )
-        for place in outcome.not_understood[:10]:
-            door.say("import.not-understood", place=place)
+        tell_remarks(door, outcome)
         for problem in outcome.refused:
             door.say("import.refused", code=problem.code, what=problem.what)
         if outcome.refused:

@@ -104,7 +104,7 @@ def _node(door: Door, node: Mapping[str, Any], lead: str, below: str, depth: int
     children = list(node.get("children", ()))
     findings = node.get("findings", ())
     stem = below + ("│   " if children and depth > 0 else "    ")
-    for finding in findings:
+    for finding in () if node.get("repeated") else findings:
         yield f"{stem}{finding['message']}"
         if finding["mend"]:
             yield f"{stem}→ {finding['mend']}"

@@ -55,11 +55,14 @@ def hang(app: typer.Typer) -> None:
     ) -> None:
         """Judge the chain of trust behind SUBJECT; the exit code says how it stands.
 
+        In the folder of an organisation that joined a store elsewhere, the proof comes from there.
+
         Example: kizuna verify pkg:npm/left-pad@1.3.0 --profile software-product
 
         Example: kizuna verify --bundle proof.kz --trust trust.json --profile iot-device
         """
         from kizuna.app.wiring.answers import verdict_json
+        from kizuna.app.wiring.member import member_of
         from kizuna.app.wiring.naming import identifiers_in
         from kizuna.app.wiring.profiles import find_profile
         from kizuna.model.errors import Malformed
@@ -73,12 +76,11 @@ def hang(app: typer.Typer) -> None:
                 hint="`kizuna import FILE` prints the identifier of what it read",
             )
         wanted = None if subject is None else canonical(subject)
-        names: dict[str, str] = {}
         if bundle is not None:
-            from kizuna.app.wiring.offline import judge_bundle
+            from kizuna.app.wiring.offline import judge_with_names
 
             chosen = find_profile(profile, door.settings)
-            verdict = judge_bundle(
+            verdict, names = judge_with_names(
                 Door.read(bundle),
                 chosen,
                 None if trust is None else Door.read(trust),
@@ -86,6 +88,16 @@ def hang(app: typer.Typer) -> None:
                 at=door.settings.clock() if moment is None else moment,
                 lists=lists,
             )
+        elif (member := member_of(door.settings)) is not None:
+            if known:
+                raise Malformed(
+                    "verify.known-elsewhere",
+                    "what was known earlier can be asked only where the store is",
+                    hint="leave --known out, or keep bundles of `kizuna export` and judge those",
+                )
+            chosen = find_profile(profile, door.settings)
+            assert wanted is not None  # noqa: S101 - checked above
+            verdict, names = member.verify(wanted, chosen, at=moment, lists=lists)
         else:
             workspace = door.workspace(read_only=True)
             chosen = workspace.profile(profile)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from kizuna.app.wiring.messages import Names, render_finding, render_problem, turn_of
+from kizuna.app.wiring.messages import Names, render_finding, render_problem, text, turn_of
 from kizuna.app.wiring.values import ImportOutcome, Standing
 from kizuna.model.errors import Problem
 from kizuna.model.finding import Finding, Value
@@ -18,12 +18,13 @@ from kizuna.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from kizuna.criteria.profiles import Profile
-    from kizuna.proof.documents import InnerSignature
+    from kizuna.proof.documents import InnerSignature, Remark
 
 __all__ = [
     "finding_json",
     "import_json",
     "problem_json",
+    "remark_of",
     "signature_json",
     "standing_json",
     "tree_json",
@@ -139,6 +140,8 @@ def tree_json(
     for key in ("value", "own"):
         if isinstance(told.get(key), Value):
             told[key] = told[key].word
+    if names and not told.get("name") and (name := names.get(str(node["subject"]))):
+        told["name"] = name
     told["findings"] = [
         finding_json(f, lang, profile=profile, names=names) for f in node.get("findings", ())
     ]
@@ -155,6 +158,10 @@ def import_json(outcome: ImportOutcome, lang: str) -> dict[str, Any]:
         "subjects": list(outcome.subjects),
         "root": outcome.root,
         "not_understood": list(outcome.not_understood),
+        "remarks": [
+            {"place": r.where, "code": r.code, "message": remark_of(r, lang)}
+            for r in outcome.remarks
+        ],
         "duplicates": outcome.duplicates,
         "unchanged": outcome.unchanged,
         "signatures": [signature_json(f.name, one) for f in outcome.files for one in f.signatures],
@@ -170,6 +177,11 @@ def import_json(outcome: ImportOutcome, lang: str) -> dict[str, Any]:
             for f in outcome.files
         ],
     }
+
+
+def remark_of(remark: Remark, lang: str) -> str:
+    """Why a place in a document made no statement, or not the one to be expected."""
+    return text(f"remark.{remark.code}", lang, about=remark.about)
 
 
 def signature_json(file: str, signature: InnerSignature) -> dict[str, Any]:

@@ -16,6 +16,7 @@ no store. 2. It names the database without its password.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from pathlib import Path
@@ -134,6 +135,13 @@ class Folder:
                 path=str(self.path),
             ) from fault
 
+    def abandon(self) -> None:
+        """Take back what ``prepare`` and ``create_unit`` made, where nothing came of it."""
+        for file in (self.keys, self.keys.with_name("keys.lock"), self.secret_file):
+            file.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
+
     def describe(self) -> Description:
         """Read ``kizuna.json``.
 
@@ -147,7 +155,8 @@ class Folder:
                 "store.absent",
                 f"no store in {self.path}",
                 why="there is no kizuna.json",
-                hint="make one with `kizuna init --name NAME`, or name its folder with --store",
+                hint="make one with `kizuna init --name NAME`, join another with `kizuna join`, or "
+                "name its folder with --store",
                 path=str(self.path),
             ) from fault
         except OSError as fault:

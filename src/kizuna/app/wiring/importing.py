@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -246,6 +246,11 @@ def outcome_of(
             f"{f.name}: {place}" if several else place for f in files for place in f.not_understood
         ),
         files=files,
+        remarks=tuple(
+            replace(remark, where=f"{name}: {remark.where}") if several else remark
+            for name, imported, _ in prepared.files
+            for remark in imported.remarks
+        ),
         refused=tuple(p for p in (_problem(r) for r in results) if p is not None),
         duplicates=sum(bool(getattr(r, "duplicate", False)) for r in results),
         unchanged=len(unchanged),

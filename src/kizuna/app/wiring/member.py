@@ -3,35 +3,45 @@
 
 Keeps: 1. The key is made here and stays here; what travels are signed statements. 2. ``join``
 leaves nothing behind when the other side refuses. 3. The store's answer is checked: a receipt is
-for the statement that was sent.
+for the statement that was sent. 4. The store is not asked for verdicts but for proof, judged here
+with anchors of one's own: at first the store's own list and log, as they were when it was joined.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
 
 from kizuna.app.wiring.construction import checked_name, new_identity
-from kizuna.app.wiring.folder import Description, Folder
+from kizuna.app.wiring.folder import Description, Folder, write_whole
 from kizuna.app.wiring.importing import outcome_of, prepare, read_all
-from kizuna.app.wiring.network import ask, checked_url
+from kizuna.app.wiring.network import ask, checked_url, fetch
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.values import ImportOutcome, Progress, quiet
 from kizuna.model.errors import Malformed, Misconfigured, Problem, Refused, Tampered
-from kizuna.model.identifier import Digest, SubjectId
+from kizuna.model.identifier import Digest, SubjectId, canonical
+from kizuna.model.trust import Anchors, ListAnchor, LogAnchor
 
 if TYPE_CHECKING:
+    from kizuna.criteria.profiles import Profile
+    from kizuna.model.verdict import Verdict
+    from kizuna.roots.http_signatures import Request
     from kizuna.roots.units import Handle, Unit
 
-__all__ = ["Member", "Publisher", "publisher"]
+__all__ = ["Member", "Publisher", "member_of", "publisher"]
 
 _BATCH = 500
+_JOINED = "joined"
+"""What the list of the store that was joined is called in a member's anchors."""
 
 
 class Publisher(Protocol):
@@ -92,14 +102,10 @@ class Member:
         folder.prepare()
         try:
             unit, handle, identity = new_identity(folder, settings)
-            told = _signed_post(
-                address,
-                "/api/join",
+            told = _post(
+                f"{address}/api/join",
                 {"invite": invite.strip(), "identity": identity, "name": name},
-                unit,
-                handle,
-                identity,
-                settings.clock(),
+                lambda request: _signature(request, unit, handle, identity, settings.clock()),
             )
             origin = str(told.get("store", {}).get("origin", ""))
             description = Description(
@@ -111,10 +117,11 @@ class Member:
                 origin=origin,
                 url=address,
             )
+            anchors = _anchors_of(told, address, identity)
         except BaseException:
-            folder.keys.unlink(missing_ok=True)
-            folder.secret_file.unlink(missing_ok=True)
+            folder.abandon()
             raise
+        write_whole(folder.trust_file, msgspec.json.format(anchors.to_json(), indent=2) + b"\n")
         folder.write_description(description)
         member = cls(settings, folder, description)
         member._unit = unit
@@ -140,12 +147,54 @@ class Member:
             part = prepared.statements[start : start + _BATCH]
             told = self._send(part, list(prepared.documents.values()))
             for statement, answer in zip(part, told, strict=True):
-                result, receipt = _checked(statement, answer)
+                result, receipt = _checked(statement, answer, self._earlier)
                 results.append(result)
                 if receipt is not None:
                     receipts.append(receipt)
             progress("phase.registering", len(results), total)
         return outcome_of(prepared, results, receipts)
+
+    def verify(
+        self,
+        subject: SubjectId,
+        profile: Profile,
+        *,
+        at: int | None = None,
+        lists: Sequence[str] | None = None,
+    ) -> tuple[Verdict, dict[str, str]]:
+        """Fetch the proof from the store that was joined and judge it here; names for people.
+
+        Raises:
+            Absent: ``profile.unknown`` where the store has no profile of that name.
+            Unavailable: ``request.*``. Malformed, Tampered: ``bundle.*``.
+        """
+        from kizuna.app.wiring.offline import judge_with_names
+
+        try:
+            trust = self.folder.trust_file.read_bytes()
+        except FileNotFoundError:
+            trust = None
+        return judge_with_names(
+            self._fetch("/api/export", urlencode({"subject": subject, "profile": profile.name})),
+            profile,
+            trust,
+            subject=subject,
+            at=self.settings.clock() if at is None else at,
+            lists=lists,
+        )
+
+    def _fetch(self, path: str, query: str = "") -> bytes:
+        from kizuna.roots.http_signatures import Request
+
+        url = f"{self.url}{path}" + (f"?{query}" if query else "")
+        parts = urlsplit(url)
+        request = Request(method="GET", authority=parts.netloc, path=parts.path, query=parts.query)
+        unit, handle = self._signer()
+        return fetch(url, _signature(request, unit, handle, self.identity, self.settings.clock()))
+
+    def _earlier(self, digest: str) -> bytes:
+        """A statement that the store says it had already."""
+        return self._fetch(f"/api/statements/{digest}/transparent")
 
     def _send(self, statements: list[bytes], documents: list[bytes]) -> list[dict[str, Any]]:
         from kizuna.roots.cose import encode
@@ -186,6 +235,15 @@ class Member:
         """Nothing is held open."""
 
 
+def member_of(settings: Settings) -> Member | None:
+    """The member whose folder this is; None where it is a store's, or nobody's."""
+    folder = Folder(settings.store)
+    if not folder.exists():
+        return None
+    description = folder.describe()
+    return Member(settings, folder, description) if description.kind == "member" else None
+
+
 def publisher(settings: Settings) -> Publisher:
     """Whoever publishes from this folder.
 
@@ -201,40 +259,65 @@ def publisher(settings: Settings) -> Publisher:
     return Workspace.open(settings=settings)
 
 
-def _signed_post(
-    address: str,
-    path: str,
-    body: dict[str, Any],
-    unit: Unit,
-    handle: Handle,
-    identity: SubjectId,
-    now: int,
-) -> dict[str, Any]:
-    from kizuna.roots.http_signatures import Request, sign_request
+def _anchors_of(told: Mapping[str, Any], address: str, identity: SubjectId) -> Anchors:
+    """Whom somebody who joins a store believes at first: that store's own list and log."""
+    try:
+        store = told["store"]
+        return Anchors(
+            lists=[
+                ListAnchor(
+                    id=canonical(store["list"]),
+                    operator=canonical(store["organization"]),
+                    name=_JOINED,
+                    title=str(store["name"])[:4000],
+                )
+            ],
+            logs=[
+                LogAnchor(
+                    origin=str(store["origin"]),
+                    keys=[str(key) for key in store["log_keys"]],
+                    url=address,
+                )
+            ],
+            verifier=identity,
+        )
+    except (KeyError, TypeError, Malformed) as fault:
+        raise Malformed(
+            "request.answer",
+            f"{address} does not say which list and log are its own",
+            hint="check that this is the address of a kizuna store",
+            url=address,
+        ) from fault
 
-    data = json.dumps(body, ensure_ascii=False).encode()
+
+def _signature(
+    request: Request, unit: Unit, handle: Handle, identity: SubjectId, now: int
+) -> dict[str, str]:
+    from kizuna.roots.http_signatures import sign_request
+
+    return sign_request(
+        unit, handle, request, identity=identity, created=now, nonce=secrets.token_urlsafe(18)
+    )
+
+
+def _post(
+    url: str, value: dict[str, Any], sign: Callable[[Request], dict[str, str]]
+) -> dict[str, Any]:
+    from kizuna.roots.http_signatures import Request
+
+    data = json.dumps(value, ensure_ascii=False).encode()
     headers = {"content-type": "application/json", "accept": "application/json"}
-    prefix = urlsplit(address).path
+    parts = urlsplit(url)
     request = Request(
-        method="POST",
-        authority=urlsplit(address).netloc,
-        path=f"{prefix}{path}",
-        headers=headers,
-        body=data,
+        method="POST", authority=parts.netloc, path=parts.path, headers=headers, body=data
     )
-    signed = sign_request(
-        unit,
-        handle,
-        request,
-        identity=identity,
-        created=now,
-        nonce=secrets.token_urlsafe(18),
-    )
-    told = ask("POST", f"{address}{path}", data, {**headers, **signed})
+    told = ask("POST", url, data, {**headers, **sign(request)})
     return told if isinstance(told, dict) else {}
 
 
-def _checked(statement: bytes, answer: dict[str, Any]) -> tuple[_Registered, bytes | None]:
+def _checked(
+    statement: bytes, answer: dict[str, Any], earlier: Callable[[str], bytes]
+) -> tuple[_Registered, bytes | None]:
     from kizuna.roots.cose import parse_sign1
 
     if not answer.get("digest") or answer.get("code"):
@@ -244,12 +327,18 @@ def _checked(statement: bytes, answer: dict[str, Any]) -> tuple[_Registered, byt
             hint=str(answer.get("hint") or "")[:500],
         )
         return _Registered({}, problem), None
-    if parse_sign1(statement).digest.hex() != answer["digest"]:
+    sent, digest = parse_sign1(statement), str(answer["digest"])
+    same = sent.digest.hex() == digest
+    if not same and answer.get("duplicate") and re.fullmatch(r"[0-9a-f]{64}", digest):
+        # the same was said before under another signature: see for oneself whether that is true
+        found = parse_sign1(earlier(digest))
+        same = found.digest.hex() == digest and found.content == sent.content
+    if not same:
         raise Tampered(
             "request.other-statement",
             "the store answered for another statement than the one that was sent",
             hint="ask the operator of the store to explain it",
-            digest=str(answer["digest"])[:64],
+            digest=digest[:64],
         )
     receipt = base64.b64decode(answer["receipt"]) if answer.get("receipt") else None
     return _Registered(answer, None), receipt

@@ -2,7 +2,7 @@
 """What people call a subject or a party.
 
 Keeps: a name never decides anything; it stands beside the identifier, and only the statements that
-the reader's view shows give one.
+the evidence shows give one.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from kizuna.model.finding import Finding
 from kizuna.model.payload import Links, Membership
 
 if TYPE_CHECKING:
-    from kizuna.record.store import StoreReader
+    from kizuna.chain.graph.evidence import Evidence
 
-__all__ = ["identifiers_in", "names_in_tree", "names_of"]
+__all__ = ["identifiers_in", "names_in_tree", "names_of", "unnamed_in_tree"]
 
 
-def names_of(reader: StoreReader, identifiers: Iterable[str]) -> dict[str, str]:
+def names_of(evidence: Evidence, identifiers: Iterable[str]) -> dict[str, str]:
     """Names by identifier; one without a name is left out."""
     from kizuna.record.log.keys import subject_key
 
     wanted = {subject_key(i): i for i in identifiers if i}
     entered: dict[str, str] = {}
     described: dict[str, str] = {}
-    for key, rows in reader.by_keys(list(wanted)).items():
+    for key, rows in evidence.by_keys(list(wanted)).items():
         identifier = wanted[key]
         for row in rows:
             payload = row.statement.payload
@@ -41,11 +41,23 @@ def names_of(reader: StoreReader, identifiers: Iterable[str]) -> dict[str, str]:
 
 
 def identifiers_in(findings: Iterable[Finding]) -> set[str]:
-    """Every party that findings speak of."""
+    """Every subject and party that findings speak of."""
     found: set[str] = set()
     for finding in findings:
-        found.add(finding.turn)
+        found.update((finding.subject, finding.turn))
         found.update(value for member, value in finding.about if member in ("issuer", "by"))
+    return found
+
+
+def unnamed_in_tree(node: Mapping[str, Any]) -> set[str]:
+    """The subjects of a tree of reasons that it does not name itself."""
+    found: set[str] = set()
+    waiting = [node]
+    while waiting:
+        at = waiting.pop()
+        if not at.get("name"):
+            found.add(str(at["subject"]))
+        waiting.extend(at.get("children", ()))
     return found
 
 

@@ -39,19 +39,20 @@ def checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def fetch(url: str, *, limit: int = _LIMIT) -> bytes:
-    """The bytes at an address.
+def fetch(url: str, headers: Mapping[str, str] | None = None, *, limit: int = _LIMIT) -> bytes:
+    """The bytes at an address; a problem of the other side is raised as ours.
 
     Raises:
         Absent: ``request.absent``. Unavailable: ``request.unreachable``, ``request.failed``.
         Malformed: ``request.too-large``.
     """
-    status, body = _exchange("GET", url, b"", {}, limit)
+    status, body = _exchange("GET", url, b"", headers or {}, limit)
+    if status == 200:
+        return body
+    _raise_theirs(status, _json(body))
     if status == 404:
         raise Absent("request.absent", f"nothing is at {url}", hint="check the address", url=url)
-    if status != 200:
-        raise _failed(url, status, body)
-    return body
+    raise _failed(url, status, body)
 
 
 def ask(
@@ -63,20 +64,29 @@ def ask(
         Refused, Absent, Unavailable: with the code that the other side gave.
     """
     status, answer = _exchange(method, url, body, headers, limit)
-    try:
-        told = json.loads(answer)
-    except ValueError:
-        told = None
+    told = _json(answer)
     if 200 <= status < 300 and told is not None:
         return told
+    _raise_theirs(status, told)
+    raise _failed(url, status, answer)
+
+
+def _json(data: bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _raise_theirs(status: int, told: object) -> None:
     if isinstance(told, dict) and isinstance(told.get("code"), str):
         kind: type[Problem] = {404: Absent, 503: Unavailable}.get(status, Refused)
         raise kind(
             told["code"][:80],
-            str(told.get("detail") or told.get("title") or told["code"])[:500],
+            str(told.get("message") or told.get("title") or told["code"])[:500],
+            why=str(told.get("why", ""))[:500],
             hint=str(told.get("hint", ""))[:500],
         )
-    raise _failed(url, status, answer)
 
 
 def _exchange(

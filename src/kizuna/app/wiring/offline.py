@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kizuna.app.wiring.naming import identifiers_in, names_of
 from kizuna.app.wiring.workspace import only_lists
 from kizuna.criteria.profiles import Profile
 from kizuna.model.errors import Malformed
@@ -16,7 +17,7 @@ from kizuna.model.identifier import SubjectId
 from kizuna.model.trust import Anchors
 from kizuna.model.verdict import Verdict
 
-__all__ = ["judge_bundle"]
+__all__ = ["judge_bundle", "judge_with_names"]
 
 
 def judge_bundle(
@@ -28,7 +29,20 @@ def judge_bundle(
     at: int,
     lists: Sequence[str] | None,
 ) -> Verdict:
-    """The verdict over what the bundle proves.
+    """The verdict over what the bundle proves; see ``judge_with_names``."""
+    return judge_with_names(data, profile, trust, subject=subject, at=at, lists=lists)[0]
+
+
+def judge_with_names(
+    data: bytes,
+    profile: Profile,
+    trust: bytes | None,
+    *,
+    subject: SubjectId | None,
+    at: int,
+    lists: Sequence[str] | None,
+) -> tuple[Verdict, dict[str, str]]:
+    """The verdict over what the bundle proves, and what its findings' subjects are called.
 
     Raises:
         Malformed, Tampered: ``bundle.*``, ``trust.malformed``, ``profile.*``,
@@ -48,4 +62,5 @@ def judge_bundle(
             subject=subject,
             found=bundle.subject,
         )
-    return judge(bundle, bundle.subject, profile, anchors, at=at)
+    verdict = judge(bundle, bundle.subject, profile, anchors, at=at)
+    return verdict, names_of(bundle, identifiers_in(verdict.findings))

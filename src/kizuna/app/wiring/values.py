@@ -16,7 +16,7 @@ from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from kizuna.proof.documents import InnerSignature
+    from kizuna.proof.documents import InnerSignature, Remark
 
 __all__ = [
     "Change",
@@ -61,6 +61,8 @@ class ImportOutcome:
     root: SubjectId | None
     not_understood: tuple[str, ...]
     files: tuple[ImportedFile, ...]
+    remarks: tuple[Remark, ...] = ()
+    """Why each place in ``not_understood`` made no statement, or not the one to be expected."""
     refused: tuple[Problem, ...] = ()
     duplicates: int = 0
     unchanged: int = 0
