@@ -261,10 +261,19 @@ def test_keys_rotate_and_the_old_one_is_done(store):
     assert after[1]["thumbprint"] == made["new"]
     last = store("key", "revoke", made["new"], "--yes", "--json")
     assert (last.code, last.json["code"]) == (10, "key.last")
-    gone = store("key", "compromise", made["old"], "--since", "2020-01-01", "--yes", "--json")
+    gone = store("key", "compromise", made["old"], "--since", "2099-01-01", "--yes", "--json")
     assert gone.code == 0
     states = [k["state"] for k in store("key", "list", "--json").json["keys"]]
     assert states == ["compromised", "current"]
+    assert store("key", "rotate").code == 0
+
+
+def test_nobody_locks_himself_out_by_declaring_a_theft(store):
+    made = store("key", "rotate", "--json").json
+    locked = store("key", "compromise", made["old"], "--since", "2020-01-01", "--yes", "--json")
+    assert (locked.code, locked.json["code"]) == (10, "key.came-by")
+    assert store("key", "revoke", made["old"], "--yes").code == 0
+    assert store("key", "rotate").code == 0
 
 
 def test_what_cannot_be_undone_asks_first(store):

@@ -68,6 +68,7 @@ class Code(StrEnum):
     KEY_COMPROMISED = "key.compromised"
     CONDITION_UNDECIDED = "condition.undecided"
     SUBJECT_UNKNOWN = "subject.unknown"
+    NOTHING_ASKED = "profile.asks-nothing"
     ANCHORS_MISSING = "anchors.missing"
     QUORUM_MISSING = "quorum.missing"
     PROOF_INCOMPLETE = "proof.incomplete"
@@ -120,6 +121,7 @@ _EFFECT: Final[dict[Code, tuple[Value, Outcome]]] = {
     Code.KEY_COMPROMISED: (_D, Outcome.EVIDENCE_MISSING),
     Code.CONDITION_UNDECIDED: (_D, Outcome.EVIDENCE_MISSING),
     Code.SUBJECT_UNKNOWN: (_D, Outcome.EVIDENCE_MISSING),
+    Code.NOTHING_ASKED: (_D, Outcome.EVIDENCE_MISSING),
     Code.ANCHORS_MISSING: (_D, Outcome.EVIDENCE_MISSING),
     Code.QUORUM_MISSING: (_D, Outcome.EVIDENCE_MISSING),
     Code.PROOF_INCOMPLETE: (_D, Outcome.EVIDENCE_MISSING),
@@ -136,6 +138,7 @@ _NEVER_WAIVED: Final = frozenset(
         Code.QUORUM_MISSING,
         Code.PROOF_INCOMPLETE,
         Code.SUBJECT_UNKNOWN,
+        Code.NOTHING_ASKED,
         Code.STORE_STALE,
         Code.STORE_UNREACHABLE,
     }

@@ -347,3 +347,14 @@ def test_what_stands_in_a_log_that_is_not_accepted_was_never_said(shop, world):
         world.statements, "pkg:generic/bolt/x@1", shop.profile(), anchors, at=world.now + 1
     )
     assert codes(verdict) == {(Code.SUBJECT_UNKNOWN, "pkg:generic/bolt/x@1")}
+
+
+def test_a_thing_of_which_the_profile_asks_nothing_is_not_thereby_trusted(shop, world):
+    """Whoever calls his component a service leaves the requirements on components; but not so."""
+    thing = "pkg:generic/bolt/dodger@1"
+    world.links(BOLT, thing, described=[shop.Described(element=Element.SERVICE)])
+    rule = shop.requirement(elements=(Element.COMPONENT,))
+    verdict = ask(shop, world, thing, requirements=(rule,), follow=())
+    assert verdict.value is Value.UNDETERMINED
+    assert (Code.NOTHING_ASKED, thing) in codes(verdict)
+    assert verdict.outcome is Outcome.EVIDENCE_MISSING

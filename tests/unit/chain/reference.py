@@ -609,11 +609,13 @@ class Reference:
         about = [r for r in self.rows if self.r(r.subject) == node and r.void < 2]
         silent = not self._spoke(node, claims, about)
         found, proven, some_met, all_met = [], True, False, True
+        asked_of = False
         for rule in self.profile.requirements:
             if rule.elements and not elements & set(rule.elements):
                 continue
             if (rule.place is Place.ROOT and not root) or (rule.place is Place.PARTS and root):
                 continue
+            asked_of = True
             code = self.rank(rule, node, claims)
             for row in about:
                 hides = Code.CLAIM_ERASED if row.item.erased else Code.CLAIM_RESTRICTED
@@ -642,6 +644,8 @@ class Reference:
         found += self._shape(node, elements, about, silent=silent, root=root)
         found += self._hidden(node, about)
         found += self._notices(node, about)
+        if root and self.profile.requirements and not asked_of and not self.out(node):
+            found.append((Code.NOTHING_ASKED, "root"))
         if silent and not (some_met and all_met):
             policy = self._silence(elements)
             if policy is Silence.REFUSED:

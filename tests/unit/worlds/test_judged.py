@@ -81,7 +81,6 @@ def test_the_building_is_trusted_broken_and_mended(number, code, outcome):
 def test_every_defect_of_a_supply_chain_is_found_and_nothing_else(seed):
     shape = shape_of(Scale.of(3_000), seed)
     faults = draw_faults(shape, seed, 0.02)
-    faults.component[faults.components_with(Fault.UNVERSIONED)] = -1
     world = Supply(shape, faults, seed, NOW)
     log = Log()
     for batch in world.batches(threads=1):

@@ -159,7 +159,7 @@ class Door:
                 "command.needs-yes",
                 "this cannot be undone and nobody is there to ask",
                 why="the command is not run on a terminal",
-                hint="look at what it would do with --dry-run, then repeat it with --yes",
+                hint="run it on a terminal, or repeat it with --yes",
             )
         return typer.confirm(text(question, self.lang, **values), err=True)
 

@@ -195,12 +195,8 @@ def _hosting(app: typer.Typer) -> None:
             found,
             [
                 found["invite"],
-                door.text(
-                    "store.invited",
-                    name=name,
-                    code=found["invite"],
-                    until=clock_face(found["expires_at"]),
-                ),
+                door.text("store.invited", name=name, until=clock_face(found["expires_at"])),
+                "  " + door.text("store.invited-how", name=name, code=found["invite"]),
             ],
         )
 

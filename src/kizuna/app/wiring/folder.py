@@ -220,7 +220,8 @@ class Folder:
                     "store.secret-missing",
                     "the keys are closed and nothing here opens them",
                     why=f"neither KIZUNA_PASSPHRASE nor {self.secret_file} is there",
-                    hint="set KIZUNA_PASSPHRASE or KIZUNA_PASSPHRASE_FILE",
+                    hint="put the secret file back there, or set KIZUNA_PASSPHRASE or "
+                    "KIZUNA_PASSPHRASE_FILE",
                     path=str(self.secret_file),
                 ) from fault
         return SoftwareUnit.open(self.keys, passphrase)

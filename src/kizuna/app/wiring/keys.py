@@ -4,7 +4,8 @@
 Keeps: 1. Every change is a registered ``status`` statement; the unit only keeps private parts.
 2. After ``rotate`` the new key signs; if the process dies between registering and remembering
 that, the next opening finds it out from the log. 3. ``revoke`` and ``compromise`` of the key that
-signs now need another one that may sign, so that nobody locks the door from outside.
+signs now need another one that may sign, and that would still be good afterwards, so that nobody locks
+the door from outside.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from kizuna.app.wiring.owner import Owner
 from kizuna.model.errors import Absent, Malformed, Problem, Refused
+from kizuna.model.identifier import Digest
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Action, Status, Target
-from kizuna.roots.identity import KeyHistory, genesis_keys, key_event
+from kizuna.model.statement import Interval
+from kizuna.roots.identity import KeyEvent, KeyHistory, genesis_keys, key_event
 from kizuna.roots.keys import Algorithm, PublicKey
 from kizuna.roots.units import Handle
 
@@ -133,7 +136,12 @@ class Keys:
         return self._end(key, Action.REVOKE, reason=reason, since=None)
 
     def compromise(self, key: str, *, since: int, reason: str | None = None) -> dict[str, Any]:
-        """Declare that others had a key since an instant."""
+        """Declare that others had a key since an instant.
+
+        Raises:
+            Refused: ``key.last``, ``key.came-by`` where the key that signs now took over by a
+                signature that this would void.
+        """
         return self._end(key, Action.COMPROMISE, reason=reason, since=since)
 
     def recover(self) -> Handle | None:
@@ -162,6 +170,8 @@ class Keys:
                 hint="first let a new key take over: `kizuna key rotate`",
                 key=name,
             )
+        if since is not None:
+            self._stays(found, since)
         status = Status(
             action=action,
             target=Target(key=name),
@@ -178,6 +188,34 @@ class Keys:
             "statement": digest,
             "index": index,
         }
+
+    def _stays(self, stolen: PublicKey, since: int) -> None:
+        """See that the key that signs now would outlive the declaration that it is to sign."""
+        workspace = self._workspace
+        signer = bytes.fromhex(workspace.handle.id)
+        at, now = workspace.head().size, workspace.clock()
+        declared = KeyEvent(
+            digest=Digest(bytes(32)),
+            index=at,
+            registered=Interval(now, now),
+            issuer=workspace.identity,
+            identity=workspace.identity,
+            signed_by=signer,
+            action=Action.COMPROMISE,
+            target=stolen.thumbprint,
+            since=since,
+        )
+        after = self.history().apply(declared)
+        if signer not in {key.thumbprint for key in after.current(at + 1)}:
+            raise Refused(
+                "key.came-by",
+                "the key that signs now took over by a signature of the stolen one, after that time",
+                why="nobody could tell this take-over from one by the thief: both would be void, "
+                "and nobody could speak for the organisation any more",
+                hint="if a key was enrolled before that time, sign with it; else `kizuna key revoke` "
+                "the stolen one, and revoke each statement that is not yours",
+                key=stolen.thumbprint.hex(),
+            )
 
     def _find(self, begins: str) -> PublicKey:
         every = self.history().keys()

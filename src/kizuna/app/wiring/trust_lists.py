@@ -24,7 +24,7 @@ from kizuna.model.trust import ListAnchor
 if TYPE_CHECKING:
     from kizuna.record.lists import Entry, ListState
 
-__all__ = ["TrustLists"]
+__all__ = ["TrustLists", "member_services"]
 
 
 class TrustLists:
@@ -117,13 +117,11 @@ class TrustLists:
         list_name: str | None = None,
     ) -> dict[str, Any]:
         """Enter a member, or renew its entry whole."""
-        from kizuna.record.lists import grant, service_for
+        from kizuna.record.lists import grant
 
         anchor = self.anchor(list_name)
         who = canonical(member)
-        granted = list(services) + [
-            service_for(role, scope=[*scope], level=_level(level)) for role in roles
-        ]
+        granted = [*services, *member_services(roles, scope, level=_level(level))]
         payload = grant(
             SubjectId(anchor.id),
             granted,
@@ -230,6 +228,27 @@ def _checked_anchor(list_id: str, operator: str, name: str, title: str | None) -
             hint="use letters, digits and . _ : / + -",
             name=name[:60],
         ) from fault
+
+
+def member_services(
+    roles: Sequence[str], scope: Sequence[str], *, level: Level | None = None
+) -> list[Service]:
+    """What these roles let another organisation say.
+
+    Raises:
+        Refused: ``list.role-own`` for the role that only the list's own operator may have.
+        Malformed: ``list.*``.
+    """
+    from kizuna.record.lists import Role, service_for
+
+    if Role.SELF in roles:
+        raise Refused(
+            "list.role-own",
+            "the role self is for the operator of the list alone",
+            why="it lets its holder say anything about everything, and enter and end others",
+            hint="name what the member does: maker, certification-body, assessor, coordinator …",
+        )
+    return [service_for(role, scope=[*scope], level=level) for role in roles]
 
 
 def _level(level: str | None) -> Level | None:

@@ -214,11 +214,11 @@ def invite(
     uses: int,
 ) -> dict[str, Any]:
     """An invitation: a code that lets another organisation join this store."""
-    from kizuna.record.lists import service_for
+    from kizuna.app.wiring.trust_lists import member_services
     from kizuna.record.store.hosting import Hosting
 
     now = workspace.clock()
-    services = [service_for(role, scope=list(scope)) for role in roles]
+    services = member_services(roles, scope)
     code = Hosting(workspace.store).invite(
         now=now, expires_at=now + days * 86_400, uses=uses, services=services, note=note
     )

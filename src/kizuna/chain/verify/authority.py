@@ -124,6 +124,9 @@ class Authority:
         self._entries: dict[tuple[int, int], _Entry] = {}
         self._entry_of: dict[int, tuple[int, int]] = {}  # membership row to its key
         self.members: set[int] = set()
+        self.power: dict[int, tuple[int, int]] = {}
+        """Of statuses whether their issuers may act on their targets, and do so from above; filled
+        by who asks, emptied when it may have changed."""
         self._named: dict[int, list[int]] = {}  # by member: every entry that names it
         self._flagged = 0
         self._specs: dict[tuple[object, ...], int] = {}
@@ -148,6 +151,7 @@ class Authority:
         self.grant_value = Column(np.int8)
         self.grant_level = Column(np.int8)
         self._grants_of = Index(self.grant_member)
+        self._granted: list[tuple[int, ...]] = []
         self._compromised: set[int] = set()
         self.extend()
 
@@ -208,6 +212,7 @@ class Authority:
             self._start()
             changed.everything = True
             return changed
+        self.power.clear()
         for row in walked:
             if isinstance(graph.payload.get(row), Membership):
                 self._named.setdefault(int(graph.subject.view[row]), []).append(row)
@@ -222,6 +227,7 @@ class Authority:
                 self._membership(row, payload, changed)
             elif isinstance(payload, Status):
                 self._status(row, payload)
+        self._settle_grants()
         if len(graph.origins) > 1 and first:
             for row in walked:
                 if isinstance(graph.payload.get(row), Membership):
@@ -409,6 +415,7 @@ class Authority:
         best, cap = 0, 0
         names: set[str] = set()
         types: frozenset[str] | None = frozenset()
+        self._settle_grants()
         for grant in self._grants_of.of(issuer):
             if int(self.grant_list.view[grant]) != number:
                 continue
@@ -456,28 +463,53 @@ class Authority:
                 entry.state = _ENDS[payload.action]
 
     def _close(self, entry: _Entry, row: int) -> None:
+        self._settle_grants()
         for grant in entry.open:
             self.grant_end.view[grant] = row
         entry.open = []
 
     def _open(self, entry: _Entry, key: tuple[int, int], row: int, value: int) -> None:
         payload = entry.payload
-        if payload.state is not Standing.GRANTED and entry.state is not Standing.GRANTED:
+        if entry.state is not Standing.GRANTED:
             return
         since = EVER if payload.valid_from is None else seconds(payload.valid_from)
         until = NEVER if payload.valid_until is None else seconds(payload.valid_until)
         for service in payload.services:
-            entry.open.append(self.grant_member.size)
-            self.grant_member.extend([key[1]])
-            self.grant_service.extend([self.graph.words.id(service.type)])
-            self.grant_spec.extend([self._spec(service)])
-            self.grant_list.extend([key[0]])
-            self.grant_start.extend([row])
-            self.grant_end.extend([-1])
-            self.grant_since.extend([since])
-            self.grant_until.extend([until])
-            self.grant_value.extend([value])
-            self.grant_level.extend([min(service.level.rank, entry.cap)])
+            entry.open.append(self.grant_member.size + len(self._granted))
+            self._granted.append(
+                (
+                    key[1],
+                    self.graph.words.id(service.type),
+                    self._spec(service),
+                    key[0],
+                    row,
+                    -1,
+                    since,
+                    until,
+                    value,
+                    min(service.level.rank, entry.cap),
+                )
+            )
+
+    def _settle_grants(self) -> None:
+        """Put the grants that were walked over into their columns."""
+        if not self._granted:
+            return
+        columns = (
+            self.grant_member,
+            self.grant_service,
+            self.grant_spec,
+            self.grant_list,
+            self.grant_start,
+            self.grant_end,
+            self.grant_since,
+            self.grant_until,
+            self.grant_value,
+            self.grant_level,
+        )
+        for column, values in zip(columns, zip(*self._granted, strict=True), strict=True):
+            column.extend(values)
+        self._granted = []
 
     def _spec(self, service: Service) -> int:
         kinds = 0

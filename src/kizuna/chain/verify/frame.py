@@ -40,6 +40,8 @@ class Frame:
         self.names: dict[int, list[int]] = {}
         self.merged_until = NEVER
         self.same_next: dict[int, int] = {}
+        self._billed = np.zeros(0, dtype=np.bool_)
+        self._billed_for = -1
         self._tie_truth = np.zeros(0, dtype=np.int8)  # 0 not worked out, else truth + 1
         self._tie_next = np.zeros(0, dtype=np.int64)
         self._merge()
@@ -135,14 +137,16 @@ class Frame:
             np.int8
         )
         soonest = np.full(len(rows), NEVER, dtype=np.int64)
-        special = self._special(rows)
+        special = self.special(rows)
+        self.statuses.prepare(rows[special])
         for i in np.flatnonzero(special & (truth > 0)):
             stands, boundary, _ = self.link_truth(int(rows[i]))
             truth[i] = min(int(truth[i]), stands)
             soonest[i] = boundary
         return truth, soonest
 
-    def _special(self, rows: Ints) -> Ints:
+    def special(self, rows: Ints) -> Ints:
+        """Which link statements were renewed or acted upon: the others simply stand."""
         graph = self.graph
         special: Ints = graph.has_status.view[rows] | graph.is_renewal(rows)
         return special
@@ -244,6 +248,16 @@ class Frame:
             np.concatenate((where, np.asarray(places, dtype=np.int64))),
         )
 
+    def billed(self) -> Ints:
+        """Of every thing whether some bill describes it in passing."""
+        graph = self.graph
+        if len(self._billed) < graph.nodes or self._billed_for != graph.passing_claim.size:
+            self._billed = np.zeros(graph.nodes + 1_024, dtype=np.bool_)
+            subjects = graph.claim_subject.view[graph.passing_claim.view]
+            self._billed[self.rep[subjects]] = True
+            self._billed_for = graph.passing_claim.size
+        return self._billed
+
     def representatives(self) -> Ints:
         """Every thing once."""
         everything = np.arange(self.graph.nodes, dtype=np.int32)
@@ -254,6 +268,7 @@ class Frame:
         """Work out which names are one thing."""
         graph, authority = self.graph, self.authority
         before = self.names
+        self._billed_for = -1
         self.rep = np.arange(graph.nodes + graph.nodes // 8, dtype=np.int32)
         self.names = {}
         self.merged_until = NEVER

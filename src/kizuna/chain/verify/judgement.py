@@ -222,20 +222,17 @@ class Judgement:
 
     def _in_bills(self, nodes: Ints) -> Ints:
         """Which nodes some bill describes in passing: they are judged at their ties."""
-        found = np.zeros(len(nodes), dtype=np.bool_)
-        if self.graph.passing_claim.size:
-            names, where = self.frame.names_of(nodes)
-            at, _ = self.graph.passing_of(names)
-            found[where[at]] = True
-        return found
+        if not self.graph.passing_claim.size:
+            return np.zeros(len(nodes), dtype=np.bool_)
+        billed: Ints = self.frame.billed()[nodes]
+        return billed
 
     def _qualify(self, edges: Ints) -> None:
         """Judge what counted ties lead to, each as its bill describes it."""
         if not len(edges):
             return
         below = self.frame.rep[self.graph.edge_to.view[edges]].astype(np.int64)
-        nodes, back = np.unique(below, return_inverse=True)
-        in_bills = self._in_bills(nodes)[back]
+        in_bills = self._in_bills(below)
         plain = edges[~in_bills]
         self._lacks[plain] = 0
         self._edge_next[plain] = NEVER

@@ -25,7 +25,7 @@ from kizuna.chain.graph.columns import Ints
 from kizuna.chain.graph.graph import ELEMENTS, KINDS, NEVER, RELATIONS, Graph, State
 from kizuna.chain.verify.authority import KIND_BIT
 from kizuna.chain.verify.frame import Frame
-from kizuna.chain.verify.rules import ELEMENT_BIT, Rule, Rules, Services
+from kizuna.chain.verify.rules import ELEMENT_BIT, TAMPERING, Rule, Rules, Services
 from kizuna.chain.verify.status import (
     FINE,
     REPLACED,
@@ -90,7 +90,6 @@ _LINK: Final = KINDS.index(Kind.LINK)
 _NOTICE: Final = KINDS.index(Kind.NOTICE)
 _WAIVER: Final = KINDS.index(Kind.WAIVER)
 _NO_ELEMENT: Final = 255
-_TAMPERING: Final = "tampering"
 _SHOWN_UNCONFIRMED: Final = 16
 _RANK_SHIFT: Final = 56
 _LEVELS: Final = tuple(sorted(Level, key=lambda level: level.rank))
@@ -360,6 +359,7 @@ class _Evaluation:
         self._elements()
         self._follow()
         self._require()
+        self._asked()
         self._unread()
         self._structure()
         self._silence()
@@ -417,14 +417,10 @@ class _Evaluation:
         keep = authority.exists.view[rows]
         in_links = np.flatnonzero((graph.group.view[rows] >= 0) & keep)
         if len(in_links):
-            unique, back = np.unique(rows[in_links], return_inverse=True)
-            special = frame._special(unique)  # noqa: SLF001 - one evaluation, two files
-            gone = np.zeros(len(unique), dtype=np.bool_)
-            bounds = np.full(len(unique), NEVER, dtype=np.int64)
-            for i in np.flatnonzero(special):
-                _, bounds[i], gone[i] = frame.link_truth(int(unique[i]))
-            keep[in_links] &= ~gone[back]
-            self._soon(at[in_links], bounds[back])
+            for place in in_links[frame.special(rows[in_links])].tolist():
+                _, boundary, gone = frame.link_truth(int(rows[place]))
+                keep[place] = not gone
+                self._soon_one(int(at[place]), boundary)
         at, claims, rows = at[keep], claims[keep], rows[keep]
         seq = graph.seq[rows]
         void = authority.void.view[rows]
@@ -438,7 +434,9 @@ class _Evaluation:
             parts.append(at)  # the same node may stand in several bills
         current = _latest(parts, seq, (void == 0) & (since <= self.at))
         fates = np.zeros(len(rows), dtype=np.int8)
-        for i in np.flatnonzero(graph.has_status.view[rows] & current):
+        acted_on = np.flatnonzero(graph.has_status.view[rows] & current)
+        frame.statuses.prepare(rows[acted_on])
+        for i in acted_on:
             fate = frame.statuses.fate(int(rows[i]))
             fates[i] = fate.code
             self._soon_one(int(at[i]), fate.next)
@@ -539,6 +537,19 @@ class _Evaluation:
             )
             self.ranks[number], self.best[number] = self._rank(rule, wanted)
 
+    def _asked(self) -> None:
+        """A thing of which the profile asks nothing at all is not thereby trusted: whoever chose
+        its element, or the profile, may have chosen wrongly.
+        """
+        if not self.as_root or not self.rules.requirements:
+            return
+        asked = np.zeros(len(self.nodes), dtype=np.bool_)
+        for applies in self.applies.values():
+            asked |= applies
+        asked[self.edge_at[self.edge_tie >= 0]] = True
+        for at in np.flatnonzero(~asked):
+            self._note(int(at), Noted(Code.NOTHING_ASKED, "root"))
+
     def _rank(self, rule: Rule, wanted: Ints) -> tuple[Ints, Ints]:
         graph, at = self.graph, self.at
         n = len(self.nodes)
@@ -561,9 +572,7 @@ class _Evaluation:
         rank[doubtful] = TIME_UNCERTAIN
         if rule.present:
             fields = graph.claim_fields.view[self.claims[wanted]]
-            sets, back = np.unique(fields, return_inverse=True)
-            filled = np.asarray([rule.present <= graph.field_sets[s] for s in sets.tolist()])
-            rank[~filled[back]] = LACKING
+            rank[~self.rules.filled(rule.present)[fields]] = LACKING
         rank[maybe < rule.level] = LEVEL_TOO_LOW
         if max_age is not None:
             rank[at > high + max_age] = STALE
@@ -832,6 +841,7 @@ class _Evaluation:
         )
         service = authority.service_of(grant)
         own = self.own(at, graph.issuer.view[rows])
+        frame.statuses.prepare(rows)
         order = np.argsort(graph.seq[rows], kind="stable")
         shown: dict[int, int] = {}
         by_pair = np.argsort(pair, kind="stable")
@@ -867,7 +877,7 @@ class _Evaluation:
                     if shown[node] <= _SHOWN_UNCONFIRMED:
                         self._add(node, Noted(Code.NOTICE_UNCONFIRMED, requirement, row, about))
                 continue
-            code = Code.TAMPERED if payload.type == _TAMPERING else Code.NOTICE_ADVERSE
+            code = Code.TAMPERED if payload.type == TAMPERING else Code.NOTICE_ADVERSE
             if min(effect, believed) == 1:
                 code = Code.CLAIM_TIME_UNCERTAIN
             self._add(node, Noted(code, requirement, row, about))
@@ -881,12 +891,11 @@ class _Evaluation:
     ) -> tuple[int, bool]:
         """How far a notice is believed by the rules, and whether by one but for its severity."""
         believed, listed = 0, False
-        for rule, accepted in self.rules.notices:
-            if "*" not in rule.types and notice.type not in rule.types:
-                continue
-            here = max(
-                (t for s, t in zip(services, truth, strict=True) if s in accepted.words), default=0
-            )
+        for accepted, severe in self.rules.of_notice(notice.type, notice.severity):
+            here = 0
+            for word, held in zip(services, truth, strict=True):
+                if held > here and word in accepted.words:
+                    here = held
             if accepted.supplier and not notice.imported:
                 here = max(here, own)
             if (
@@ -895,7 +904,7 @@ class _Evaluation:
                 and int(self.graph.issuer.view[row]) == self.authority.verifier
             ):
                 here = 2
-            if here and (notice.type == _TAMPERING or notice.severity.rank >= rule.severity.rank):
+            if here and severe:
                 believed = max(believed, here)
             listed = listed or here > 0
         return believed, listed

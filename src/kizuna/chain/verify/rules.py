@@ -15,6 +15,7 @@ from kizuna.chain.graph.columns import Ints
 from kizuna.chain.graph.graph import ELEMENTS, RELATIONS, Graph
 from kizuna.chain.verify.authority import KIND_BIT
 from kizuna.criteria.profiles import (
+    ANY_TYPE,
     SELF,
     SUPPLIER,
     Counting,
@@ -25,10 +26,13 @@ from kizuna.criteria.profiles import (
     Silence,
 )
 from kizuna.model.identifier import Element
+from kizuna.model.payload import Severity
 
-__all__ = ["ALL_ELEMENTS", "ELEMENT_BIT", "Rule", "Rules", "Services", "Tie"]
+__all__ = ["ALL_ELEMENTS", "ELEMENT_BIT", "TAMPERING", "Rule", "Rules", "Services", "Tie"]
 
 ELEMENT_BIT: Final = {element: 1 << i for i, element in enumerate(ELEMENTS)}
+TAMPERING: Final = "tampering"
+"""The type of notice that no waiver removes."""
 ALL_ELEMENTS: Final = (1 << len(ELEMENTS)) - 1
 
 
@@ -115,12 +119,38 @@ class Rules:
         self.notices: tuple[tuple[NoticeRule, Services], ...] = tuple(
             (n, Services.of(graph, n.services)) for n in profile.notices
         )
+        self._notice_rules: dict[tuple[str, Severity], tuple[tuple[Services, bool], ...]] = {}
+        self._graph = graph
+        self._filled: dict[frozenset[str], Ints] = {}
         self._plain = np.full(len(RELATIONS), -1, dtype=np.int8)
         for number, tie in enumerate(self.ties):
             if tie.category < 0:
                 self._plain[tie.relation] = number
         self.words = frozenset(w for r in self.requirements for w in r.words)
         self.follows = frozenset(t.relation for t in self.ties)
+
+    def of_notice(self, word: str, severity: Severity) -> tuple[tuple[Services, bool], ...]:
+        """The rules for notices of this type: whose word counts, and whether it is severe enough.
+
+        Tampering is severe enough whatever is said of its severity.
+        """
+        known = self._notice_rules.get((word, severity))
+        if known is None:
+            known = self._notice_rules[word, severity] = tuple(
+                (accepted, word == TAMPERING or severity.rank >= rule.severity.rank)
+                for rule, accepted in self.notices
+                if ANY_TYPE in rule.types or word in rule.types
+            )
+        return known
+
+    def filled(self, fields: frozenset[str]) -> Ints:
+        """Of each set of filled fields in the graph whether it holds all of these."""
+        sets = self._graph.field_sets
+        known = self._filled.get(fields)
+        if known is None or len(known) < len(sets):
+            known = np.fromiter((fields <= s for s in sets), dtype=np.bool_, count=len(sets))
+            self._filled[fields] = known
+        return known
 
     def tie_of(self, relations: Ints, categories: Ints) -> Ints:
         """The number of the rule that an edge falls under, or -1."""

@@ -91,6 +91,8 @@ class Hosting:
                 hint="give it an end in the future and at least one use",
             )
         code = secrets.token_urlsafe(_CODE_BYTES)
+        while code.startswith("-"):  # a command would take it for an option
+            code = secrets.token_urlsafe(_CODE_BYTES)
         self._store.backend.execute(
             insert(invites).values(
                 code_hash=_hash(code),
