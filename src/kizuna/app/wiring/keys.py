@@ -4,8 +4,7 @@
 Keeps: 1. Every change is a registered ``status`` statement; the unit only keeps private parts.
 2. After ``rotate`` the new key signs; if the process dies between registering and remembering
 that, the next opening finds it out from the log. 3. ``revoke`` and ``compromise`` of the key that
-signs now need another one that may sign, and that would still be good afterwards, so that nobody locks
-the door from outside.
+signs now need another one that may sign and stays good, so that nobody locks the door from outside.
 """
 
 from __future__ import annotations
@@ -209,11 +208,11 @@ class Keys:
         if signer not in {key.thumbprint for key in after.current(at + 1)}:
             raise Refused(
                 "key.came-by",
-                "the key that signs now took over by a signature of the stolen one, after that time",
+                "the key that signs now took over by a signature of the stolen one after that",
                 why="nobody could tell this take-over from one by the thief: both would be void, "
                 "and nobody could speak for the organisation any more",
-                hint="if a key was enrolled before that time, sign with it; else `kizuna key revoke` "
-                "the stolen one, and revoke each statement that is not yours",
+                hint="if a key was enrolled before that time, sign with it; else `kizuna key "
+                "revoke` the stolen one, and revoke each statement that is not yours",
                 key=stolen.thumbprint.hex(),
             )
 
