@@ -10,6 +10,8 @@ from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.profiles import shipped_profile
 from kizuna.model.errors import Refused, Tampered
 from kizuna.model.identifier import SubjectId
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Claim
 from kizuna.record.store.hosting import Hosting
 
 from .conftest import NOW
@@ -49,6 +51,19 @@ def test_what_was_published_is_verified_from_the_members_folder(served, tmp_path
     assert verdict.value is told.value
     assert verdict.known == told.known
     assert names[bearing] == "Bearing 6204"
+
+
+def test_a_member_says_single_things_where_it_joined(served, tmp_path, clock, code):
+    settings = Settings(store=tmp_path / "member", clock=clock)
+    member = Member.join(tmp_path / "member", served.url, code, "Sato", settings=settings)
+    bearing = SubjectId("pkg:generic/sato/bearing@6204")
+    said = Claim(type="vulnerability-contact", claims={"contact": "psirt@sato.example"})
+    digest, index = member.claim(Kind.CAPABILITY, bearing, said)
+    told = served.client.get(
+        f"/api/statements/{digest}", headers={"accept": "application/json"}
+    ).json()
+    assert (told["index"], told["issuer"]) == (index, member.identity)
+    assert member.claim(Kind.CAPABILITY, bearing, said) == (digest, index)
 
 
 def test_publishing_the_same_again_is_no_fault(served, tmp_path, clock, code):

@@ -69,7 +69,7 @@ def verdict_lines(door: Door, verdict: Mapping[str, Any], *, everything: bool) -
         weight = "" if first["counts"] else f" ({door.text('finding.informative')})"
         yield (
             door.paint(f"  {first['code']}", _COLOR.get(first["value"], "white"), bold=True)
-            + f"{weight}  {first['subject']}"
+            + f"{weight}  {first['requirement'] or ''}  {first['subject']}"
         )
         yield f"    {first['message']}"
         if first["mend"]:

@@ -5,21 +5,110 @@ from __future__ import annotations
 
 import base64
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from kizuna.app.cli.door import Door, Failure, command
 from kizuna.app.cli.show import entry_line
+from kizuna.app.cli.times import instant
 
 if TYPE_CHECKING:
+    from kizuna.model.identifier import SubjectId
     from kizuna.model.kind import Kind
+    from kizuna.model.payload import Payload
 
 __all__ = ["hang"]
+
+_CLAIMS: Final = ("capability", "evidence", "certificate")
 
 
 def hang(app: typer.Typer) -> None:
     """Hang the noun's commands into the tree."""
+
+    @command(app, "claim")
+    def claim(
+        door: Door,
+        subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="What it is about.")],
+        sort: Annotated[
+            str, typer.Argument(metavar="TYPE", help="What is said, as the finding names it.")
+        ],
+        fields: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="FIELD=VALUE...", help="Its fields; a list is written [a,b]."),
+        ] = None,
+        kind: Annotated[
+            str, typer.Option("--kind", help="capability, evidence or certificate.")
+        ] = "capability",
+        until: Annotated[
+            str | None, typer.Option("--until", metavar="TIME", help="It holds until then.")
+        ] = None,
+        level: Annotated[
+            str | None,
+            typer.Option("--level", help="self-declared, second-party or third-party."),
+        ] = None,
+    ) -> None:
+        """Say one thing of a subject in the organisation's name, sign it and register it.
+
+        In the folder of an organisation that joined a store elsewhere it is registered there.
+
+        Example: kizuna statement claim pkg:generic/fan vulnerability-contact
+        contact=psirt@fan.example
+
+        Example: kizuna statement claim pkg:generic/fan security-test --kind evidence
+        open_critical=0
+        """
+        from kizuna.model.errors import Malformed
+        from kizuna.model.identifier import canonical
+        from kizuna.model.payload import decode_payload
+
+        chosen = _kind(kind)
+        if chosen not in _CLAIMS:
+            raise Malformed(
+                "statement.no-claim",
+                f"a {chosen} is more than a type with fields",
+                hint="write its payload as JSON and use `kizuna statement sign`; "
+                "`kizuna statement schema` prints the shapes",
+                kind=chosen,
+            )
+        payload: dict[str, Any] = {"type": sort, "claims": dict(map(_field, fields or ()))}
+        if until is not None:
+            payload["valid_until"] = datetime.fromtimestamp(instant(until), UTC).isoformat()
+        if level is not None:
+            payload["level"] = level
+        what = canonical(subject)
+        said = decode_payload(chosen, json.dumps(payload).encode())
+        digest, index = _say(door, chosen, what, said)
+        door.answer(
+            {"digest": digest, "index": index},
+            [door.text("statement.claimed", type=sort, subject=what, index=index), digest],
+        )
+
+    @command(app, "complete")
+    def complete(
+        door: Door,
+        subject: Annotated[
+            str, typer.Argument(metavar="SUBJECT", help="Whose list of parts it is.")
+        ],
+    ) -> None:
+        """Say that the list of parts of SUBJECT, as this organisation imported it, is complete.
+
+        Example: kizuna statement complete pkg:generic/fan
+        """
+        from kizuna.model.identifier import canonical
+        from kizuna.model.kind import Kind
+        from kizuna.model.payload import Links
+        from kizuna.model.relation import Relation
+
+        what = canonical(subject)
+        said = Links(complete=[Relation.PART_OF], part="completeness")
+        digest, index = _say(door, Kind.LINK, what, said)
+        door.answer(
+            {"digest": digest, "index": index},
+            [door.text("statement.completed", subject=what, index=index), digest],
+        )
 
     @command(app, "sign")
     def sign(
@@ -27,7 +116,10 @@ def hang(app: typer.Typer) -> None:
         kind: Annotated[str, typer.Option("--kind", help="certificate, capability, link ...")],
         subject: Annotated[str, typer.Option("--subject", help="What it is about.")],
         payload: Annotated[str, typer.Option("--payload", metavar="FILE", help="JSON.")],
-        out: Annotated[str, typer.Option("--out", metavar="FILE", help="The COSE_Sign1.")],
+        out: Annotated[
+            str | None,
+            typer.Option("--out", metavar="FILE", help="The COSE_Sign1; needed unless registered."),
+        ] = None,
         audience: Annotated[
             list[str] | None,
             typer.Option("--audience", metavar="DID", help="Only these parties may read it."),
@@ -41,10 +133,17 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna statement sign --kind certificate --subject pkg:generic/fan
         --payload ce.json --out ce.cose
         """
+        from kizuna.model.errors import Malformed
         from kizuna.model.identifier import canonical
         from kizuna.model.payload import decode_payload
 
         chosen = _kind(kind)
+        if out is None and not register:
+            raise Malformed(
+                "statement.nowhere",
+                "a signed statement has to go somewhere",
+                hint="write it to a file with --out, register it with --register, or both",
+            )
         workspace = door.workspace(read_only=not register)
         signed = workspace.say(
             chosen,
@@ -52,11 +151,12 @@ def hang(app: typer.Typer) -> None:
             decode_payload(chosen, Door.read(payload, limit=2 << 20)),
             audience=[canonical(a) for a in audience or ()],
         )
-        Door.write_file(out, signed.statement)
         told: dict[str, Any] = {"digest": signed.digest, "file": out, "documents": []}
+        if out is not None:
+            Door.write_file(out, signed.statement)
         for place, document in enumerate(signed.documents.values()):
             beside = f"{out}.document" + (f"-{place}" if place else "")
-            if out != "-":
+            if out not in (None, "-"):
                 Door.write_file(beside, document)
                 told["documents"].append(beside)
         if register:
@@ -164,6 +264,39 @@ def hang(app: typer.Typer) -> None:
             )
         told = every if kind is None else every[kind]
         door.answer(told, lambda: json.dumps(told, ensure_ascii=False, indent=2).splitlines())
+
+
+def _say(door: Door, kind: Kind, subject: SubjectId, payload: Payload) -> tuple[str, int]:
+    """Sign and register, here or in the store that was joined: digest (hex) and place."""
+    from kizuna.app.wiring.member import member_of
+
+    if (member := member_of(door.settings)) is not None:
+        return member.claim(kind, subject, payload)
+    workspace = door.workspace()
+    return workspace.register_one(workspace.say(kind, subject, payload).statement)
+
+
+def _field(text: str) -> tuple[str, Any]:
+    from kizuna.model.errors import Malformed
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise Malformed(
+            "statement.field",
+            f"not a field with its value: {text[:80]!r}",
+            why="a field is written NAME=VALUE",
+            hint="for instance contact=psirt@fan.example, exploitable=0 or hashes=[sha256:…]",
+            field=text[:80],
+        )
+    return name, _value(value)
+
+
+def _value(text: str) -> Any:  # noqa: ANN401 - text, a whole number, true, false, or a list of them
+    if text.startswith("[") and text.endswith("]"):
+        return [_value(one.strip()) for one in text[1:-1].split(",") if one.strip()]
+    if text in ("true", "false"):
+        return text == "true"
+    return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text) else text
 
 
 def _kind(name: str) -> Kind:

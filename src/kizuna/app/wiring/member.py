@@ -23,12 +23,14 @@ import msgspec
 
 from kizuna.app.wiring.construction import checked_name, new_identity
 from kizuna.app.wiring.folder import Description, Folder, write_whole
-from kizuna.app.wiring.importing import outcome_of, prepare, read_all
+from kizuna.app.wiring.importing import outcome_of, prepare, read_all, seal
 from kizuna.app.wiring.network import ask, checked_url, fetch
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.values import ImportOutcome, Progress, quiet
 from kizuna.model.errors import Malformed, Misconfigured, Problem, Refused, Tampered
 from kizuna.model.identifier import Digest, SubjectId, canonical
+from kizuna.model.kind import Kind, media_type_of
+from kizuna.model.payload import Payload, encode_payload
 from kizuna.model.trust import Anchors, ListAnchor, LogAnchor
 
 if TYPE_CHECKING:
@@ -153,6 +155,28 @@ class Member:
                     receipts.append(receipt)
             progress("phase.registering", len(results), total)
         return outcome_of(prepared, results, receipts)
+
+    def claim(self, kind: Kind, subject: SubjectId, payload: Payload) -> tuple[str, int]:
+        """Say one thing in the store that was joined: digest (hex) and place in the log there.
+
+        Raises:
+            Refused: what the other side refuses with. Unavailable: ``request.*``.
+        """
+        unit, handle = self._signer()
+        signed = seal(
+            unit,
+            handle,
+            issuer=self.identity,
+            subject=subject,
+            media_type=media_type_of(kind),
+            payload=encode_payload(payload),
+            now=self.settings.clock(),
+        )
+        (answer,) = self._send([signed.statement], list(signed.documents.values()))
+        result, _ = _checked(signed.statement, answer, self._earlier)
+        if result.problem is not None:
+            raise result.problem
+        return result.digest.hex(), result.index
 
     def verify(
         self,
