@@ -369,7 +369,7 @@ def test_watches(store, bom):
         (("verify", PUMP, "--profile", "iot-device", "--known", "y@3"), 2, "known.foreign"),
         (("import",), 2, "import.nothing"),
         (("import", "absent.json"), 13, "file.absent"),
-        (("statement", "show", "abc"), 2, "statement.digest"),
+        (("statement", "show", "abc"), 2, "log.entry-unnamed"),
         (("statement", "show", "0" * 64), 13, "statement.unknown"),
         (("log", "prove", "99999"), 13, "statement.unknown"),
         (("log", "prove", "x"), 2, "log.entry-unnamed"),
@@ -460,3 +460,30 @@ def test_the_template_reads_without_a_remark(store, tmp_path):
         ran = store("import", path, "--json")
         assert ran.code == 0, ran
         assert ran.json["not_understood"] == []
+
+
+def test_an_entry_for_a_name_without_a_good_key_is_told(store):
+    bad = store("list", "add", "did:key:zDnaexxx", "--role", "certification-body", "--json")
+    assert (bad.code, bad.json["code"].split(".")[0]) == (2, "identity")
+    bare = store("list", "add", "did:web:assure.example", "--role", "certification-body")
+    assert bare.code == 0
+    assert "--key" in bare.stderr
+
+
+def test_statements_are_listed_without_what_the_log_says_of_itself(store, bom):
+    store("import", bom)
+    rows = store("statement", "list", "--json").json["statements"]
+    assert rows
+    assert not [row for row in rows if row["subject"].startswith("https://kizuna.invalid/")]
+    line = store("statement", "list").stdout.splitlines()[0].split()
+    by_digest = store("statement", "show", line[-1], "--json").json
+    assert by_digest["index"] == int(line[0]) == rows[0]["index"]
+    assert store("statement", "show", line[0], "--json").json["digest"] == line[-1]
+
+
+def test_an_option_before_the_command_is_told_where_it_stands(kizuna):
+    ran = kizuna("--store", "x", "verify", PUMP, "--profile", "iot-device")
+    assert ran.code == 2
+    assert "after the command" in ran.stderr
+    bare = kizuna("verify", PUMP)
+    assert "kizuna profile list" in bare.stderr

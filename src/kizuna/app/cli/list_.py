@@ -77,6 +77,8 @@ def hang(app: typer.Typer) -> None:
             list_name=list_name,
         )
         door.answer(made, [door.text("list.added", **made)])
+        if not keys and not member.startswith(("did:key:", "did:jwk:")):
+            door.warn("list.no-key", member=member)
 
     @command(app, "suspend")
     def suspend(

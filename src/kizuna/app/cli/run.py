@@ -14,6 +14,9 @@ from kizuna.model.outcome import Outcome
 
 __all__ = ["execute", "run"]
 
+_EVERYWHERE = ("--store", "--json", "--lang", "--quiet", "--verbose", "-q", "-v")
+"""Options of every command; none stands before it."""
+
 
 def run() -> None:
     """Run with the process's arguments and end it."""
@@ -53,11 +56,17 @@ def _usage(wrong: typer.TyperException, arguments: Sequence[str]) -> int:
     if "--lang" in words[:-1] and words[words.index("--lang") + 1] in LANGUAGES:
         lang = words[words.index("--lang") + 1]
     path = context.command_path if context is not None else "kizuna"
+    what = wrong.format_message().rstrip(".")
+    hint = f"see `{path} --help`"
+    named = getattr(wrong, "option_name", None)
+    if named in _EVERYWHERE and path == "kizuna":
+        hint = f"{named} stands after the command: `kizuna verify ... {named} ...`"
+    elif "'--profile'" in what:
+        hint = "name one with --profile: `kizuna profile list` shows them"
     problem = Malformed(
         "command.usage",
-        wrong.format_message().rstrip(".") or "this is not how the command is used",
-        hint=f"see `{path} --help`",
+        what or "this is not how the command is used",
+        hint=hint,
         command=path,
-        why=wrong.format_message(),
     )
     return fail(problem, as_json="--json" in words, lang=lang, verbose=False)

@@ -44,7 +44,7 @@ def entry_line(entry: Mapping[str, Any]) -> str:
     """One entry of the log."""
     return (
         f"{entry['index']:>8}  {clock_face(entry['registered_at'])}  {entry['kind']:<11} "
-        f"{entry['subject']}  {entry['digest'][:16]}"
+        f"{entry['subject']}  {entry['digest']}"
     )
 
 

@@ -200,20 +200,23 @@ def hang(app: typer.Typer) -> None:
     @command(app, "show")
     def show(
         door: Door,
-        digest: Annotated[str, typer.Argument(metavar="DIGEST", help="64 hex digits.")],
+        which: Annotated[
+            str, typer.Argument(metavar="INDEX_OR_DIGEST", help="As `statement list` prints.")
+        ],
         out: Annotated[
             str | None,
             typer.Option("--out", metavar="FILE", help="Write the statement with its receipt."),
         ] = None,
     ) -> None:
         """Show a registered statement: who, about what, since when, and what it says."""
+        from kizuna.app.wiring.logs import entry_named
         from kizuna.app.wiring.showing import entry
-        from kizuna.app.wiring.workspace import parse_digest
 
         workspace = door.workspace(read_only=True)
-        told = entry(workspace, parse_digest(digest), None)
+        digest = entry_named(workspace, which).statement.digest
+        told = entry(workspace, digest, None)
         if out is not None:
-            Door.write_file(out, workspace.transparent(digest))
+            Door.write_file(out, workspace.transparent(digest.hex()))
         door.answer(told, lambda: json.dumps(told, ensure_ascii=False, indent=2).splitlines())
 
     @command(app, "list")

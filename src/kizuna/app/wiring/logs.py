@@ -37,6 +37,7 @@ __all__ = [
     "audit",
     "check",
     "checkpoint",
+    "entry_named",
     "fsck",
     "make_mirror",
     "prove",
@@ -85,7 +86,7 @@ def prove(workspace: Workspace, which: str) -> dict[str, Any]:
     """
     from kizuna.record.log.proof import LogProof
 
-    found = _entry(workspace, which)
+    found = entry_named(workspace, which)
     size = workspace.log.published_size
     proof = LogProof(
         found.index,
@@ -204,14 +205,19 @@ def statements(
     limit: int,
     before: int | None,
 ) -> list[dict[str, Any]]:
-    """Registered statements, the newest first, as lines of the log."""
+    """Registered statements, the newest first, as lines of the log.
+
+    What the log says of itself (a map head ends every batch) shows only where it is asked for.
+    """
     from kizuna.app.wiring.showing import entry_json
     from kizuna.record.log.keys import subject_key
 
     reader = workspace.store.reader()
     found: Sequence[Registered]
     if subject is None:
-        found = reader.latest(limit, before=before, kind=kind, issuer=issuer)
+        own = f"https://{workspace.log.origin}"
+        newest = reader.latest(2 * limit + 1, before=before, kind=kind, issuer=issuer)
+        found = [row for row in newest if row.statement.subject != own]
     else:
         key = subject_key(subject)
         found = [
@@ -341,7 +347,12 @@ def _keys(store: Store, row: Registered) -> Sequence[bytes]:
     return keys_of(said)
 
 
-def _entry(workspace: Workspace, which: str) -> Registered:
+def entry_named(workspace: Workspace, which: str) -> Registered:
+    """The entry with that index or digest.
+
+    Raises:
+        Absent: ``statement.unknown``. Malformed: ``log.entry-unnamed``.
+    """
     reader = workspace.store.reader()
     found: Registered | None = None
     if _HEX64.fullmatch(which):

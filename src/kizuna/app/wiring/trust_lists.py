@@ -118,9 +118,12 @@ class TrustLists:
     ) -> dict[str, Any]:
         """Enter a member, or renew its entry whole."""
         from kizuna.record.lists import grant
+        from kizuna.roots.identity import genesis_keys
 
         anchor = self.anchor(list_name)
         who = canonical(member)
+        if who.startswith(("did:key:", "did:jwk:")):
+            genesis_keys(who)  # a name whose key cannot be read would be entered for nothing
         granted = [*services, *member_services(roles, scope, level=_level(level))]
         payload = grant(
             SubjectId(anchor.id),
