@@ -29,7 +29,13 @@ from kizuna.model.payload import (
     encode_payload,
 )
 from kizuna.model.statement import Registered
-from kizuna.record.log import Signer, check_receipt, read_receipt, verify_map_proof
+from kizuna.record.log import (
+    Signer,
+    check_receipt,
+    read_checkpoint,
+    read_receipt,
+    verify_map_proof,
+)
 from kizuna.record.log.keys import keys_of, members_key, subject_key
 from kizuna.record.log.map_head import read_map_head
 from kizuna.record.store import OPERATOR, PUBLIC, Accepted, Refusal, RegistrationPolicy, Store, View
@@ -837,6 +843,34 @@ def test_where_the_tail_is_lost_the_log_goes_on_under_a_new_key(
         assert list(anchor.closed.values()) == [manifest.size]
         accepted(again.submit([maker.claim(100)]))
         check_everything(again)
+
+
+def test_a_tail_that_others_have_seen_can_still_be_given_up(
+    request: pytest.FixtureRequest,
+    place: Place,
+    store: Store,
+    maker: Organisation,
+    tmp_path: Path,
+) -> None:
+    accepted(store.submit(claims_of(maker, range(10))))
+    manifest = backup(store, tmp_path / "copy", now=NOW)
+    accepted(store.submit(claims_of(maker, range(10, 20))))
+    newest = store.log.checkpoint()
+    other = restored_place(request, place, tmp_path / "restored")
+    restore(tmp_path / "copy", other.folder / "log", other.backend())
+    unit = EphemeralUnit(b"new log key")
+    with other.open() as again:
+        with pytest.raises(Tampered):
+            again.resume(newest)
+        signer = Signer(ORIGIN, unit, unit.generate(Algorithm.EDDSA, "log"))
+        anchor = again.resume_with(signer, now=NOW)
+        assert list(anchor.closed.values()) == [manifest.size]
+        accepted(again.submit([maker.claim(100)]))
+        check_everything(again)
+        # the old key's word beyond that size is nobody's: it is refused, and ends nothing
+        with pytest.raises(Tampered):
+            read_checkpoint(newest, anchor)
+        accepted(again.submit([maker.claim(101)]))
 
 
 def test_a_compromised_log_key_is_closed_and_the_log_says_so(

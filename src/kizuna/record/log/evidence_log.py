@@ -463,7 +463,7 @@ class EvidenceLog:
             Refused: ``log.key-reused`` when the new key was used before.
             And as ``append``.
         """
-        with self._writing():
+        with self._closing(compromised_after), self._writing():
             if any(key.public == signer.public for key in self.keys):
                 raise Refused(
                     "log.key-reused",
@@ -471,17 +471,44 @@ class EvidenceLog:
                     hint="make a new key for the log",
                 )
             _check_signer(signer, self.origin)
-            if compromised_after is not None and self._keys:
-                present = list(self._keys)[-1]
-                before = self._keys[present]
-                closed = min(compromised_after, self.published_size)
-                self._keys[present] = closed if before is None else min(before, closed)
+            if compromised_after is not None:
+                self._close_at(compromised_after)
             self.signer = signer
             self._enrol(NoteKey.of(signer), always=True)
             self.publish(now)
             return self.anchor()
 
     # --- inside -------------------------------------------------------------------------------
+
+    @contextmanager
+    def _closing(self, size: int | None) -> Iterator[None]:
+        """Close the present key at a size; open again if nothing comes of it.
+
+        What others saw of a larger tree under that key is then not this log's word any more: it
+        stays as evidence, and stands in the way of writing no longer.
+        """
+        if size is None or not self._keys:
+            yield
+            return
+        with self._lock:
+            present = list(self._keys)[-1]
+            before = self._keys[present]
+            self._close_at(size)
+            try:
+                if self.fault is not None:
+                    self._load()
+                yield
+            except BaseException:
+                self._keys[present] = before
+                self._load()
+                raise
+
+    def _close_at(self, size: int) -> None:
+        if self._keys:
+            present = list(self._keys)[-1]
+            before = self._keys[present]
+            closed = min(size, self.published_size)
+            self._keys[present] = closed if before is None else min(before, closed)
 
     def tree(self, size: int) -> TileReader:
         """A reader of tiles for trees up to ``size``."""
@@ -547,9 +574,18 @@ class EvidenceLog:
         if not folder.is_dir():
             return
         for kept in sorted(folder.glob("[0-9a-f]*")):
-            problem = self._contradiction(parse_checkpoint(parse_note(kept.read_bytes()).text))
-            if problem is not None:
+            note = parse_note(kept.read_bytes())
+            problem = self._contradiction(parse_checkpoint(note.text))
+            if problem is not None and not self._is_disowned(note):
                 raise problem
+
+    def _is_disowned(self, note: Note) -> bool:
+        """Whether only keys signed it that were closed at a smaller size."""
+        size = parse_checkpoint(note.text).size
+        ends = [
+            closed for vkey, closed in self._keys.items() if signed_by(note, [NoteKey.parse(vkey)])
+        ]
+        return bool(ends) and all(end is not None and end < size for end in ends)
 
     def _contradiction(self, shown: Checkpoint) -> Tampered | None:
         """Why our tree cannot be the one that this checkpoint of ours is about, if it cannot."""
