@@ -8,6 +8,7 @@ durable, files and locks are given back by the caller.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import socket
@@ -53,6 +54,7 @@ def serve(
             module="uvicorn",
             extra="server",
         ) from fault
+    gc.enable()
     listener = _listen(host, port)
     taken = listener.getsockname()[1]
     try:
