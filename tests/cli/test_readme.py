@@ -3,6 +3,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,3 +35,24 @@ def test_the_fifteen_lines_run(page, tmp_path):
     word = "undetermined" if page == "README.md" else "判定できない"
     assert done.stdout.count(word) >= 2
     assert (tmp_path / "proof.kz").stat().st_size > 0
+
+
+@pytest.mark.parametrize("page", ["ten-minutes.md", "ten-minutes.ja.md"])
+def test_the_first_ten_minutes_run_and_end_trusted(page, tmp_path):
+    text = (ROOT / "docs/start" / page).read_text(encoding="utf-8")
+    script = "\n".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
+    shutil.copytree(ROOT / "examples/pump", tmp_path / "examples/pump")
+    tools = str(Path(sys.executable).parent)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("KIZUNA_", "LC_"))}
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env=environment | {"PATH": f"{tools}:{os.environ['PATH']}", "LANG": "C.UTF-8"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = [line for line in done.stdout.splitlines() if line.startswith(("? ", "✓ ", "✗ "))]
+    assert [line[0] for line in told] == ["?", "?", "✓", "✓"]
