@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m kizuna`` is the command ``kizuna``."""
 
-from kizuna.app.cli import main
+from kizuna.app.cli.run import run
 
 if __name__ == "__main__":
-    main()
+    run()

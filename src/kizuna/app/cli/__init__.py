@@ -5,14 +5,3 @@ Keeps: 1. stdout holds the answer only; progress and messages go to stderr. 2. E
 ``model.outcome``. 3. No traceback reaches a person. 4. Heavy rooms are imported by the command that
 needs them, so that ``kizuna --help`` answers at once.
 """
-
-from __future__ import annotations
-
-__all__ = ["main"]
-
-
-def main() -> None:
-    """Entry point of the console script."""
-    from kizuna.app.cli.run import run
-
-    run()
