@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo as a person leaves it: told, mended, and watched."""
 
+from types import SimpleNamespace
+
+import pytest
+
+from kizuna.app.cli import demo as demo_command
 from kizuna.app.cli.door import Door
+from kizuna.model.errors import Unavailable
 
 
 def test_the_demo_ends_trusted_and_its_product_is_watched_once(kizuna):
@@ -31,3 +37,19 @@ def test_a_message_wipes_the_progress_bars_first(capsys):
     door.say("serve.ready", url="http://127.0.0.1:1")
     assert seen == [""]
     assert "http://127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_a_demo_whose_usual_port_is_taken_serves_at_another(monkeypatch):
+    asked = []
+
+    def serve(_workspace, *, port, **_):
+        asked.append(port)
+        if port:
+            raise Unavailable("http.port", "cannot listen", hint="choose another")
+
+    monkeypatch.setattr("kizuna.app.wiring.server.serve", serve)
+    door = Door(store=None, as_json=False, lang="en", quiet=True, verbose=False)
+    demo_command.leave_open(door, SimpleNamespace(workspace=None), demo_command.PORT)
+    assert asked == [demo_command.PORT, 0]
+    with pytest.raises(Unavailable):
+        demo_command.leave_open(door, SimpleNamespace(workspace=None), 9999)

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.demo import Demo
     from kizuna.app.wiring.values import Explained
 
-__all__ = ["hang"]
+__all__ = ["PORT", "hang", "leave_open"]
 
 _FINDINGS = 5
+PORT = 8473
 
 
 def hang(app: typer.Typer) -> None:
@@ -30,7 +31,7 @@ def hang(app: typer.Typer) -> None:
         no_serve: Annotated[
             bool, typer.Option("--no-serve", help="End after mending, on a terminal too.")
         ] = False,
-        port: Annotated[int, typer.Option("--port", min=0, max=65535)] = 8473,
+        port: Annotated[int, typer.Option("--port", min=0, max=65535)] = PORT,
     ) -> None:
         """Build a small world, judge it, break one thing, say who must do what, mend it.
 
@@ -46,7 +47,7 @@ def hang(app: typer.Typer) -> None:
             told.run()
             serving = not no_serve and not door.as_json and sys.stdout.isatty()
             if serving:
-                _serve(door, told.demo, port)
+                leave_open(door, told.demo, port)
         finally:
             told.demo.workspace.close()
 
@@ -146,13 +147,23 @@ def _word(words: Any, lang: str) -> str:  # noqa: ANN401 - a mapping by language
     return str(words.get(lang) or words.get("en") or "")
 
 
-def _serve(door: Door, demo: Demo, port: int) -> None:
+def leave_open(door: Door, demo: Demo, port: int) -> None:
+    """Serve the demo's store with its console until interrupted."""
     from kizuna.app.wiring.server import serve
+    from kizuna.model.errors import Unavailable
 
-    serve(
-        demo.workspace,
-        host="127.0.0.1",
-        port=port,
-        progress=door.bars,
-        ready=lambda url: door.say("serve.ready", url=url),
-    )
+    def run(port: int) -> None:
+        serve(
+            demo.workspace,
+            host="127.0.0.1",
+            port=port,
+            progress=door.bars,
+            ready=lambda url: door.say("serve.ready", url=url),
+        )
+
+    try:
+        run(port)
+    except Unavailable as taken:
+        if taken.code != "http.port" or port != PORT:
+            raise
+        run(0)  # nobody asked for that port: any other will do
