@@ -30,7 +30,6 @@ from kizuna.record.log import (
     Intervals,
     MapProof,
     NoteKey,
-    Seen,
     SignedCheckpoint,
     leaf_hash,
     read_checkpoint,
@@ -271,7 +270,7 @@ class _Times:
             root_date(protected, root, signature, anchor.origin, [key.public for key in keys])
         notes = [read_checkpoint(note, anchor, anchors.witnesses) for note in bundle.notes]
         seen = seen_of([*notes, signed])
-        self._intervals = Intervals((Seen(one.size, one.times) for one in seen), anchors.quorum)
+        self._intervals = Intervals(seen, anchors.quorum)
 
     def of(self, index: int) -> Interval:
         """Registration of an entry; without bounds where nothing dates it."""

@@ -8,6 +8,7 @@ Keeps: one set of leaves and one tree have one proof; hashes left over or missin
 Standard: the tree of RFC 9162, section 2.1; the form of the proof is ours.
 
 Example:
+    >>> from kizuna.record.log.merkle import subtree_root
     >>> leaves = [bytes([n]) * 32 for n in range(5)]
     >>> def read(level, index):
     ...     return subtree_root(leaves[index << level : (index + 1) << level])
@@ -28,10 +29,9 @@ from kizuna.record.log.merkle import (
     NodeReader,
     node_hash,
     root_of_range,
-    subtree_root,
 )
 
-__all__ = ["prove_leaves", "root_from_leaves", "subtree_root"]
+__all__ = ["prove_leaves", "root_from_leaves"]
 
 
 def prove_leaves(indices: Sequence[int], size: int, read: NodeReader) -> tuple[bytes, ...]:
