@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``kizuna device``: a device's identity, its evidence, its standing; one file a topic."""
+
+from __future__ import annotations
+
+import typer
+
+__all__ = ["hang"]
+
+
+def hang(app: typer.Typer) -> None:
+    """Hang the noun's commands into the tree, topic by topic."""
