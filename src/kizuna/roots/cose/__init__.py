@@ -15,6 +15,7 @@ from kizuna.roots.cose.envelope import (
     salted,
     sign_statement,
 )
+from kizuna.roots.cose.mac0 import SharedKey, check_mac0, mac0, read_mac0
 from kizuna.roots.cose.message import (
     MAX_ENVELOPE,
     MAX_HEADER,
@@ -30,13 +31,17 @@ __all__ = [
     "MAX_ENVELOPE",
     "MAX_HEADER",
     "SALT_SIZE",
+    "SharedKey",
     "Sign1",
+    "check_mac0",
     "check_sign1",
     "check_signature",
     "decode",
     "encode",
+    "mac0",
     "open_document",
     "parse_sign1",
+    "read_mac0",
     "read_sign1",
     "salted",
     "sign1",

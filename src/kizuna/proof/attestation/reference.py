@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reference values: what the makers say their devices should measure, and with which keys.
+
+Keeps: 1. A value counts for one class of device, one component and one digest: looking it up is one
+step, whatever the number of values. 2. A class is *closed* only where its operator said that the
+list is whole; only then is an unknown digest held against a device. 3. Every value remembers the
+signed document it came from, or that it came from none.
+
+Example:
+    >>> known = References()
+    >>> known.add(Reference(model="fan", component="fw", digest_alg="sha-256", digest=b"1" * 32))
+    >>> known.find("fan", "fw", "sha-256", b"1" * 32).component
+    'fw'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from kizuna.model.identifier import Digest
+from kizuna.roots.keys import PublicKey
+
+__all__ = ["Endorsed", "Reference", "References"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reference:
+    """One value that a component of a class may measure; an empty component means any."""
+
+    model: str
+    component: str
+    digest_alg: str
+    digest: bytes
+    version: str | None = None
+    signer: bytes | None = None
+    source: Digest | None = None
+    """The document (SHA-256) that said so."""
+    signed: bool = False
+    """Whether a key that the verifier accepts signed that document."""
+    since: int | None = None
+    until: int | None = None
+
+    def counts_at(self, now: int) -> bool:
+        """Whether ``now`` lies in its validity."""
+        return (self.since is None or now >= self.since) and (
+            self.until is None or now <= self.until
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endorsed:
+    """A key that a maker vouches for: an attestation or identity key of one instance, or of all of
+    a class.
+    """
+
+    model: str | None
+    identity: bytes | None
+    key: PublicKey
+    purpose: str = "attest"
+    source: Digest | None = None
+    signed: bool = False
+    since: int | None = None
+    until: int | None = None
+
+    def counts_at(self, now: int) -> bool:
+        """Whether ``now`` lies in its validity."""
+        return (self.since is None or now >= self.since) and (
+            self.until is None or now <= self.until
+        )
+
+
+class References:
+    """The reference values and endorsed keys that one verifier accepts. Owner of its own tables;
+    fill it before use, read it from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[tuple[str, str, str, bytes], Reference] = {}
+        self._models: dict[str, int] = {}
+        self._closed: set[str] = set()
+        self._keys: dict[tuple[str | None, bytes | None], Endorsed] = {}
+
+    def __len__(self) -> int:
+        return len(self._values) + len(self._keys)
+
+    def __iter__(self) -> Iterator[Reference]:
+        return iter(self._values.values())
+
+    @property
+    def endorsed(self) -> Iterable[Endorsed]:
+        """The keys that makers vouch for."""
+        return self._keys.values()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The classes that have values, sorted."""
+        return tuple(sorted(self._models))
+
+    def add(self, value: Reference) -> None:
+        """Accept one value; one from a signed document is not replaced by an unsigned one."""
+        place = (value.model, value.component, value.digest_alg, value.digest)
+        held = self._values.get(place)
+        if held is not None and held.signed and not value.signed:
+            return
+        if held is None:
+            self._models[value.model] = self._models.get(value.model, 0) + 1
+        self._values[place] = value
+
+    def endorse(self, key: Endorsed) -> None:
+        """Accept a key that a maker vouches for; the same rule as for values."""
+        held = self._keys.get((key.model, key.identity))
+        if held is None or key.signed or not held.signed:
+            self._keys[key.model, key.identity] = key
+
+    def close(self, model: str) -> None:
+        """Say that the values of a class are all there are: any other digest is then wrong."""
+        self._closed.add(model)
+
+    def closed(self, model: str) -> bool:
+        """Whether the values of a class are all there are."""
+        return model in self._closed
+
+    def knows(self, model: str) -> bool:
+        """Whether there is any value for a class."""
+        return model in self._models or model in self._closed
+
+    def find(self, model: str, component: str, digest_alg: str, digest: bytes) -> Reference | None:
+        """The value that fits, or None."""
+        return self._values.get((model, component, digest_alg, digest)) or self._values.get(
+            (model, "", digest_alg, digest)
+        )
+
+    def key_of(self, model: str | None, identity: bytes | None) -> Endorsed | None:
+        """The key vouched for: of this instance, else of the whole class."""
+        return (
+            self._keys.get((model, identity))
+            or self._keys.get((None, identity))
+            or (self._keys.get((model, None)) if model is not None else None)
+        )
