@@ -17,7 +17,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 
 from kizuna.model.identifier import Digest, SubjectId
@@ -87,6 +86,7 @@ class AppraisalCode(StrEnum):
     OBSERVATION_DIFFERS = "attestation.observation-differs"
     DEVICE_OPEN = "attestation.device-open"
     # worth a look
+    DEBUG_OPEN = "attestation.debug-open"
     FIRMWARE_UNLISTED = "attestation.firmware-unlisted"
     OBSERVATION_DRIFTS = "attestation.observation-drifts"
     REFERENCE_UNSIGNED = "attestation.reference-unsigned"
@@ -138,6 +138,7 @@ _EFFECT: Final[dict[AppraisalCode, tuple[Status, str, int, Outcome]]] = {
     AppraisalCode.FIRMWARE_UNKNOWN: (_C, "executables", 96, Outcome.NOT_TRUSTED),
     AppraisalCode.OBSERVATION_DIFFERS: (_C, "runtime_opaque", 96, Outcome.NOT_TRUSTED),
     AppraisalCode.DEVICE_OPEN: (_C, "configuration", 96, Outcome.NOT_TRUSTED),
+    AppraisalCode.DEBUG_OPEN: (_W, "configuration", 33, Outcome.NOT_TRUSTED),
     AppraisalCode.FIRMWARE_UNLISTED: (_W, "executables", 33, Outcome.NOT_TRUSTED),
     AppraisalCode.OBSERVATION_DRIFTS: (_W, "runtime_opaque", 33, Outcome.NOT_TRUSTED),
     AppraisalCode.REFERENCE_UNSIGNED: (_W, "sourced_data", 33, Outcome.NOT_TRUSTED),
@@ -255,7 +256,6 @@ class Counters:
 
 
 NOTHING: Final = Counters()
-_NO_CLAIMS: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -273,7 +273,7 @@ class Appraisal:
     subject: SubjectId | None = None
     identity: bytes | None = None
     """What the evidence calls its device (an instance id or UEID)."""
-    claims: Mapping[str, object] = _NO_CLAIMS
+    claims: Mapping[str, object] = field(default_factory=dict)
     """What the evidence says, by readable name; bytes, text, numbers and lists of them."""
     findings: tuple[AppraisalFinding, ...] = ()
     counters: Counters = NOTHING

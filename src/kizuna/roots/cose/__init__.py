@@ -10,23 +10,27 @@ from kizuna.roots.cose.envelope import (
     MAX_AUDIENCE,
     SALT_SIZE,
     check_signature,
+    envelope_of,
     open_document,
     parse_sign1,
     salted,
     sign_statement,
 )
-from kizuna.roots.cose.mac0 import SharedKey, check_mac0, mac0, read_mac0
+from kizuna.roots.cose.mac0 import HMAC_256, SharedKey, check_mac0, mac0, mac_structure, read_mac0
 from kizuna.roots.cose.message import (
     MAX_ENVELOPE,
     MAX_HEADER,
     Sign1,
     check_sign1,
+    decode_header,
+    read_frame,
     read_sign1,
     sign1,
     with_receipts,
 )
 
 __all__ = [
+    "HMAC_256",
     "MAX_AUDIENCE",
     "MAX_ENVELOPE",
     "MAX_HEADER",
@@ -37,10 +41,14 @@ __all__ = [
     "check_sign1",
     "check_signature",
     "decode",
+    "decode_header",
     "encode",
+    "envelope_of",
     "mac0",
+    "mac_structure",
     "open_document",
     "parse_sign1",
+    "read_frame",
     "read_mac0",
     "read_sign1",
     "salted",

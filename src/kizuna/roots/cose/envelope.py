@@ -19,7 +19,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from kizuna.model.errors import Malformed, Refused, Tampered
-from kizuna.model.identifier import SubjectId, canonical
+from kizuna.model.identifier import Digest, SubjectId, canonical
 from kizuna.model.payload.codec import MAX_PAYLOAD
 from kizuna.model.statement import Envelope
 from kizuna.roots.cose.cbor import Tag, bytes_of, decode, encode, malformed
@@ -40,6 +40,7 @@ __all__ = [
     "MAX_AUDIENCE",
     "SALT_SIZE",
     "check_signature",
+    "envelope_of",
     "open_document",
     "parse_sign1",
     "sign_statement",
@@ -175,6 +176,44 @@ def parse_sign1(data: bytes) -> Envelope:
     _put_audience(envelope, () if audience is None else _audience(audience))
     _put_receipts(envelope, receipts)
     _put_certificates(envelope, byte_strings(certificates) if certificates else ())
+    return envelope
+
+
+def envelope_of(
+    raw: bytes,
+    digest: Digest,
+    content: Digest,
+    to_be_signed: bytes,
+    signature: bytes,
+    algorithm: int,
+    key_id: bytes,
+    issuer: SubjectId,
+    subject: SubjectId,
+    media_type: str,
+    payload: bytes,
+    issued_at: int | None,
+) -> Envelope:
+    """A plain envelope from parts that ``parse_sign1`` found before, in another process: without
+    document, readers, receipts or certificates.
+    """
+    envelope = _new(Envelope)
+    _put_raw(envelope, raw)
+    _put_digest(envelope, digest)
+    _put_content(envelope, content)
+    _put_to_be_signed(envelope, to_be_signed)
+    _put_signature(envelope, signature)
+    _put_algorithm(envelope, algorithm)
+    _put_key_id(envelope, key_id)
+    _put_issuer(envelope, issuer)
+    _put_subject(envelope, subject)
+    _put_media_type(envelope, media_type)
+    _put_payload(envelope, payload)
+    _put_by_hash(envelope, False)  # noqa: FBT003 - a slot's own setter
+    _put_salted(envelope, False)  # noqa: FBT003
+    _put_issued_at(envelope, issued_at)
+    _put_audience(envelope, ())
+    _put_receipts(envelope, ())
+    _put_certificates(envelope, ())
     return envelope
 
 

@@ -25,7 +25,16 @@ from kizuna.model.errors import Malformed
 from kizuna.roots.cose.cbor import bytes_of, encode
 from kizuna.roots.cose.message import Sign1, read_sign1
 
-__all__ = ["HMAC_256", "MIN_SECRET", "Mac0", "SharedKey", "check_mac0", "mac0", "read_mac0"]
+__all__ = [
+    "HMAC_256",
+    "MIN_SECRET",
+    "Mac0",
+    "SharedKey",
+    "check_mac0",
+    "mac0",
+    "mac_structure",
+    "read_mac0",
+]
 
 HMAC_256: Final = 5
 MIN_SECRET: Final = 16

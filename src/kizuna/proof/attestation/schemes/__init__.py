@@ -1,2 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The schemes: one folder a class of device, one line here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from kizuna.proof.attestation.schemes.psa import Psa
+
+if TYPE_CHECKING:
+    from kizuna.proof.attestation.scheme import Scheme
+
+__all__ = ["SCHEMES"]
+
+SCHEMES: Final[tuple[Scheme, ...]] = (Psa(),)
+"""Every scheme, each named once."""
