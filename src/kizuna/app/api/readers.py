@@ -98,6 +98,7 @@ class Readers:
         history = KeyHistory.of(identity, genesis)
         reader = workspace.store.reader()
         key = subject_key(identity)
+        listed = workspace.store.members.get(identity) is not None
         for row in reader.by_keys([key]).get(key, ()):
             said = row.statement.payload
             if (
@@ -111,8 +112,9 @@ class Readers:
                     history = history.pin(pin, row.index)
             event = key_event(row)
             if event is not None and event.identity == identity:
-                # intake took it, so its issuer is the identity itself or stands above it
-                history = history.apply(event, superior=event.issuer != identity)
+                # a stranger's word about somebody's key events may stand in the log, without effect
+                above = event.issuer == workspace.identity and listed
+                history = history.apply(event, superior=above)
         return next((k for k in history.current(reader.size) if k.thumbprint == thumbprint), None)
 
 

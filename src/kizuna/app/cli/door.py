@@ -163,6 +163,18 @@ class Door:
             )
         return typer.confirm(text(question, self.lang, **values), err=True)
 
+    def passphrase(self, new: bool) -> bytes | None:
+        """Ask for the passphrase of a spare key, unseen; None where nobody is there to ask."""
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return None
+        words: str = typer.prompt(
+            self.text("key.spare-passphrase"),
+            hide_input=True,
+            confirmation_prompt=self.text("key.spare-again") if new else False,
+            err=True,
+        )
+        return words.encode()
+
     # --- files --------------------------------------------------------------------------------
 
     @staticmethod

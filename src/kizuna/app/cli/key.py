@@ -3,15 +3,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kizuna.app.cli.door import Door, command
 from kizuna.app.cli.times import instant
 
+if TYPE_CHECKING:
+    from kizuna.app.wiring.values import Spare
+
 __all__ = ["hang", "read_jwk"]
 
+_WITH = Annotated[
+    str | None,
+    typer.Option("--with", metavar="FOLDER", help="Sign with the spare key that is kept there."),
+]
+_SECRET = Annotated[
+    str | None,
+    typer.Option(
+        "--secret", metavar="FILE", help="The file that opens the spare key (else a passphrase)."
+    ),
+]
 _KEY = Annotated[str, typer.Argument(metavar="KEY", help="Thumbprint, or how it begins.")]
 
 
@@ -64,10 +77,50 @@ def hang(app: typer.Typer) -> None:
         algorithm: Annotated[
             str, typer.Option("--algorithm", help="ES256 or EdDSA for the new key.")
         ] = "ES256",
+        spare: _WITH = None,
+        secret: _SECRET = None,
     ) -> None:
-        """Make a new key and let it take over; what the old one signed keeps counting."""
-        made = door.workspace().keys.rotate(algorithm)
+        """Make a new key and let it take over; what the old one signed keeps counting.
+
+        Example: kizuna key rotate --with /media/safe/spare
+        """
+        made = door.workspace().keys.rotate(algorithm, by=_opened(door, spare, secret))
         door.answer(made, [door.text("key.rotated", **made)])
+
+    @command(app, "spare")
+    def spare_(
+        door: Door,
+        folder: Annotated[
+            str, typer.Argument(metavar="FOLDER", help="Outside the store; it must be empty.")
+        ],
+        secret: Annotated[
+            str | None,
+            typer.Option(
+                "--secret",
+                metavar="FILE",
+                help="Lock it with this file (made where it is absent) instead of a passphrase.",
+            ),
+        ] = None,
+        algorithm: Annotated[
+            str, typer.Option("--algorithm", help="ES256 or EdDSA for the new key.")
+        ] = "ES256",
+    ) -> None:
+        """Make a spare key outside the store and enrol it, for the day the daily key is stolen.
+
+        Example: kizuna key spare /media/safe/spare
+        """
+        from kizuna.app.wiring.spares import make_spare
+
+        made = make_spare(
+            door.workspace().keys,
+            folder,
+            settings=door.settings,
+            ask=door.passphrase,
+            key_file=secret,
+            algorithm=algorithm,
+        )
+        door.answer(made, [door.text("key.spare", **made)])
+        door.say("key.spare-next", **made)
 
     @command(app, "enrol")
     def enrol(
@@ -83,13 +136,15 @@ def hang(app: typer.Typer) -> None:
         door: Door,
         key: _KEY,
         reason: Annotated[str | None, typer.Option("--reason")] = None,
+        spare: _WITH = None,
+        secret: _SECRET = None,
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     ) -> None:
         """End a key's use from now on; what it signed before keeps counting."""
         workspace = door.workspace()
         if not door.confirmed("key.confirm-revoke", yes=yes, key=key):
             return
-        made = workspace.keys.revoke(key, reason=reason)
+        made = workspace.keys.revoke(key, reason=reason, by=_opened(door, spare, secret))
         door.answer(made, [door.text("key.revoked", **made)])
 
     @command(app, "compromise")
@@ -100,11 +155,32 @@ def hang(app: typer.Typer) -> None:
             str, typer.Option("--since", metavar="TIME", help="From when others may have had it.")
         ],
         reason: Annotated[str | None, typer.Option("--reason")] = None,
+        spare: _WITH = None,
+        secret: _SECRET = None,
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     ) -> None:
-        """Declare that others had a key since TIME: what it signed after that no longer counts."""
+        """Declare that others had a key since TIME: what it signed after that no longer counts.
+
+        With a spare key also the key that signs every day can be declared stolen: a new one comes
+        with it, and keys that the thief brought in fall.
+
+        Example: kizuna key compromise 3f9a --since 2026-11-20 --with /media/safe/spare
+        """
         workspace = door.workspace()
         if not door.confirmed("key.confirm-compromise", yes=yes, key=key, since=since):
             return
-        made = workspace.keys.compromise(key, since=instant(since), reason=reason)
-        door.answer(made, [door.text("key.compromised", **made)])
+        by = _opened(door, spare, secret)
+        made = workspace.keys.compromise(key, since=instant(since), reason=reason, by=by)
+        told = [door.text("key.compromised", **made)]
+        if made["new"] is not None:
+            told.append(door.text("key.new", **made))
+        door.answer(made, told)
+
+
+def _opened(door: Door, folder: str | None, secret: str | None) -> Spare | None:
+    """The spare key, where one is to sign."""
+    if folder is None:
+        return None
+    from kizuna.app.wiring.spares import open_spare
+
+    return open_spare(folder, settings=door.settings, ask=door.passphrase, key_file=secret)

@@ -3,20 +3,24 @@
 
 Keeps: 1. Every change is a registered ``status`` statement; the unit only keeps private parts.
 2. After ``rotate`` the new key signs; if the process dies between registering and remembering
-that, the next opening finds it out from the log. 3. ``revoke`` and ``compromise`` of the key that
-signs now need another one that may sign and stays good, so that nobody locks the door from outside.
+that, the next opening finds it out from the log. 3. ``revoke`` and ``compromise`` need a key that
+may sign and stays good, so that nobody locks the door from outside; a spare key is such a key.
+4. Where a spare key declares the daily one stolen, a new daily key comes with it in the same batch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from kizuna.app.wiring.owner import Owner
-from kizuna.model.errors import Absent, Malformed, Problem, Refused
+from kizuna.app.wiring.importing import seal
+from kizuna.app.wiring.owner import Speaker
+from kizuna.app.wiring.values import Spare
+from kizuna.model.errors import Absent, Malformed, Problem, Refused, Unavailable
 from kizuna.model.identifier import Digest
-from kizuna.model.kind import Kind
-from kizuna.model.payload import Action, Status, Target
+from kizuna.model.kind import Kind, media_type_of
+from kizuna.model.payload import Action, Status, Target, encode_payload
 from kizuna.model.statement import Interval
 from kizuna.roots.identity import KeyEvent, KeyHistory, genesis_keys, key_event
 from kizuna.roots.keys import Algorithm, PublicKey
@@ -25,7 +29,7 @@ from kizuna.roots.units import Handle
 if TYPE_CHECKING:
     from kizuna.model.statement import Registered
 
-__all__ = ["ORGANISATION", "Keys"]
+__all__ = ["ORGANISATION", "Keys", "algorithm_named"]
 
 ORGANISATION = "organization"
 """Label of the keys that sign in the organisation's name."""
@@ -40,42 +44,32 @@ _STATE = {
 
 
 class Keys:
-    """Keys of one workspace's organisation."""
+    """Keys of one organisation that speaks."""
 
-    def __init__(self, workspace: Owner) -> None:
-        self._workspace = workspace
-
-    def history(self) -> KeyHistory:
-        """The organisation's keys as the log tells."""
-        history = KeyHistory.of(self._workspace.identity, genesis_keys(self._workspace.identity))
-        for row in self._events():
-            event = key_event(row)
-            if event is not None:
-                history = history.apply(event)
-        return history
+    def __init__(self, speaker: Speaker) -> None:
+        self._speaker = speaker
 
     def states(self) -> list[dict[str, Any]]:
         """Every key, in the order they came, with what it may do."""
-        history = self.history()
-        size = self._workspace.head().size
+        rows, size = self._speaker.told_of_itself()
+        history = self._history(rows)
         current = {key.thumbprint for key in history.current(size)}
         said: dict[str, str] = {}
-        for row in self._events():
+        for row in rows:
             status = row.statement.payload
             if isinstance(status, Status) and status.target.key and status.action in _STATE:
                 said[status.target.key] = _STATE[status.action]
-        here = {handle.id for handle in self._workspace.unit.handles()}
-        rows = []
+        here = {handle.id for handle in self._speaker.unit.handles()}
+        signs_now = self._speaker.handle.id
+        told = []
         every = history.keys()
         for key in every:
             name = key.thumbprint.hex()
-            if name == self._workspace.handle.id:
-                state = "current"
-            elif key.thumbprint in current:
-                state = "active"
-            else:
+            if key.thumbprint not in current:
                 state = said.get(name, "revoked")
-            rows.append(
+            else:
+                state = "current" if name == signs_now else "active"
+            told.append(
                 {
                     "thumbprint": name,
                     "algorithm": key.algorithm.jose_name,
@@ -84,35 +78,19 @@ class Keys:
                     "jwk": key.to_jwk(),
                 }
             )
-        return rows
+        return told
 
-    def rotate(self, algorithm: str = "ES256") -> dict[str, Any]:
-        """Make a new key and let it take over."""
-        chosen = _ALGORITHMS.get(algorithm.upper())
-        if chosen is None:
-            raise Malformed(
-                "key.algorithm-unknown",
-                f"signature algorithm not supported: {algorithm[:40]!r}",
-                hint="use ES256 or EdDSA",
-                algorithm=algorithm[:40],
-            )
-        workspace = self._workspace
-        old = workspace.handle
-        new = workspace.unit.generate(chosen, ORGANISATION)
-        status = Status(
-            action=Action.ROTATE,
-            target=Target(key=old.id),
-            key=workspace.unit.public(new).to_jwk(),
-        )
-        said = workspace.sign(Kind.STATUS, workspace.identity, status)
-        try:
-            # the batch ends with a map head, which the new key must sign already
-            with workspace.signing_with(new):
-                digest, index = workspace.register_one(said)
-        except Problem:
-            workspace.unit.destroy(new)
-            raise
-        workspace.use_key(new)
+    def rotate(self, algorithm: str = "ES256", *, by: Spare | None = None) -> dict[str, Any]:
+        """Make a new key and let it take over; signed by the spare key where one is given.
+
+        Raises:
+            Malformed: ``key.algorithm-unknown``. Refused: ``spare.not-in-force``.
+        """
+        chosen = algorithm_named(algorithm)
+        self._in_force(by)
+        old = self._speaker.handle
+        new, (told,) = self._take_over(chosen, by)
+        digest, index = _done(told)
         return {"old": old.id, "new": new.id, "statement": digest, "index": index}
 
     def enrol(self, jwk: dict[str, str]) -> dict[str, Any]:
@@ -124,114 +102,214 @@ class Keys:
         key = PublicKey.from_jwk(jwk)
         name = key.thumbprint.hex()
         status = Status(action=Action.ENROL, target=Target(key=name), key=key.to_jwk())
-        workspace = self._workspace
-        digest, index = workspace.register_one(
-            workspace.sign(Kind.STATUS, workspace.identity, status)
-        )
+        (told,) = self._speaker.register_each([self._signed(status, None)])
+        digest, index = _done(told)
         return {"key": name, "statement": digest, "index": index}
 
-    def revoke(self, key: str, *, reason: str | None = None) -> dict[str, Any]:
-        """End a key's use from now on."""
-        return self._end(key, Action.REVOKE, reason=reason, since=None)
+    def revoke(
+        self, key: str, *, reason: str | None = None, by: Spare | None = None
+    ) -> dict[str, Any]:
+        """End a key's use from now on.
 
-    def compromise(self, key: str, *, since: int, reason: str | None = None) -> dict[str, Any]:
+        Raises:
+            Absent: ``key.not-found``. Refused: ``key.last``, ``spare.not-in-force``.
+        """
+        return self._end(key, Action.REVOKE, reason=reason, since=None, by=by)
+
+    def compromise(
+        self, key: str, *, since: int, reason: str | None = None, by: Spare | None = None
+    ) -> dict[str, Any]:
         """Declare that others had a key since an instant.
 
         Raises:
-            Refused: ``key.last``, ``key.came-by`` where the key that signs now took over by a
-                signature that this would void.
+            Absent: ``key.not-found``.
+            Refused: ``key.last``, ``spare.not-in-force``; ``key.came-by`` where the key that is to
+                sign it came by a signature that this would void.
         """
-        return self._end(key, Action.COMPROMISE, reason=reason, since=since)
+        return self._end(key, Action.COMPROMISE, reason=reason, since=since, by=by)
 
     def recover(self) -> Handle | None:
         """The key that took over although this folder does not say so, if there is one."""
-        workspace = self._workspace
-        current = {key.thumbprint.hex() for key in self.history().current(workspace.head().size)}
-        if workspace.handle.id in current:
+        rows, size = self._speaker.told_of_itself()
+        current = {key.thumbprint.hex() for key in self._history(rows).current(size)}
+        if self._speaker.handle.id in current:
             return None
-        for handle in reversed(workspace.unit.handles()):
+        for handle in reversed(self._speaker.unit.handles()):
             if handle.label == ORGANISATION and handle.id in current:
                 return handle
         return None
 
     def _end(
-        self, key: str, action: Action, *, reason: str | None, since: int | None
+        self, key: str, action: Action, *, reason: str | None, since: int | None, by: Spare | None
     ) -> dict[str, Any]:
-        workspace = self._workspace
-        found = self._find(key)
-        name = found.thumbprint.hex()
-        signer = workspace.handle
-        if name == signer.id:
+        self._in_force(by)
+        rows, size = self._speaker.told_of_itself()
+        history = self._history(rows)
+        name = _find(history, key).thumbprint.hex()
+        daily = self._speaker.handle.id
+        signer = daily if by is None else by.handle.id
+        if name == signer:
             raise Refused(
                 "key.last",
-                "this is the key that signs now",
+                "this is the key that would sign this",
                 why="without another key nobody could speak for the organisation any more",
                 hint="first let a new key take over: `kizuna key rotate`",
                 key=name,
             )
-        if since is not None:
-            self._stays(found, since)
+        after = self._afterwards(history, size, bytes.fromhex(name), action, since, signer)
+        if bytes.fromhex(signer) not in after:
+            raise Refused(
+                "key.came-by",
+                "the key that signs now took over by a signature of the stolen one after that",
+                why="nobody could tell this take-over from one by the thief: both would be void, "
+                "and nobody could speak for the organisation any more",
+                hint="if a spare key was enrolled before that time, sign with it (--with); else "
+                "`kizuna key revoke` the stolen one, and revoke each statement that is not yours",
+                key=name,
+            )
         status = Status(
             action=action,
             target=Target(key=name),
             since=None if since is None else datetime.fromtimestamp(since, UTC),
             reason=reason,
         )
-        digest, index = workspace.register_one(
-            workspace.sign(Kind.STATUS, workspace.identity, status)
-        )
+        said = self._signed(status, by)
+        new = None
+        if by is None or bytes.fromhex(daily) in after:
+            (told,) = self._speaker.register_each([said])
+        else:  # the daily key falls: the spare one gives the organisation another
+            new, (_, told) = self._take_over(Algorithm.ES256, by, said)
+        digest, index = _done(told)
         return {
             "key": name,
             "action": action.value,
             "since": None if since is None else datetime.fromtimestamp(since, UTC).isoformat(),
+            "new": None if new is None else new.id,
             "statement": digest,
             "index": index,
         }
 
-    def _stays(self, stolen: PublicKey, since: int) -> None:
-        """See that the key that signs now would outlive the declaration that it is to sign."""
-        workspace = self._workspace
-        signer = bytes.fromhex(workspace.handle.id)
-        at, now = workspace.head().size, workspace.clock()
+    def _take_over(
+        self, algorithm: Algorithm, by: Spare | None, *more: bytes
+    ) -> tuple[Handle, Sequence[tuple[str, int] | Problem]]:
+        """A new daily key, introduced in one batch with ``more``; answers in the same order."""
+        speaker = self._speaker
+        new = speaker.unit.generate(algorithm, ORGANISATION)
+        status = Status(
+            action=Action.ROTATE,
+            target=Target(key=speaker.handle.id),
+            key=speaker.unit.public(new).to_jwk(),
+        )
+        said = self._signed(status, by)
+        try:
+            # a store's batch ends with a map head, which the new key must sign already
+            with speaker.signing_with(new):
+                told = speaker.register_each([said, *more])
+                _done(told[0])
+        except Problem as problem:
+            if not isinstance(problem, Unavailable):
+                speaker.unit.destroy(new)  # refused for certain; else it may yet be needed
+            raise
+        speaker.use_key(new)
+        return new, told
+
+    def _signed(self, status: Status, by: Spare | None) -> bytes:
+        speaker = self._speaker
+        return seal(
+            speaker.unit if by is None else by.unit,
+            speaker.handle if by is None else by.handle,
+            issuer=speaker.identity,
+            subject=speaker.identity,
+            media_type=media_type_of(Kind.STATUS),
+            payload=encode_payload(status),
+            now=speaker.clock(),
+        ).statement
+
+    def _in_force(self, by: Spare | None) -> None:
+        """See that a spare key may speak for the organisation now."""
+        if by is None:
+            return
+        rows, size = self._speaker.told_of_itself()
+        current = {key.thumbprint.hex() for key in self._history(rows).current(size)}
+        if by.handle.id not in current:
+            raise Refused(
+                "spare.not-in-force",
+                "the spare key may not speak for the organisation",
+                why="it was never enrolled, or was ended since; a thief who had the daily key can "
+                "have ended it",
+                hint="see `kizuna key list`; where a thief was faster, ask the operator of a list "
+                "that names you to declare the theft",
+                key=by.handle.id,
+            )
+
+    def _history(self, rows: Sequence[Registered]) -> KeyHistory:
+        """The organisation's keys as the log tells."""
+        identity = self._speaker.identity
+        history = KeyHistory.of(identity, genesis_keys(identity))
+        above = self._speaker.above()
+        for row in rows:
+            event = key_event(row)
+            if event is not None and event.identity == identity:
+                history = history.apply(event, superior=event.issuer in above)
+        return history
+
+    def _afterwards(
+        self,
+        history: KeyHistory,
+        size: int,
+        target: bytes,
+        action: Action,
+        since: int | None,
+        signer: str,
+    ) -> set[bytes]:
+        """The keys that would be in force once this was registered."""
+        now = self._speaker.clock()
         declared = KeyEvent(
             digest=Digest(bytes(32)),
-            index=at,
+            index=size,
             registered=Interval(now, now),
-            issuer=workspace.identity,
-            identity=workspace.identity,
-            signed_by=signer,
-            action=Action.COMPROMISE,
-            target=stolen.thumbprint,
+            issuer=self._speaker.identity,
+            identity=self._speaker.identity,
+            signed_by=bytes.fromhex(signer),
+            action=action,
+            target=target,
             since=since,
         )
-        after = self.history().apply(declared)
-        if signer not in {key.thumbprint for key in after.current(at + 1)}:
-            raise Refused(
-                "key.came-by",
-                "the key that signs now took over by a signature of the stolen one after that",
-                why="nobody could tell this take-over from one by the thief: both would be void, "
-                "and nobody could speak for the organisation any more",
-                hint="if a key was enrolled before that time, sign with it; else `kizuna key "
-                "revoke` the stolen one, and revoke each statement that is not yours",
-                key=stolen.thumbprint.hex(),
-            )
+        return {key.thumbprint for key in history.apply(declared).current(size + 1)}
 
-    def _find(self, begins: str) -> PublicKey:
-        every = self.history().keys()
-        found = [k for k in every if k.thumbprint.hex().startswith(begins.lower())]
-        if len(found) != 1 or len(begins) < 4:
-            raise Absent(
-                "key.not-found",
-                f"no single key whose thumbprint begins with {begins[:64]!r}",
-                why=f"{len(found)} keys do" if len(begins) >= 4 else "four digits at least",
-                hint="`kizuna key list` prints them",
-                key=begins[:64],
-            )
-        return found[0]
 
-    def _events(self) -> list[Registered]:
-        from kizuna.record.log.keys import subject_key
+def algorithm_named(name: str) -> Algorithm:
+    """The algorithm of a new key.
 
-        key = subject_key(self._workspace.identity)
-        rows = self._workspace.store.reader().by_keys([key]).get(key, ())
-        return sorted((r for r in rows if r.statement.kind is Kind.STATUS), key=lambda r: r.index)
+    Raises:
+        Malformed: ``key.algorithm-unknown``.
+    """
+    chosen = _ALGORITHMS.get(name.upper())
+    if chosen is None:
+        raise Malformed(
+            "key.algorithm-unknown",
+            f"signature algorithm not supported: {name[:40]!r}",
+            hint="use ES256 or EdDSA",
+            algorithm=name[:40],
+        )
+    return chosen
+
+
+def _done(told: tuple[str, int] | Problem) -> tuple[str, int]:
+    if isinstance(told, Problem):
+        raise told
+    return told
+
+
+def _find(history: KeyHistory, begins: str) -> PublicKey:
+    every = history.keys()
+    found = [k for k in every if k.thumbprint.hex().startswith(begins.lower())]
+    if len(found) != 1 or len(begins) < 4:
+        raise Absent(
+            "key.not-found",
+            f"no single key whose thumbprint begins with {begins[:64]!r}",
+            why=f"{len(found)} keys do" if len(begins) >= 4 else "four digits at least",
+            hint="`kizuna key list` prints them",
+            key=begins[:64],
+        )
+    return found[0]

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The owner of a store, as the nouns of this room need it.
 
-Keeps: keys, lists, judging and construction know this shape and not the workspace that has it, so
-that no two files of the room need each other.
+Keeps: 1. Keys, lists, judging and construction know this shape and not the workspace that has it,
+so that no two files of the room need each other. 2. Whatever only needs somebody who speaks in an
+organisation's name asks for a ``Speaker``: the owner of a store is one, and so is a member of
+another's.
 """
 
 from __future__ import annotations
@@ -22,40 +24,20 @@ from kizuna.model.verdict import Known
 
 if TYPE_CHECKING:
     from kizuna.criteria.profiles import Profile
+    from kizuna.model.errors import Problem
+    from kizuna.model.statement import Registered
     from kizuna.record.log import EvidenceLog
     from kizuna.record.store import Store
     from kizuna.roots.units import Handle, Unit
 
-__all__ = ["Owner"]
+__all__ = ["Owner", "Speaker"]
 
 
-class Owner(Protocol):
-    """An organisation with its store, keys and anchors; see ``Workspace``."""
+class Speaker(Protocol):
+    """An organisation that signs, and registers what it signed, here or elsewhere."""
 
-    settings: Settings
-    folder: Folder
-    path: Path
-    description: Description
-    name: str
     identity: SubjectId
-    list_id: SubjectId
     clock: Clock
-    store: Store
-
-    def __init__(self, settings: Settings, folder: Folder, description: Description) -> None: ...
-
-    def bind_unit(self, unit: Unit) -> None:
-        """Use this unit (construction only)."""
-        ...
-
-    def bind_store(self, store: Store) -> None:
-        """Use this store (construction only)."""
-        ...
-
-    @property
-    def log(self) -> EvidenceLog:
-        """The evidence log."""
-        ...
 
     @property
     def unit(self) -> Unit:
@@ -73,6 +55,45 @@ class Owner(Protocol):
 
     def signing_with(self, handle: Handle) -> AbstractContextManager[None]:
         """Sign with this key for a while."""
+        ...
+
+    def told_of_itself(self) -> tuple[Sequence[Registered], int]:
+        """What is registered about the organisation, in order, and the size of the log then."""
+        ...
+
+    def above(self) -> frozenset[str]:
+        """Who may act on the organisation's keys as well, where it registers: its superiors."""
+        ...
+
+    def register_each(self, statements: Sequence[bytes]) -> list[tuple[str, int] | Problem]:
+        """Register statements in one go: digest (hex) and place of each, or what refuses it."""
+        ...
+
+
+class Owner(Speaker, Protocol):
+    """An organisation with its store, keys and anchors; see ``Workspace``."""
+
+    settings: Settings
+    folder: Folder
+    path: Path
+    description: Description
+    name: str
+    list_id: SubjectId
+    store: Store
+
+    def __init__(self, settings: Settings, folder: Folder, description: Description) -> None: ...
+
+    def bind_unit(self, unit: Unit) -> None:
+        """Use this unit (construction only)."""
+        ...
+
+    def bind_store(self, store: Store) -> None:
+        """Use this store (construction only)."""
+        ...
+
+    @property
+    def log(self) -> EvidenceLog:
+        """The evidence log."""
         ...
 
     def anchors(self, lists: Sequence[str] | None = None) -> Anchors:

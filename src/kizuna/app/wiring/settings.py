@@ -29,6 +29,7 @@ VARIABLES: Final[dict[str, str]] = {
     "KIZUNA_DATABASE": "PostgreSQL address of the store's database (default: SQLite in the folder)",
     "KIZUNA_PASSPHRASE": "passphrase that opens the store's keys (default: the secret file)",
     "KIZUNA_PASSPHRASE_FILE": "file that holds the passphrase",
+    "KIZUNA_SPARE_PASSPHRASE": "passphrase of a spare key (default: asked for on a terminal)",
     "KIZUNA_LANG": "language of messages, en or ja (default: from LC_ALL, LC_MESSAGES, LANG)",
     "LC_ALL": "language of messages where KIZUNA_LANG is not set",
     "LC_MESSAGES": "language of messages where LC_ALL is not set",
@@ -61,6 +62,7 @@ class Settings:
     store: Path = Path(DEFAULT_STORE)
     database: str | None = field(default=None, repr=False)
     passphrase: bytes | None = field(default=None, repr=False)
+    spare_passphrase: bytes | None = field(default=None, repr=False)
     lang: str = "en"
     color: bool = True
     clock: Clock = now
@@ -103,6 +105,7 @@ class Settings:
             store=Path(store or env.get("KIZUNA_STORE", "") or DEFAULT_STORE),
             database=database or env.get("KIZUNA_DATABASE", "") or None,
             passphrase=secret,
+            spare_passphrase=env.get("KIZUNA_SPARE_PASSPHRASE", "").encode() or None,
             lang=lang or language(env),
             color=not env.get("NO_COLOR", ""),
         )

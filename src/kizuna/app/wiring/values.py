@@ -17,6 +17,7 @@ from kizuna.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from kizuna.proof.documents import InnerSignature, Remark
+    from kizuna.roots.units import Handle, Unit
 
 __all__ = [
     "Change",
@@ -26,6 +27,7 @@ __all__ = [
     "KeyState",
     "Progress",
     "Signed",
+    "Spare",
     "Standing",
     "WrittenBundle",
     "quiet",
@@ -77,6 +79,14 @@ class Signed:
     statement: bytes
     digest: str
     documents: Mapping[Digest, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spare:
+    """An opened spare key: a further key of the organisation that is kept in another place."""
+
+    unit: Unit
+    handle: Handle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

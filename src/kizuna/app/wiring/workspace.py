@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.keys import Keys
     from kizuna.app.wiring.trust_lists import TrustLists
     from kizuna.criteria.profiles import Profile
+    from kizuna.model.errors import Problem
+    from kizuna.model.statement import Registered
     from kizuna.record.log import EvidenceLog
     from kizuna.record.store import Accepted, Refusal, Store, View
     from kizuna.record.store.hosting import Hosting
@@ -351,6 +353,27 @@ class Workspace:
         if isinstance(result, Refusal):
             raise result.problem
         return result.digest.hex(), result.index
+
+    def register_each(self, statements: Sequence[bytes]) -> list[tuple[str, int] | Problem]:
+        """Register statements in one batch: digest (hex) and place of each, or what refuses it."""
+        from kizuna.record.store import Refusal
+
+        return [
+            r.problem if isinstance(r, Refusal) else (r.digest.hex(), r.index)
+            for r in self.register(statements)
+        ]
+
+    def above(self) -> frozenset[str]:
+        """Nobody: in its own store an organisation is the one who stands above others."""
+        return frozenset()
+
+    def told_of_itself(self) -> tuple[Sequence[Registered], int]:
+        """What is registered about the organisation, in order, and the size of the log then."""
+        from kizuna.record.log.keys import subject_key
+
+        reader, key = self.store.reader(), subject_key(self.identity)
+        rows = reader.by_keys([key]).get(key, ())
+        return sorted(rows, key=lambda row: row.index), reader.size
 
     def import_files(
         self, files: Sequence[tuple[str, bytes]], *, progress: Progress = quiet
