@@ -16,9 +16,9 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass
 
-from kizuna.proof.attestation.appraisal import AppraisalCode, AppraisalFinding
+from kizuna.proof.attestation.appraisal import AppraisalCode, AppraisalFinding, Counters
 
-__all__ = ["Freshness", "epoch_at", "recent_epochs"]
+__all__ = ["Freshness", "epoch_at", "recent_epochs", "went_back"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,3 +56,27 @@ def recent_epochs(moment: int, *, length: int, accepted: int = 2) -> range:
     """The epoch of ``moment`` and those before it that are still accepted: ``accepted`` in all."""
     last = epoch_at(moment, length)
     return range(last - accepted + 1, last + 1)
+
+
+def went_back(last: Counters, shown: Counters) -> str:
+    """Which counter of a device went back since ``last``, or an empty text.
+
+    ``boot`` orders starts and ``sequence`` what is said after one; a TPM's ``resets`` and
+    ``restarts`` order the runs of its ``clock``, which stands still at worst.
+    """
+    if last.boot is not None and shown.boot is not None and shown.boot != last.boot:
+        if shown.boot < last.boot:
+            return "boot"
+    elif (
+        last.sequence is not None and shown.sequence is not None and shown.sequence <= last.sequence
+    ):
+        return "sequence"
+    if last.resets is not None and shown.resets is not None:
+        if shown.resets < last.resets:
+            return "resets"
+        if shown.resets == last.resets:
+            if (last.restarts or 0) > (shown.restarts or 0):
+                return "restarts"
+            if (last.clock or 0) > (shown.clock or 0):
+                return "clock"
+    return ""

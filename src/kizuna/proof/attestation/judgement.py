@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from kizuna.model.identifier import Digest
 from kizuna.proof.attestation.appraisal import (
+    NOTHING,
     Appraisal,
     AppraisalCode,
     AppraisalFinding,
@@ -22,6 +23,7 @@ from kizuna.proof.attestation.appraisal import (
     Tier,
     Vector,
 )
+from kizuna.proof.attestation.freshness import went_back
 
 if TYPE_CHECKING:
     from kizuna.proof.attestation.freshness import Freshness
@@ -53,6 +55,8 @@ def opening(
     fault = freshness.fault(reading.nonce, reading.epoch)
     if fault is not None:
         return fault
+    if enrolled.last is not NOTHING and (counter := went_back(enrolled.last, reading.counters)):
+        return AppraisalFinding(AppraisalCode.COUNTER_BACK, {"counter": counter})
     if enrolled.identity is not None and reading.identity != enrolled.identity:
         return AppraisalFinding(
             AppraisalCode.IDENTITY_DIFFERS,

@@ -64,6 +64,8 @@ class Enrolled:
     """The instance id bound at enrolment; None: any that the key vouches for."""
     position: str | None = None
     """Where it stands (a gateway, an address), for those who watch for moves."""
+    last: Counters = NOTHING
+    """The counters it showed last; evidence that shows lesser ones is old."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """What only this scheme asks for (an observed device's learnt profile)."""
 

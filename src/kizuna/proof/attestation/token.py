@@ -59,7 +59,7 @@ def read_token(data: bytes) -> Token:
         raise malformed(f"{len(data)} bytes, at most {MAX_TOKEN}")
     inner = data[2:] if data[:2] == _CWT else data
     maced = inner[:1] == b"\xd1"
-    if not maced and inner[:1] != b"\xd2":
+    if inner[:2] not in (b"\xd1\x84", b"\xd2\x84"):
         raise malformed("neither a COSE_Sign1 (tag 18) nor a COSE_Mac0 (tag 17)")
     try:
         protected, unprotected, payload, signature, _, covered = read_frame(

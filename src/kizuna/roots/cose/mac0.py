@@ -22,7 +22,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from kizuna.model.errors import Malformed
-from kizuna.roots.cose.cbor import bytes_of, encode
+from kizuna.roots.cose.cbor import bytes_of, encode, malformed
 from kizuna.roots.cose.message import Sign1, read_sign1
 
 __all__ = [
@@ -41,6 +41,7 @@ MIN_SECRET: Final = 16
 """Shortest secret in bytes."""
 _MAX_SECRET: Final = 256
 _TAG: Final = b"\xd1"
+_SIGN1_TAG: Final = b"\xd2"
 _hmac: Final = hmac.digest
 _equal: Final = hmac.compare_digest
 
@@ -114,7 +115,10 @@ def read_mac0(data: bytes, understood: Collection[int | str] = ()) -> Mac0:
         Malformed: ``envelope.too-large``, ``envelope.malformed``, ``envelope.payload-missing``.
         Refused: ``envelope.critical``.
     """
-    frame = read_sign1(data[1:] if data[:1] == _TAG else data, understood)
+    bare = data[1:] if data[:1] == _TAG else data
+    if bare[:1] == _SIGN1_TAG:
+        raise malformed("it is tagged as a signature")
+    frame = read_sign1(bare, understood)
     if frame.payload is None:
         raise Malformed(
             "envelope.payload-missing",

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from kizuna.proof.attestation.schemes.hmac import Hmac
+from kizuna.proof.attestation.schemes.observed import Observed
 from kizuna.proof.attestation.schemes.psa import Psa
 
 if TYPE_CHECKING:
@@ -12,5 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMES"]
 
-SCHEMES: Final[tuple[Scheme, ...]] = (Psa(),)
+SCHEMES: Final[tuple[Scheme, ...]] = (
+    Hmac(),
+    Observed(),
+    Psa(),
+)
 """Every scheme, each named once."""
