@@ -54,11 +54,13 @@ def serve(
             module="uvicorn",
             extra="server",
         ) from fault
-    gc.enable()
     listener = _listen(host, port)
     taken = listener.getsockname()[1]
     try:
         workspace.live(progress=progress)
+        # rings are looked for from here on, and never among the millions of values just loaded
+        gc.freeze()
+        gc.enable()
         loopback = host in _LOOPBACK
         names = hosts or (_LOOPBACK if loopback else ())
         # the console shows to whoever reaches it what its operator may see only on this machine

@@ -15,7 +15,7 @@ checkpoints alone, so it is worked out once and kept.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,6 +37,7 @@ __all__ = ["KIND_BIT", "Authority", "Changed", "accepted_lists"]
 
 KIND_BIT: Final = {kind: 1 << i for i, kind in enumerate(KINDS)}
 _BORDERS: Final = "/:@?#"
+_AFTER_BORDERS: Final = chr(ord(max(_BORDERS)) + 1)
 _EVERYTHING: Final = "*"
 _POWER: Final = (Kind.MEMBERSHIP, Kind.STATUS)
 _ENDS: Final = {
@@ -152,6 +153,7 @@ class Authority:
         self.grant_level = Column(np.int8)
         self._grants_of = Index(self.grant_member)
         self._granted: list[tuple[int, ...]] = []
+        self._specified: list[tuple[int, int, int]] = []
         self._compromised: set[int] = set()
         self.extend()
 
@@ -495,6 +497,11 @@ class Authority:
         """Put the grants that were walked over into their columns."""
         if not self._granted:
             return
+        if self._specified:
+            specs = (self.spec_kinds, self.spec_pattern, self.spec_scope)
+            for column, values in zip(specs, zip(*self._specified, strict=True), strict=True):
+                column.extend(values)
+            self._specified = []
         columns = (
             self.grant_member,
             self.grant_service,
@@ -521,13 +528,12 @@ class Authority:
         found = self._specs.get(key)
         if found is None:
             found = self._specs[key] = len(self._specs)
-            self.spec_kinds.extend([kinds])
-            self.spec_pattern.extend([self._patterns.setdefault(pattern, len(self._patterns))])
+            known = self._patterns.setdefault(pattern, len(self._patterns))
             number = self._scopes.get(scope)
             if number is None:
                 number = self._scopes[scope] = len(self._scopes)
                 self._prefixes.append(_prefixes(scope))
-            self.spec_scope.extend([number])
+            self._specified.append((kinds, known, number))
         return found
 
     def _words_of(self, pattern: int) -> frozenset[str] | None:
@@ -656,16 +662,8 @@ class Authority:
                 if prefixes is None:
                     made.append([(0, len(names))])
                     continue
-                starts, exact = prefixes
-                ranges = [
-                    (bisect_left(names, p), bisect_left(names, p[:-1] + chr(ord(p[-1]) + 1)))
-                    for p in starts
-                ]
-                for name in exact:
-                    place = bisect_left(names, name)
-                    if place < len(names) and names[place] == name:
-                        ranges.append((place, place + 1))
-                made.append([r for r in ranges if r[0] < r[1]])
+                ranges = _places(names, prefixes[1])
+                made.append(ranges)
             width = max((len(r) for r in made), default=0)
             self._low = np.zeros((len(made), width), dtype=np.int32)
             self._high = np.zeros((len(made), width), dtype=np.int32)
@@ -709,6 +707,26 @@ def _prefixes(scope: tuple[str, ...]) -> tuple[tuple[str, ...], frozenset[str]] 
         else:
             starts.extend(prefix + border for border in _BORDERS)
     return tuple(starts), frozenset(scope)
+
+
+def _places(names: list[str], exact: Iterable[str]) -> list[tuple[int, int]]:
+    """The ranges of sorted names that the prefixes of a scope cover (as ``_prefixes`` has them)."""
+    ranges: list[tuple[int, int]] = []
+    total = len(names)
+    for prefix in exact:
+        low = bisect_left(names, prefix)
+        if low < total and names[low] == prefix:
+            ranges.append((low, low + 1))
+        if prefix[-1] in _BORDERS:
+            end = bisect_left(names, prefix[:-1] + chr(ord(prefix[-1]) + 1), low)
+            ranges.append((low, end))
+            continue
+        # what follows a border at the end of the prefix: few names, so the rest is quick
+        high = bisect_left(names, prefix + _AFTER_BORDERS, low)
+        for border in _BORDERS if low < high else "":
+            first = bisect_left(names, prefix + border, low, high)
+            ranges.append((first, bisect_left(names, prefix + chr(ord(border) + 1), first, high)))
+    return [r for r in ranges if r[0] < r[1]]
 
 
 def _closed_at(log: LogAnchor) -> int:

@@ -37,7 +37,7 @@ from kizuna.model.verdict import Coverage, Known, Verdict
 
 __all__ = ["Judgement", "Reach"]
 
-_CHUNK: Final = 131_072
+_CHUNK: Final = 65_536
 _TRUSTED: Final = 2
 _SILENT: Final = 1
 _PROVEN: Final = 2
@@ -163,9 +163,9 @@ class Judgement:
             self._evaluate(things[start : start + _CHUNK])
         edges = np.flatnonzero(self._use[: self.graph.edge_row.size] > 0)
         self._qualify(edges)
-        self._hold(things)
+        self._hold(things, edges)
         self.value[things] = self.own[things]
-        self._sink(things)
+        self._sink(things, edges)
         self._whole = True
 
     def settle(self, node: int) -> None:
@@ -183,19 +183,21 @@ class Judgement:
         chain = np.concatenate(reached)
         _, edges = self._out(chain)
         self._qualify(edges)
-        self._hold(chain)
+        self._hold(chain, edges)
         self.value[chain] = self.own[chain]
         # what was settled before hangs below this chain, never above it: its values stand
         at, below, rule, alternative, _ = self.out_of(chain)
         plain = self._blocking()[rule] & (alternative == 0)
         np.minimum.at(self.value, chain[at[plain]], self.value[below[plain]])
-        self._sink(chain)
+        self._sink(chain, edges)
 
-    def _sink(self, nodes: Ints) -> None:
+    def _sink(self, nodes: Ints, edges: Ints) -> None:
         """Shares and alternatives once, then whatever follows."""
-        at, _, rule, alternative, _ = self.out_of(nodes)
-        grouped = self._counting()[rule] & (~self._blocking()[rule] | (alternative != 0))
-        owners = np.unique(nodes[at[grouped]])
+        rule = self._use[edges] - 1
+        grouped = self._counting()[rule]
+        grouped &= ~self._blocking()[rule] | (self.graph.edge_alternative.view[edges] != 0)
+        ends = self.graph.edge_from.view[edges[grouped]]
+        owners = np.unique(self.frame.rep[ends]).astype(np.int64)
         if len(owners):
             self.value[owners] = np.minimum(
                 self.value[owners], group_values(self, owners, self.value)
@@ -270,13 +272,20 @@ class Judgement:
         distinct, back = np.unique(keys, axis=0, return_inverse=True)
         return (distinct[:, 0], distinct[:, 1], distinct[:, 2]), back.reshape(-1)
 
-    def _hold(self, nodes: Ints) -> None:
-        """Hold nodes down to what blocking parts are worth as their bills describe them."""
-        own = self.base[nodes].copy()
-        at, _, rule, alternative, best = self.out_of(nodes)
-        plain = self._blocking()[rule] & (alternative == 0) & (best < _TRUSTED)
-        np.minimum.at(own, at[plain], best[plain])
-        self.own[nodes] = own
+    def _hold(self, nodes: Ints, edges: Ints) -> None:
+        """Hold nodes down to what blocking parts are worth as their bills describe them.
+
+        Args:
+            nodes: distinct things.
+            edges: every counted tie by which they depend.
+        """
+        self.own[nodes] = self.base[nodes]
+        edges = edges[self._lacks[edges] > 0]
+        plain = self._blocking()[self._use[edges] - 1]
+        plain &= self.graph.edge_alternative.view[edges] == 0
+        edges = edges[plain]
+        ends = self.frame.rep[self.graph.edge_from.view[edges]]
+        np.minimum.at(self.own, ends, _TRUSTED - self._lacks[edges])
 
     # --- moving -------------------------------------------------------------------------------
 
@@ -351,7 +360,8 @@ class Judgement:
         self._evaluate(nodes)
         _, edges = self._out(nodes)
         self._qualify(np.union1d(edges, self._in(in_bills)))
-        self._hold(region)
+        _, edges = self._out(region)
+        self._hold(region, edges)
         moved = region[(own != self.own[region]) | (ties != self._signature(region))]
         differ = renew(self, self.own, self.value, moved) if len(moved) else moved
         return np.union1d(region, differ)

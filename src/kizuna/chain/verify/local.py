@@ -15,7 +15,7 @@ never from the subject, its maker or its supplier, and never touches tampering.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,7 +25,7 @@ from kizuna.chain.graph.columns import Ints
 from kizuna.chain.graph.graph import ELEMENTS, KINDS, NEVER, RELATIONS, Graph, State
 from kizuna.chain.verify.authority import KIND_BIT
 from kizuna.chain.verify.frame import Frame
-from kizuna.chain.verify.rules import ELEMENT_BIT, TAMPERING, Rule, Rules, Services
+from kizuna.chain.verify.rules import ELEMENT_BIT, TAMPERING, Rule, Rules, Services, Tie
 from kizuna.chain.verify.status import (
     FINE,
     REPLACED,
@@ -38,7 +38,7 @@ from kizuna.criteria.profiles import Condition, Facts, Silence
 from kizuna.model.finding import Code, Finding, Value
 from kizuna.model.identifier import Element, SubjectId
 from kizuna.model.kind import Kind
-from kizuna.model.payload import Level, Notice, Waiver
+from kizuna.model.payload import Level, Notice, Severity, Waiver
 from kizuna.model.relation import Relation
 
 __all__ = ["Local", "Noted", "evaluate"]
@@ -94,6 +94,17 @@ _SHOWN_UNCONFIRMED: Final = 16
 _RANK_SHIFT: Final = 56
 _LEVELS: Final = tuple(sorted(Level, key=lambda level: level.rank))
 _SUPPLIES: Final = tuple(RELATIONS.index(r) for r in (Relation.SUPPLIED_BY, Relation.MADE_BY))
+_NONE: Final = np.empty(0, dtype=np.int64)
+_NOTHING: Final[tuple[Ints, Ints, Ints]] = (_NONE, _NONE, _NONE)
+_HAPPENED: Final = (
+    Code.NOTICE_ADVERSE,
+    Code.TAMPERED,
+    Code.CLAIM_TIME_UNCERTAIN,
+    Code.NOTICE_UNCONFIRMED,
+)
+_ADVERSE, _TAMPERED, _DOUBTFUL, _UNCONFIRMED = range(len(_HAPPENED))
+_WORTH: Final = np.asarray([int(c.value_given) for c in _HAPPENED], dtype=np.int8)
+_SEVERITIES: Final = tuple(Severity)
 _ORGANIZATION: Final = ELEMENT_BIT[Element.ORGANIZATION]
 _COMPONENT: Final = ELEMENT_BIT[Element.COMPONENT]
 _THINGS: Final = (
@@ -137,6 +148,10 @@ class Local:
     silence: Ints = field(default_factory=lambda: np.empty(0, dtype=np.int8))
     more: dict[int, list[Noted]] = field(default_factory=dict)
     waivers: dict[int, list[tuple[int, str]]] = field(default_factory=dict)
+    happened: tuple[Ints, Ints, Ints] = _NOTHING
+    """Notices that are shown: by position in ``nodes`` their rows and what they come to."""
+    lacks: list[tuple[Tie, Code, Ints]] = field(default_factory=list)
+    """Ties that must exist or be complete, what is wrong with them, and with which nodes."""
     suppliers: Callable[[int], list[str]] = field(default=lambda _: [])
 
     def findings(self, at: int, name: str | None = None) -> list[Finding]:
@@ -171,7 +186,7 @@ class Local:
             if rank in (MISSING, UNAUTHORISED) and rule.source.missing is Value.TRUSTED:
                 continue
             found.append(self._failed(subject, rule, rank, int(self.best[number][at]), owner))
-        for noted in self.more.get(at, ()):
+        for noted in (*self.more.get(at, ()), *self._lacks(at), *self._happened(at)):
             turn = owner
             if noted.row >= 0 and noted.code is Code.NOTICE_UNCONFIRMED:
                 turn = self.frame.graph.name(int(self.frame.graph.issuer.view[noted.row]))
@@ -198,6 +213,30 @@ class Local:
                 )
             )
         return found
+
+    def _lacks(self, at: int) -> Iterator[Noted]:
+        """The ties that one node lacks."""
+        for tie, code, where in self.lacks:
+            if where[at]:
+                relation = RELATIONS[tie.relation].value
+                yield Noted(code, tie.requirement, -1, (("relation", relation),))
+
+    def _happened(self, at: int) -> Iterator[Noted]:
+        """The notices about one node."""
+        graph = self.frame.graph
+        where, rows, codes = self.happened
+        first, last = np.searchsorted(where, (at, at + 1)).tolist()
+        for row, code in zip(rows[first:last].tolist(), codes[first:last].tolist(), strict=True):
+            payload = graph.payload[row]
+            if isinstance(payload, Notice):
+                about = (
+                    ("id", payload.id or ""),
+                    ("issuer", graph.name(int(graph.issuer.view[row]))),
+                    ("mend", payload.mend or ""),
+                    ("severity", payload.severity.value),
+                    ("type", payload.type),
+                )
+                yield Noted(_HAPPENED[code], f"notice:{payload.type}", row, about)
 
     def _element(self, at: int) -> str:
         bits = int(self.elements[at])
@@ -348,6 +387,8 @@ class _Evaluation:
         self.next = np.full(n, NEVER, dtype=np.int64)
         self.more: dict[int, list[Noted]] = {}
         self.waivers: dict[int, list[tuple[int, str]]] = {}
+        self.happened = _NOTHING
+        self.lacks: list[tuple[Tie, Code, Ints]] = []
         self.names, self.where = frame.names_of(self.nodes)
         if frame.same_next:
             for i, name in enumerate(self.names.tolist()):
@@ -810,16 +851,7 @@ class _Evaluation:
             tie = self.rules.ties[number]
             hit = where & ~self.silent
             value[hit] = np.minimum(value[hit], int(code.value_given))
-            for i in np.flatnonzero(hit):
-                self._note(
-                    int(i),
-                    Noted(
-                        code,
-                        tie.requirement,
-                        -1,
-                        (("relation", RELATIONS[tie.relation].value),),
-                    ),
-                )
+            self.lacks.append((tie, code, hit))
         for node, noted in self.more.items():
             value[node] = min(int(value[node]), *(int(x.code.value_given) for x in noted))
         self.value = value
@@ -832,81 +864,65 @@ class _Evaluation:
         notices = notices[graph.state.view[self.rows[notices]] == State.PRESENT]
         if not len(notices):
             return
+        notices = notices[np.argsort(graph.seq[self.rows[notices]], kind="stable")]
         rows, at = self.rows[notices], self.row_at[notices]
+        begins, boundary = begun(graph, rows, self.at)
+        stands = np.full(len(rows), 2, dtype=np.int8)
+        acted_on = np.flatnonzero(graph.has_status.view[rows])
+        frame.statuses.prepare(rows[acted_on])
+        for i in acted_on.tolist():
+            fate = frame.statuses.fate(int(rows[i]))
+            stands[i] = {FINE: 2, UNCERTAIN: 1}.get(fate.code, 0)
+            self._soon_one(int(at[i]), fate.next)
+        until = graph.until.view[rows]
+        self._soon(at, boundary)
+        self._soon(at, until)
+        effect = np.minimum(np.minimum(begins, stands), 2 - authority.void.view[rows])
+        live = (effect > 0) & (self.at < until)
+        rows, at, effect = rows[live], at[live], effect[live]
+        believed, listed = self._believed(rows, at)
+        shown = (believed > 0) | _first_of_each(at, (believed == 0) & ~listed, _SHOWN_UNCONFIRMED)
+        rows, at = rows[shown], at[shown]
+        effect, believed = effect[shown], believed[shown]
+        code = np.where(graph.word.view[rows] == graph.words.find(TAMPERING), _TAMPERED, _ADVERSE)
+        code[np.minimum(effect, believed) == 1] = _DOUBTFUL
+        code[believed == 0] = _UNCONFIRMED
+        np.minimum.at(self.value, at, _WORTH[code])
+        order = np.argsort(at, kind="stable")
+        self.happened = (at[order], rows[order], code[order])
+
+    def _believed(self, rows: Ints, at: Ints) -> tuple[Ints, Ints]:
+        """How far notices are believed by the rules, and whether by one but for its severity."""
+        graph, authority = self.graph, self.authority
+        words = graph.word.view[rows].astype(np.int64)
         pair, grant, truth = authority.grants(
-            rows,
-            graph.subject.view[rows],
-            KIND_BIT[Kind.NOTICE],
-            graph.word.view[rows].astype(np.int64),
+            rows, graph.subject.view[rows], KIND_BIT[Kind.NOTICE], words
         )
         service = authority.service_of(grant)
-        own = self.own(at, graph.issuer.view[rows])
-        frame.statuses.prepare(rows)
-        order = np.argsort(graph.seq[rows], kind="stable")
-        shown: dict[int, int] = {}
-        by_pair = np.argsort(pair, kind="stable")
-        start = np.searchsorted(pair[by_pair], np.arange(len(rows) + 1))
-        for i in order.tolist():
-            row, node = int(rows[i]), int(at[i])
-            payload = graph.payload.get(row)
-            if not isinstance(payload, Notice):
-                continue
-            begins, boundary = begun(graph, row, self.at)
-            fate = frame.statuses.fate(row)
-            until = int(graph.until.view[row])
-            self._soon_one(node, boundary, fate.next, until)
-            stands = {FINE: 2, UNCERTAIN: 1}.get(fate.code, 0)
-            effect = min(begins, stands, 2 - int(authority.void.view[row]))
-            if effect == 0 or self.at >= until:
-                continue
-            mine = by_pair[start[i] : start[i + 1]]
-            believed, listed = self._notice_truth(
-                payload, service[mine].tolist(), truth[mine].tolist(), int(own[i]), row
-            )
-            about = (
-                ("id", payload.id or ""),
-                ("issuer", graph.name(int(graph.issuer.view[row]))),
-                ("mend", payload.mend or ""),
-                ("severity", payload.severity.value),
-                ("type", payload.type),
-            )
-            requirement = f"notice:{payload.type}"
-            if believed == 0:
-                if not listed:
-                    shown[node] = shown.get(node, 0) + 1
-                    if shown[node] <= _SHOWN_UNCONFIRMED:
-                        self._add(node, Noted(Code.NOTICE_UNCONFIRMED, requirement, row, about))
-                continue
-            code = Code.TAMPERED if payload.type == TAMPERING else Code.NOTICE_ADVERSE
-            if min(effect, believed) == 1:
-                code = Code.CLAIM_TIME_UNCERTAIN
-            self._add(node, Noted(code, requirement, row, about))
-
-    def _add(self, node: int, noted: Noted) -> None:
-        self._note(node, noted)
-        self.value[node] = min(int(self.value[node]), int(noted.code.value_given))
-
-    def _notice_truth(
-        self, notice: Notice, services: list[int], truth: list[int], own: int, row: int
-    ) -> tuple[int, bool]:
-        """How far a notice is believed by the rules, and whether by one but for its severity."""
-        believed, listed = 0, False
-        for accepted, severe in self.rules.of_notice(notice.type, notice.severity):
-            here = 0
-            for word, held in zip(services, truth, strict=True):
-                if held > here and word in accepted.words:
-                    here = held
-            if accepted.supplier and not notice.imported:
-                here = max(here, own)
-            if (
-                accepted.verifier
-                and self.authority.verifier >= 0
-                and int(self.graph.issuer.view[row]) == self.authority.verifier
+        own = np.where(graph.imported.view[rows], 0, self.own(at, graph.issuer.view[rows]))
+        mine = (graph.issuer.view[rows] == authority.verifier) & (authority.verifier >= 0)
+        believed = np.zeros(len(rows), dtype=np.int8)
+        listed = np.zeros(len(rows), dtype=np.bool_)
+        severity = np.fromiter(
+            (_severity(graph.payload[row]) for row in rows.tolist()), np.int64, count=len(rows)
+        )
+        sorts, of = np.unique(words * len(_SEVERITIES) + severity, return_inverse=True)
+        for number, sort in enumerate(sorts.tolist()):
+            word, severe_by = divmod(sort, len(_SEVERITIES))
+            here = of == number
+            for accepted, severe in self.rules.of_notice(
+                graph.words.texts[word], _SEVERITIES[severe_by]
             ):
-                here = 2
-            if here and severe:
-                believed = max(believed, here)
-            listed = listed or here > 0
+                held = np.zeros(len(rows), dtype=np.int8)
+                served = here[pair] & accepted.allow(service)
+                np.maximum.at(held, pair[served], truth[served])
+                if accepted.supplier:
+                    held = np.where(here, np.maximum(held, own), held)
+                if accepted.verifier:
+                    held[here & mine] = 2
+                if severe:
+                    believed = np.maximum(believed, held)
+                listed |= held > 0
         return believed, listed
 
     # --- what is accepted nevertheless ---------------------------------------------------------
@@ -968,6 +984,9 @@ class _Evaluation:
                 )
             )
         noted = self.value < int(Value.TRUSTED)
+        noted[self.happened[0]] = True
+        for _, _, where in self.lacks:
+            noted |= where
         for node in (*self.more, *self.waivers):
             noted[node] = True
         made = Local(
@@ -990,6 +1009,8 @@ class _Evaluation:
             silence=self.silence,
             more=self.more,
             waivers=self.waivers,
+            happened=self.happened,
+            lacks=self.lacks,
             suppliers=self._suppliers_of,
         )
         for node in self.waivers:
@@ -1001,6 +1022,21 @@ class _Evaluation:
         first = np.searchsorted(self.suppliers_sure, at * total)
         last = np.searchsorted(self.suppliers_sure, (at + 1) * total)
         return sorted(self.graph.name(int(k % total)) for k in self.suppliers_sure[first:last])
+
+
+def _severity(payload: object) -> int:
+    return _SEVERITIES.index(payload.severity) if isinstance(payload, Notice) else 0
+
+
+def _first_of_each(at: Ints, which: Ints, count: int) -> Ints:
+    """Of the chosen entries the first few of each node."""
+    kept = np.zeros(len(at), dtype=np.bool_)
+    seen: dict[int, int] = {}
+    for i in np.flatnonzero(which).tolist():
+        node = int(at[i])
+        seen[node] = seen.get(node, 0) + 1
+        kept[i] = seen[node] <= count
+    return kept
 
 
 def _among(keys: Ints, sorted_keys: Ints) -> Ints:

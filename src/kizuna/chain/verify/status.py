@@ -56,10 +56,13 @@ class Statuses:
         self._graph: Graph = authority.graph
         self._at = at
         self._fates: dict[int, Fate] = {}
+        self._acts_on: dict[int, list[int]] = {}
+        self._begun: dict[int, tuple[int, int]] = {}
 
     def forget(self) -> None:
         """New statements came: what was worked out may have changed."""
         self._fates.clear()
+        self._acts_on.clear()
 
     def fate(self, row: int) -> Fate:
         """What became of a row."""
@@ -82,6 +85,9 @@ class Statuses:
 
     def _acts(self, row: int) -> list[int]:
         """The status rows that act on a row, in the order of the log."""
+        known = self._acts_on.get(row)
+        if known is not None:
+            return known
         graph, authority = self._graph, self._authority
         is_status = isinstance(graph.payload.get(row), Status)
         seq = graph.seq
@@ -94,7 +100,10 @@ class Statuses:
             and by != row
             and (not is_status or seq[by] > seq[row])
         ]
-        return sorted(set(found), key=lambda r: int(seq[r]))
+        if len(found) > 1:
+            found = sorted(set(found), key=lambda r: int(seq[r]))
+        self._acts_on[row] = found
+        return found
 
     def _judge(self, row: int) -> Fate:
         """The fate of a row whose acting statuses have their own fates already."""
@@ -169,6 +178,11 @@ class Statuses:
                 waiting.extend(acts)
         if pairs:
             self._weigh(pairs)
+        fresh = [by for row in seen for by in self._acts_on[row] if by not in self._begun]
+        if fresh:
+            truth, boundary = begun(self._graph, np.asarray(fresh), self._at)
+            for by, held, soon in zip(fresh, truth.tolist(), boundary.tolist(), strict=True):
+                self._begun[by] = (held, soon)
 
     def _entitled(self, row: int, acts: list[int]) -> tuple[dict[int, int], dict[int, int]]:
         """Of each acting status whether its issuer may act on the row, and does so from above."""
@@ -209,15 +223,21 @@ class Statuses:
 
     def _in_time(self, by: int) -> tuple[int, int]:
         """Whether a status has begun at the instant asked about, and when that may change."""
-        return begun(self._graph, by, self._at)
+        known = self._begun.get(by)
+        if known is None:
+            truth, boundary = begun(self._graph, np.asarray([by]), self._at)
+            known = self._begun[by] = (int(truth[0]), int(boundary[0]))
+        return known
 
 
-def begun(graph: Graph, row: int, at: int) -> tuple[int, int]:
-    """Whether what a statement says has begun: at its own ``since``, else at its registration."""
-    since = int(graph.since.view[row])
-    if since != EVER:
-        return (2, NEVER) if at >= since else (0, since)
-    low, high = int(graph.reg_lo.view[row]), int(graph.reg_hi.view[row])
-    if at >= high:
-        return 2, NEVER
-    return (0, low) if at < low else (1, high)
+def begun(graph: Graph, rows: Ints, at: int) -> tuple[Ints, Ints]:
+    """Whether what statements say has begun (at their own ``since``, else at their registration),
+    and when time alone may change that.
+    """
+    since = graph.since.view[rows]
+    low, high = graph.reg_lo.view[rows], graph.reg_hi.view[rows]
+    given = since != EVER
+    first, last = np.where(given, since, low), np.where(given, since, high)
+    truth = np.where(at >= last, 2, np.where(at < first, 0, 1)).astype(np.int8)
+    boundary = np.where(at >= last, NEVER, np.where(at < first, first, last))
+    return truth, boundary
