@@ -97,6 +97,19 @@ class PrivateKey:
             serialization.NoEncryption(),
         )
 
+    def exchange(self, peer: PublicKey) -> bytes:
+        """The x coordinate of the point shared with a peer's P-256 key, for a unit that derives.
+
+        Raises:
+            Malformed: ``key.unsupported`` where either key is of another kind.
+        """
+        other = peer.load()
+        if not isinstance(self._key, ec.EllipticCurvePrivateKey) or not isinstance(
+            other, ec.EllipticCurvePublicKey
+        ):
+            raise _unsupported(peer.algorithm)
+        return self._key.exchange(ec.ECDH(), other)
+
     def sign(self, message: bytes) -> bytes:
         """The raw signature (64 bytes) over ``message``."""
         if isinstance(self._key, ed25519.Ed25519PrivateKey):

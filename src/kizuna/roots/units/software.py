@@ -6,8 +6,10 @@ in); there is no way to export one. 2. A wrong secret, a damaged file and a file
 are three different problems, each clear. 3. Writing is atomic and durable: a crash leaves the old
 file or the new one. Two processes that make keys at once both keep theirs. 4. The file says how its
 secret becomes a key (scrypt for a passphrase, HKDF for 32 random bytes), and the cost it may ask
-for is bounded.
-Does not: stop somebody who can restore an old copy of the file *and* the log; the log notices.
+for is bounded. 5. The file has a version that only grows: an older copy put back is noticed by the
+unit that saw a newer one, and after a restart by the witness file where one is kept.
+Does not: stop somebody who can put back an old copy of the file *and* of its witness: keep the
+witness where the one who restores the file cannot write.
 Standard: RFC 7914 (scrypt), RFC 5869 (HKDF), NIST SP 800-38D (GCM).
 """
 
@@ -31,13 +33,20 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from msgspec import Meta, Struct
 
-from kizuna.model.errors import Malformed, Misconfigured, Problem, Tampered, Unavailable
+from kizuna.model.errors import Misconfigured, Problem, Tampered, Unavailable
 from kizuna.roots.keys import Algorithm, PrivateKey, PublicKey
-from kizuna.roots.units import EphemeralUnit, Handle, no_such_key
+from kizuna.roots.units.ephemeral import EphemeralUnit
+from kizuna.roots.units.problems import checked_label, checked_use, full, no_such_key
+from kizuna.roots.units.registers import Registers
+from kizuna.roots.units.soft import Soft
+from kizuna.roots.units.unit import Handle, Protection, Purpose, Secret, Traits
+from kizuna.roots.units.witness import Witness, rolled_back
 
 __all__ = ["SoftwareUnit"]
 
-_FORMAT: Final = "kizuna-keys-1"
+_FORMAT: Final = "kizuna-keys-2"
+_A256GCM: Final = 3
+"""COSE's number for the keys that encrypt."""
 _MAX_FILE: Final = 16 << 20
 _MAX_KEYS: Final = 10_000
 _SCRYPT_N: Final = 1 << 15
@@ -54,8 +63,8 @@ class _Derivation(Struct, frozen=True, forbid_unknown_fields=True):
     p: Annotated[int, Meta(ge=1, le=4)] = 1
 
 
-class _Sealed(Struct, frozen=True, forbid_unknown_fields=True):
-    """One key: its public part in the open, the private one sealed."""
+class _Sealed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One key: its public part in the open, the private one sealed; or a secret key."""
 
     id: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     label: Annotated[str, Meta(max_length=200)]
@@ -63,42 +72,82 @@ class _Sealed(Struct, frozen=True, forbid_unknown_fields=True):
     public: bytes
     nonce: Annotated[bytes, Meta(min_length=12, max_length=12)]
     box: Annotated[bytes, Meta(max_length=8192)]
+    purpose: Purpose = Purpose.SIGN
 
     def bound(self) -> bytes:
-        return msgspec.json.encode([_FORMAT, self.id, self.label, self.algorithm, self.public])
+        open_part = ["kizuna-keys-1", self.id, self.label, self.algorithm, self.public]
+        return msgspec.json.encode(
+            open_part if self.purpose is Purpose.SIGN else [*open_part, self.purpose]
+        )
+
+    @property
+    def secret(self) -> bool:
+        """Whether it is an AES key."""
+        return self.algorithm == _A256GCM
+
+    def handle(self) -> Handle:
+        return Handle(self.id, self.label, Algorithm(self.algorithm), self.purpose)
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file. ``check`` tells a wrong secret, ``seal`` a change of anything else."""
 
-    format: Literal["kizuna-keys-1"]
+    format: Literal["kizuna-keys-1", "kizuna-keys-2"]
     derivation: _Derivation
     check: bytes
     keys: Annotated[list[_Sealed], Meta(max_length=_MAX_KEYS)]
     seal: bytes = b""
+    version: Annotated[int, Meta(ge=0, le=1 << 62)] = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Secrets:
-    """What the secret becomes: three keys with one purpose each."""
+    """What the secret becomes: keys with one purpose each."""
 
     sealing: bytes
     checking: bytes
     binding: bytes
+    storage: bytes
 
 
-class SoftwareUnit:
+_TRAITS: Final = Traits(
+    kind="software",
+    protection=Protection.MEMORY,
+    durable=True,
+    registers="imitation",
+    attestation="imitation",
+    agreement_inside=False,
+    algorithms=(Algorithm.ES256, Algorithm.EDDSA),
+    purposes=tuple(Purpose),
+)
+
+
+class SoftwareUnit(Soft):
     """A unit in one file. Make one with ``create``, use one with ``open``."""
 
-    def __init__(self, path: Path, secrets: _Secrets, content: _File) -> None:
+    def __init__(
+        self, path: Path, secrets: _Secrets, content: _File, witness: Witness | None
+    ) -> None:
         self._path = path
-        self._secrets = secrets
+        self._keys = secrets
         self._content = content
+        self._witness = witness
         self._opened: dict[str, PrivateKey] = {}
         self._lock = threading.Lock()
+        self._bank = Registers()
 
     def __repr__(self) -> str:
         return f"<software unit {self._path}>"
+
+    @property
+    def traits(self) -> Traits:
+        """Memory of this process, encrypted only while it lies in the file."""
+        return _TRAITS
+
+    @property
+    def version(self) -> int:
+        """How often the file was written."""
+        return self._content.version
 
     @staticmethod
     def ephemeral(seed: bytes | None = None) -> EphemeralUnit:
@@ -106,7 +155,13 @@ class SoftwareUnit:
         return EphemeralUnit(seed)
 
     @staticmethod
-    def create(path: Path | str, secret: bytes, *, random: bool = False) -> SoftwareUnit:
+    def create(
+        path: Path | str,
+        secret: bytes,
+        *,
+        random: bool = False,
+        witness: Path | None = None,
+    ) -> SoftwareUnit:
         """A new, empty unit.
 
         Args:
@@ -114,6 +169,7 @@ class SoftwareUnit:
             secret: a passphrase of at least 8 bytes, or with ``random`` at least 32 bytes from a
                 source of randomness, which open faster.
             random: whether ``secret`` is random.
+            witness: a file that remembers the newest version, best on another disk.
 
         Raises:
             Misconfigured: ``unit.exists``, ``unit.secret-weak``.
@@ -129,7 +185,12 @@ class SoftwareUnit:
             )
         derivation = _Derivation("hkdf-sha256" if random else "scrypt", os.urandom(32))
         secrets = _derive(derivation, secret)
-        unit = SoftwareUnit(path, secrets, _File(_FORMAT, derivation, _check(secrets), []))
+        unit = SoftwareUnit(
+            path,
+            secrets,
+            _File(_FORMAT, derivation, _check(secrets), []),
+            None if witness is None else Witness(witness, secrets.binding),
+        )
         with unit._exclusive():
             if path.exists():
                 raise Misconfigured(
@@ -143,13 +204,13 @@ class SoftwareUnit:
         return unit
 
     @staticmethod
-    def open(path: Path | str, secret: bytes) -> SoftwareUnit:
+    def open(path: Path | str, secret: bytes, *, witness: Path | None = None) -> SoftwareUnit:
         """An existing unit.
 
         Raises:
             Misconfigured: ``unit.missing``, ``unit.unreadable``, ``unit.damaged``,
                 ``unit.secret-wrong``.
-            Tampered: ``unit.tampered``.
+            Tampered: ``unit.tampered``, ``unit.rolled-back``.
         """
         path = Path(path)
         content = _read(path)
@@ -163,9 +224,12 @@ class SoftwareUnit:
                 path=str(path),
             )
         _check_seal(path, content, secrets)
-        return SoftwareUnit(path, secrets, content)
+        kept = None if witness is None else Witness(witness, secrets.binding)
+        if kept is not None:
+            kept.check(path, content.version)
+        return SoftwareUnit(path, secrets, content, kept)
 
-    def generate(self, algorithm: Algorithm, label: str) -> Handle:
+    def generate(self, algorithm: Algorithm, label: str, purpose: Purpose = Purpose.SIGN) -> Handle:
         """Make a key; it is on disk before its handle is returned.
 
         Raises:
@@ -174,33 +238,34 @@ class SoftwareUnit:
             Tampered: ``unit.tampered``.
             Unavailable: ``unit.unwritable``.
         """
-        if not 1 <= len(label) <= 200:
-            raise Malformed(
-                "unit.label",
-                "a key's label has 1 to 200 characters",
-                hint="name the key by its purpose, for instance `organisation`",
-            )
+        checked_label(label)
+        checked_use(algorithm, purpose)
         key = PrivateKey.generate(algorithm)
-        handle = Handle(key.public.thumbprint.hex(), label, algorithm)
-        with self._lock, self._exclusive():
-            kept = self._fresh()
-            if len(kept) >= _MAX_KEYS:
-                raise Misconfigured(
-                    "unit.full",
-                    f"the key file holds {_MAX_KEYS} keys already",
-                    hint="destroy keys that have ended, or make another unit",
-                    limit=_MAX_KEYS,
-                )
-            self._write([*kept, self._seal(handle, key)])
+        handle = Handle(key.public.thumbprint.hex(), label, algorithm, purpose)
+        sealed = _Sealed(handle.id, label, algorithm.value, key.public.cose_key, b"", b"", purpose)
+        self._add(sealed, key.to_bytes())
+        with self._lock:
             self._opened[handle.id] = key
         return handle
 
+    def generate_secret(self, label: str) -> Secret:
+        """Make an AES key; it is on disk before its handle is returned.
+
+        Raises:
+            Malformed, Misconfigured, Tampered, Unavailable: as ``generate``.
+        """
+        checked_label(label)
+        secret = Secret(os.urandom(32).hex(), label)
+        self._add(_Sealed(secret.id, label, _A256GCM, b"", b"", b""), os.urandom(32))
+        return secret
+
     def handles(self) -> list[Handle]:
-        """The keys in the file as it was last read or written, oldest first."""
-        return [
-            Handle(sealed.id, sealed.label, Algorithm(sealed.algorithm))
-            for sealed in self._content.keys
-        ]
+        """The key pairs in the file as it was last read or written, oldest first."""
+        return [sealed.handle() for sealed in self._content.keys if not sealed.secret]
+
+    def secrets(self) -> list[Secret]:
+        """The AES keys in the file as it was last read or written, oldest first."""
+        return [Secret(sealed.id, sealed.label) for sealed in self._content.keys if sealed.secret]
 
     def public(self, handle: Handle) -> PublicKey:
         """The public part of a key.
@@ -208,22 +273,10 @@ class SoftwareUnit:
         Raises:
             Absent: ``unit.no-such-key``.
         """
-        for sealed in self._content.keys:
-            if sealed.id == handle.id:
-                return PublicKey(Algorithm(sealed.algorithm), sealed.public)
-        raise no_such_key(handle)
+        sealed = self._find(handle)
+        return PublicKey(Algorithm(sealed.algorithm), sealed.public)
 
-    def sign(self, handle: Handle, message: bytes) -> bytes:
-        """The raw signature over ``message``.
-
-        Raises:
-            Absent: ``unit.no-such-key``.
-            Tampered: ``unit.tampered``.
-        """
-        key = self._opened.get(handle.id)
-        return (key or self._unseal(handle)).sign(message)
-
-    def destroy(self, handle: Handle) -> None:
+    def destroy(self, key: Handle | Secret) -> None:
         """Take a key out of the file. Copies of the file made before still hold it.
 
         Raises:
@@ -232,11 +285,11 @@ class SoftwareUnit:
         """
         with self._lock, self._exclusive():
             kept = self._fresh()
-            left = [sealed for sealed in kept if sealed.id != handle.id]
+            left = [sealed for sealed in kept if sealed.id != key.id]
             if len(left) == len(kept):
-                raise no_such_key(handle)
+                raise no_such_key(key)
             self._write(left)
-            self._opened.pop(handle.id, None)
+            self._opened.pop(key.id, None)
 
     def refresh(self) -> None:
         """See the keys that another process made or destroyed meanwhile.
@@ -246,30 +299,40 @@ class SoftwareUnit:
         """
         with self._lock:
             kept = self._fresh()
-            self._content = msgspec.structs.replace(self._content, keys=kept)
             names = {sealed.id for sealed in kept}
             for name in [name for name in self._opened if name not in names]:
                 del self._opened[name]
 
-    def _seal(self, handle: Handle, key: PrivateKey) -> _Sealed:
+    def _add(self, sealed: _Sealed, private: bytes) -> None:
         nonce = os.urandom(12)
-        sealed = _Sealed(
-            handle.id, handle.label, handle.algorithm.value, key.public.cose_key, nonce, b""
-        )
-        box = AESGCM(self._secrets.sealing).encrypt(nonce, key.to_bytes(), sealed.bound())
-        return msgspec.structs.replace(sealed, box=box)
+        box = AESGCM(self._keys.sealing).encrypt(nonce, private, sealed.bound())
+        with self._lock, self._exclusive():
+            kept = self._fresh()
+            if len(kept) >= _MAX_KEYS:
+                raise full("software", _MAX_KEYS)
+            self._write([*kept, msgspec.structs.replace(sealed, nonce=nonce, box=box)])
 
-    def _unseal(self, handle: Handle) -> PrivateKey:
+    def _find(self, key: Handle | Secret) -> _Sealed:
+        secret = isinstance(key, Secret)
         for sealed in self._content.keys:
-            if sealed.id == handle.id:
-                break
-        else:
-            raise no_such_key(handle)
+            if sealed.id == key.id and sealed.secret == secret:
+                return sealed
+        raise no_such_key(key)
+
+    def _open(self, sealed: _Sealed) -> bytes:
         try:
-            key = PrivateKey.from_bytes(
-                AESGCM(self._secrets.sealing).decrypt(sealed.nonce, sealed.box, sealed.bound())
-            )
-        except (InvalidTag, Problem) as fault:
+            return AESGCM(self._keys.sealing).decrypt(sealed.nonce, sealed.box, sealed.bound())
+        except InvalidTag as fault:
+            raise _tampered(self._path) from fault
+
+    def _private(self, handle: Handle) -> PrivateKey:
+        opened = self._opened.get(handle.id)
+        if opened is not None:
+            return opened
+        sealed = self._find(handle)
+        try:
+            key = PrivateKey.from_bytes(self._open(sealed))
+        except Problem as fault:
             raise _tampered(self._path) from fault
         if key.public.thumbprint.hex() != sealed.id:
             raise _tampered(self._path)
@@ -277,17 +340,40 @@ class SoftwareUnit:
             self._opened[handle.id] = key
         return key
 
+    def _purpose(self, handle: Handle) -> Purpose:
+        return self._find(handle).purpose
+
+    def _aes(self, secret: Secret) -> bytes:
+        return self._open(self._find(secret))
+
+    def _storage(self) -> bytes:
+        return self._keys.storage
+
+    def _registers(self) -> Registers:
+        return self._bank
+
     def _fresh(self) -> list[_Sealed]:
         """The keys in the file now; the secret must still be the one that opened it."""
         content = _read(self._path)
         if content.derivation != self._content.derivation:
             raise _tampered(self._path)
-        _check_seal(self._path, content, self._secrets)
+        _check_seal(self._path, content, self._keys)
+        if content.version < self._content.version:
+            raise rolled_back(self._path, content.version, self._content.version)
+        if self._witness is not None:
+            self._witness.check(self._path, content.version)
+        self._content = content
         return content.keys
 
     def _write(self, keys: list[_Sealed]) -> None:
-        content = _File(_FORMAT, self._content.derivation, _check(self._secrets), keys)
-        content = msgspec.structs.replace(content, seal=_binding(content, self._secrets))
+        content = _File(
+            _FORMAT,
+            self._content.derivation,
+            _check(self._keys),
+            keys,
+            version=self._content.version + 1,
+        )
+        content = msgspec.structs.replace(content, seal=_binding(content, self._keys))
         beside = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -306,6 +392,8 @@ class SoftwareUnit:
             beside.unlink(missing_ok=True)
             raise _unwritable(self._path, fault) from fault
         self._content = content
+        if self._witness is not None:
+            self._witness.remember(content.version)
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
@@ -334,19 +422,19 @@ def _derive(derivation: _Derivation, secret: bytes) -> _Secrets:
         hkdf = HKDF(hashes.SHA256(), 32, derivation.salt, b"kizuna software unit: " + name)
         return hkdf.derive(secret)
 
-    return _Secrets(purpose(b"seal"), purpose(b"check"), purpose(b"bind"))
+    return _Secrets(*(purpose(name) for name in (b"seal", b"check", b"bind", b"storage")))
 
 
 def _check(secrets: _Secrets) -> bytes:
-    return digest(secrets.checking, _FORMAT.encode(), "sha256")
+    return digest(secrets.checking, b"kizuna-keys-1", "sha256")
 
 
 def _binding(content: _File, secrets: _Secrets) -> bytes:
-    return digest(
-        secrets.binding,
-        msgspec.msgpack.encode(msgspec.structs.replace(content, seal=b"")),
-        "sha256",
-    )
+    unsealed = msgspec.structs.replace(content, seal=b"")
+    members = {name: getattr(unsealed, name) for name in unsealed.__struct_fields__}
+    if content.format == "kizuna-keys-1":  # as written before files had versions
+        del members["version"]
+    return digest(secrets.binding, msgspec.msgpack.encode(members), "sha256")
 
 
 def _check_seal(path: Path, content: _File, secrets: _Secrets) -> None:
@@ -378,7 +466,8 @@ def _read(path: Path) -> _File:
             raise _damaged(path)
         content = msgspec.msgpack.decode(data, type=_File)
         for sealed in content.keys:
-            Algorithm(sealed.algorithm)
+            if not sealed.secret:
+                Algorithm(sealed.algorithm)
     except (msgspec.DecodeError, ValueError) as fault:
         raise _damaged(path) from fault
     return content
