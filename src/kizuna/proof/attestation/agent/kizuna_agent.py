@@ -7,8 +7,8 @@ rest after it, so that it never takes more of the processor than its plan allows
 of a region is the digest of one whole pass. 3. Boot counter and sequence only go forward; the
 caller keeps the boot counter. 4. The secret, or the key behind ``sign``, never leaves the device.
 
-Sizes: tiny (HMAC with a shared secret), standard (``sign`` is a hook into a secure element, a TPM or
-a C module), Linux (``main``: files, pushed over HTTP).
+Sizes: tiny (HMAC with a shared secret), standard (``sign`` is a hook into a secure element, a TPM
+or a C module), Linux (``main``: files and folders, pushed over HTTP).
 """
 
 import hashlib

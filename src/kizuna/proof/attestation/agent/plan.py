@@ -219,7 +219,7 @@ def _check(regions: Sequence[Region], rate: int, share: Fraction, shortest: floa
             raise Malformed(
                 "plan.region",
                 f"the region {r.name[:80]!r} cannot be planned",
-                why="each has a name of its own, at least one byte, and threat and exposure of 1 to 10",
+                why="it needs a name of its own, bytes, and threat and exposure from 1 to 10",
                 hint="correct it in the list of regions",
                 region=r.name[:80],
             )
@@ -243,11 +243,9 @@ def _passes(plan: Plan) -> list[list[tuple[float, float]]]:
     first, and a more urgent one interrupts between chunks.
     """
     slow = 1000 / plan.rate / float(plan.budget)
-    horizon = 24 * max(e.period_ms for e in plan.entries)
-    count = sum(horizon / e.period_ms for e in plan.entries)
-    horizon = min(
-        horizon, max(horizon * _MOST_STEPS / count, 4 * max(e.period_ms for e in plan.entries))
-    )
+    longest = float(max(e.period_ms for e in plan.entries))
+    count = sum(longest / e.period_ms for e in plan.entries)
+    horizon = longest * min(24.0, max(4.0, _MOST_STEPS / count))
     waiting = [(0.0, i) for i in range(len(plan.entries))]
     heapq.heapify(waiting)
     ready: list[tuple[float, int]] = []

@@ -50,7 +50,7 @@ def test_the_expected_time_is_never_better_than_the_schedule_nor_beyond_the_wors
 
 
 def _follow(plan, *, strike_ms, victim, offset):
-    """Run the agent itself in virtual time; milliseconds from the change to the digest that shows."""
+    """Run the agent itself in virtual time; milliseconds from the change to the digest showing."""
     state = {"now": 0.0, "clock": 0.0, "changed": False}
     rate = plan.rate
 
