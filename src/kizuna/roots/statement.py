@@ -51,8 +51,13 @@ def checked(envelope: Envelope, key: PublicKey, document: bytes | None = None) -
     return decoded(envelope, key, document)
 
 
-def decoded(envelope: Envelope, key: PublicKey, document: bytes | None = None) -> Statement:
+def decoded(
+    envelope: Envelope, key: PublicKey, document: bytes | None = None, *, again: bool = False
+) -> Statement:
     """As ``checked``, for a caller that checked this very signature with this very key.
+
+    ``again``: the caller had these very bytes decoded before, so that the spelling of the names in
+    them is known to be right.
 
     Raises:
         Tampered: ``envelope.document-differs``.
@@ -69,7 +74,7 @@ def decoded(envelope: Envelope, key: PublicKey, document: bytes | None = None) -
         document_digest = digest_of(content)
     if media_type in _OWN and not (envelope.by_hash and document is None):
         payload = decode_payload(kind, content)
-        for name in identifiers_of(payload):
+        for name in () if again else identifiers_of(payload):
             if canonical(name) != name:
                 raise Malformed(
                     "identifier.not-canonical",

@@ -54,6 +54,7 @@ BUCKET_BITS: Final = 20
 EMPTY_MAP_ROOT: Final = bytes(HASH_SIZE)
 """Root of a map without any row."""
 
+_BOTH_EMPTY: Final = EMPTY_MAP_ROOT * 2
 _FIRST: Final = 1 << BUCKET_BITS
 _HEADER: Final = 4096
 _NODES_BITS: Final = 7  # 128 nodes to a page of 4096 bytes
@@ -574,26 +575,35 @@ class VerifiableMap:
     def _climb(self, level: dict[int, bytes]) -> tuple[dict[int, bytes], bytes]:
         """Everything above these new leaves, with them, and the root."""
         self._reserve(level)
-        file, empty = self._file, EMPTY_MAP_ROOT
+        file, empty, digest = self._file, EMPTY_MAP_ROOT, sha256
         nodes = dict(level)
+        numbers = sorted(level)
+        values = [level[number] for number in numbers]
+        sparse = empty in values
         for _ in range(BUCKET_BITS):
-            above: dict[int, bytes] = {}
-            given = level.get
-            for node, value in level.items():  # in ascending order: a left twin comes first
+            above: list[int] = []
+            hashes: list[bytes] = []
+            at, count = 0, len(numbers)
+            while at < count:
+                node, value = numbers[at], values[at]
+                at += 1
                 if node & 1:
-                    if node - 1 in level:
-                        continue
-                    at = _HEADER + ((node - 1) << 5)
-                    left, right = file[at : at + 32], value
+                    twin = _HEADER + ((node - 1) << 5)
+                    both = file[twin : twin + 32] + value
+                elif at < count and numbers[at] == node + 1:
+                    both = value + values[at]
+                    at += 1
                 else:
-                    at = _HEADER + ((node + 1) << 5)
-                    left, right = value, given(node + 1) or file[at : at + 32]
-                above[node >> 1] = (
-                    empty if left == empty == right else sha256(b"\x01" + left + right).digest()
-                )
-            nodes.update(above)
-            level = above
-        return nodes, level.get(1, self._head()[3])
+                    twin = _HEADER + ((node + 1) << 5)
+                    both = value + file[twin : twin + 32]
+                above.append(node >> 1)
+                if sparse and both == _BOTH_EMPTY:
+                    hashes.append(empty)
+                else:
+                    hashes.append(digest(b"\x01" + both).digest())
+            nodes.update(zip(above, hashes, strict=True))
+            numbers, values = above, hashes
+        return nodes, values[0] if values else self._head()[3]
 
     def _siblings(self, buckets: Sequence[int]) -> tuple[bytes, ...]:
         """The neighbours that a reader cannot compute, in the order ``verify_map_proof`` reads."""

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checking signatures beside the writing: on threads, and in bulk by helper processes.
+"""Checking signatures beside the writing: on threads, and in bulk by helper processes, which read
+the statements too.
 
 Threads let go of the interpreter lock for each signature and must win it back for the next, from a
 writer that rarely lets go; in bulk that halves the rate. Helper processes have no such lock to
@@ -7,20 +8,23 @@ share. They are started once so many signatures came that their start pays, and 
 pipe that feeds them: when this process ends, however it ends, so do they.
 
 Keeps: 1. The answer is the same either way: both run ``roots.keys.verify``. 2. A helper that fails
-is given up and its part is checked here: never skipped, never assumed. 3. A helper is given public
-keys, signatures and messages, and nothing else.
+is given up and its part is checked here: never skipped, never assumed. 3. A helper is given
+statements as they arrived, public keys, signatures and messages, and nothing else.
 """
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, Final
+from contextlib import suppress
+from typing import IO, Final, TypeVar
 
 import msgspec
 
+from kizuna.record.store.examining import Examined, Examiner
 from kizuna.roots.keys import Algorithm, Check, PublicKey, verify, verify_many
 
 __all__ = ["Checkers", "serve"]
@@ -35,7 +39,17 @@ _PREFIX: Final = 4
 _MOST_KEYS: Final = 65_536
 _PROGRAM: Final = "from kizuna.record.store.checking import serve; serve()"
 
+_PIPE: Final = 1 << 20
+"""Bytes a pipe holds, where the system allows it: fewer turns between two processes."""
+
+_CHECK: Final = b"c"
+_EXAMINE: Final = b"e"
+
+T = TypeVar("T")
+A = TypeVar("A")
+
 _Wire = list[tuple[int, bytes, bytes, bytes]]
+_Seen = list[Examined | None]
 
 
 class Checkers:
@@ -56,7 +70,15 @@ class Checkers:
 
     def submit(self, checks: Sequence[Check]) -> Future[list[bool]]:
         """Have signatures checked; the answers come in the order of the checks."""
+        if not checks:  # nothing to wait for behind what is being looked at
+            nothing: Future[list[bool]] = Future()
+            nothing.set_result([])
+            return nothing
         return self._queue.submit(self._check, checks)
+
+    def examine(self, statements: Sequence[bytes]) -> Future[list[Examined | None]]:
+        """Have statements looked at, where helpers run and it pays; else all stay open."""
+        return self._queue.submit(self._examine, statements)
 
     def close(self) -> None:
         """End helpers and threads."""
@@ -65,29 +87,53 @@ class Checkers:
         self._stop()
 
     def _check(self, checks: Sequence[Check]) -> list[bool]:
-        self._seen += len(checks)
-        if self._helpers and not self._running and self._seen >= _PAYS_FROM:
-            self._start()
-        if not self._running or len(checks) < _SMALL:
+        if not self._pays(len(checks)):
             return verify_many(checks, self._threads)
-        share = -(-len(checks) // len(self._running))
-        parts = [checks[at : at + share] for at in range(0, len(checks), share)]
-        asked = [
-            self._pipes.submit(_ask, helper, part)
-            for helper, part in zip(self._running, parts, strict=False)
-        ]
         answers: list[bool] = []
         failed = False
-        for future, part in zip(asked, parts, strict=True):
-            answer = future.result()
-            if answer is None:
-                failed = True
-                answer = verify_many(part, self._threads)
-            answers += answer
+        for part, answer in self._shared(checks, _ask):
+            failed = failed or answer is None
+            answers += verify_many(part, self._threads) if answer is None else answer
         if failed:
-            self._stop()
-            self._helpers = False
+            self._give_up()
         return answers
+
+    def _examine(self, statements: Sequence[bytes]) -> list[Examined | None]:
+        if not self._pays(len(statements)):
+            return [None] * len(statements)
+        seen: list[Examined | None] = []
+        failed = False
+        for part, answer in self._shared(statements, _show):
+            failed = failed or answer is None
+            seen += [None] * len(part) if answer is None else answer
+        if failed:
+            self._give_up()
+        return seen
+
+    def _pays(self, count: int) -> bool:
+        """Whether helpers run by now and this many are worth asking for."""
+        self._seen += count
+        if self._helpers and not self._running and self._seen >= _PAYS_FROM:
+            self._start()
+        return bool(self._running) and count >= _SMALL
+
+    def _shared(
+        self,
+        items: Sequence[T],
+        ask: Callable[[subprocess.Popen[bytes], Sequence[T]], list[A] | None],
+    ) -> list[tuple[Sequence[T], list[A] | None]]:
+        """Each part of the items, with what a helper made of it; none where it failed."""
+        share = -(-len(items) // len(self._running))
+        parts = [items[at : at + share] for at in range(0, len(items), share)]
+        asked = [
+            self._pipes.submit(ask, helper, part)
+            for helper, part in zip(self._running, parts, strict=False)
+        ]
+        return [(part, future.result()) for part, future in zip(parts, asked, strict=True)]
+
+    def _give_up(self) -> None:
+        self._stop()
+        self._helpers = False
 
     def _start(self) -> None:
         try:
@@ -103,6 +149,10 @@ class Checkers:
             ]
         except OSError:
             self._helpers = False
+        for helper in self._running:
+            for pipe in (helper.stdin, helper.stdout):
+                if pipe is not None:
+                    _widen(pipe)
 
     def _stop(self) -> None:
         for helper in self._running:
@@ -123,33 +173,75 @@ def _ask(helper: subprocess.Popen[bytes], checks: Sequence[Check]) -> list[bool]
         (key.algorithm.value, key.cose_key, signature, message)
         for key, signature, message in checks
     ]
-    if helper.stdin is None or helper.stdout is None:
-        return None
-    try:
-        _send(helper.stdin, msgspec.msgpack.encode(wire))
-        answer = _receive(helper.stdout)
-    except OSError:
-        return None
+    answer = _exchange(helper, _CHECK + msgspec.msgpack.encode(wire))
     if answer is None or len(answer) != len(checks):
         return None
     return [byte == 1 for byte in answer]
 
 
+def _show(
+    helper: subprocess.Popen[bytes], statements: Sequence[bytes]
+) -> list[Examined | None] | None:
+    """What a helper saw in statements; none where it failed."""
+    answer = _exchange(helper, _EXAMINE + msgspec.msgpack.encode(statements))
+    if answer is None:
+        return None
+    try:
+        seen = msgspec.msgpack.decode(answer, type=_Seen)
+    except msgspec.DecodeError:
+        return None
+    return seen if len(seen) == len(statements) else None
+
+
+def _exchange(helper: subprocess.Popen[bytes], question: bytes) -> bytes | None:
+    if helper.stdin is None or helper.stdout is None:
+        return None
+    try:
+        _send(helper.stdin, question)
+        return _receive(helper.stdout)
+    except OSError:
+        return None
+
+
 def serve() -> None:
     """What a helper does: answer on standard output until standard input ends."""
-    keys: dict[tuple[int, bytes], PublicKey] = {}
-    decoder = msgspec.msgpack.Decoder(_Wire)
+    checker, examiner = _Checker(), Examiner()
+    statements = msgspec.msgpack.Decoder(list[bytes])
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while (data := _receive(source)) is not None:
+        if data[:1] == _EXAMINE:
+            seen = [examiner.examine(raw) for raw in statements.decode(data[1:])]
+            _send(sink, msgspec.msgpack.encode(seen))
+        else:
+            _send(sink, checker.check(data[1:]))
+
+
+class _Checker:
+    """Checks signatures with keys that come along; owned by one helper process."""
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[int, bytes], PublicKey] = {}
+        self._decoder = msgspec.msgpack.Decoder(_Wire)
+
+    def check(self, data: bytes) -> bytes:
+        keys = self._keys
         if len(keys) > _MOST_KEYS:
             keys.clear()
         answers = bytearray()
-        for algorithm, cose_key, signature, message in decoder.decode(data):
+        for algorithm, cose_key, signature, message in self._decoder.decode(data):
             key = keys.get((algorithm, cose_key))
             if key is None:
                 key = keys[algorithm, cose_key] = PublicKey(Algorithm(algorithm), cose_key)
             answers.append(verify(key, signature, message))
-        _send(sink, bytes(answers))
+        return bytes(answers)
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Let a pipe hold more; a system that does not allow it is merely slower."""
+    setting = getattr(fcntl, "F_SETPIPE_SZ", None)
+    if setting is not None:
+        with suppress(OSError):
+            fcntl.fcntl(pipe.fileno(), setting, _PIPE)
 
 
 def _send(sink: IO[bytes], data: bytes) -> None:

@@ -11,6 +11,7 @@ Owner of the mutable state: the store's writer thread alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
 from kizuna.model.errors import Absent, Problem, Refused
 from kizuna.model.statement import Envelope, Interval, Statement
@@ -24,6 +25,22 @@ MAX_IDENTITIES = 50_000
 
 Pin = tuple[int, tuple[PublicKey, ...]]
 """Index of a list entry and the keys it pinned."""
+
+
+class Signed(Protocol):
+    """What a keyring asks of a statement: an envelope, or what a helper saw of one."""
+
+    @property
+    def issuer(self) -> str:
+        """Who says it."""
+
+    @property
+    def key_id(self) -> bytes:
+        """The key it names."""
+
+    @property
+    def issued_at(self) -> int | None:
+        """When it was said, as the issuer claims."""
 
 
 class Keyring:
@@ -98,7 +115,7 @@ class Keyring:
     def _apply(self, history: KeyHistory, event: KeyEvent) -> KeyHistory:
         return history.apply(event, superior=self._is_superior(event.issuer, history.identity))
 
-    def find(self, envelope: Envelope) -> PublicKey | None:
+    def find(self, envelope: Signed) -> PublicKey | None:
         """The key that an envelope names, if its issuer ever had it; ``load`` came before.
 
         A ``kid`` that is no thumbprint is a name of the signer's own making: it finds the key
@@ -118,12 +135,16 @@ class Keyring:
         return found
 
     def may_register(
-        self, envelope: Envelope, key: PublicKey, *, index: int, now: int
+        self, envelope: Signed, key: PublicKey, *, index: int, now: int
     ) -> Problem | None:
         """None where the key may sign what is registered now at ``index``."""
         plain = self._plain.get(envelope.issuer)
         claimed = envelope.issued_at
-        if plain is not None and plain == key and (claimed is None or claimed <= now + CLOCK_SKEW):
+        if (
+            plain is not None
+            and (plain is key or plain == key)
+            and (claimed is None or claimed <= now + CLOCK_SKEW)
+        ):
             return None
         history = self._histories.get(envelope.issuer)
         if history is None:

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from itertools import zip_longest
+from typing import Final, Self
 
 import msgspec
 
@@ -40,6 +41,7 @@ from kizuna.record.store.backend import (
     Writing,
     head_of,
 )
+from kizuna.record.store.examining import Examined, envelope_from
 from kizuna.record.store.keyring import Keyring
 from kizuna.record.store.policy import Members, Rate, RegistrationPolicy, check_envelope
 from kizuna.roots.cose import check_signature, parse_sign1
@@ -67,6 +69,9 @@ MAX_DOCUMENT: Final = 64 << 20
 _MAP_HEAD: Final = MAP_HEAD.encode()
 _EVIDENCE: Final = media_type_of(Kind.EVIDENCE)
 _OWN: Final = frozenset(media_type_of(kind) for kind in Kind)
+_CODES: Final = {media_type_of(kind): code for kind, code in KIND_CODES.items()}
+KEY_SIZE: Final = 32
+"""Bytes of a map key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,26 +99,66 @@ Outcome = Accepted | Refusal
 class Item:
     """One statement on its way. ``outcome`` is set once it is decided."""
 
-    __slots__ = ("checked", "document", "envelope", "key", "outcome")
+    __slots__ = (
+        "_envelope",
+        "checked",
+        "content",
+        "data",
+        "document",
+        "issuer",
+        "key",
+        "outcome",
+        "seen",
+    )
 
     def __init__(self, envelope: Envelope | None, outcome: Outcome | None = None) -> None:
-        self.envelope = envelope
+        self._envelope = envelope
+        self.issuer = None if envelope is None else envelope.issuer
+        self.content = None if envelope is None else envelope.content
         self.key: PublicKey | None = None
         self.checked: bool | None = None
         """Whether the signature holds; None where the key was not known when it was asked for."""
         self.document: bytes | None = None
+        self.data = b""
+        self.seen: Examined | None = None
+        """What a helper saw in ``data``, where one looked."""
         self.outcome = outcome
+
+    @classmethod
+    def examined(cls, data: bytes, seen: Examined) -> Self:
+        """A statement that a helper looked at; its envelope is made where it is asked for."""
+        item = cls(None)
+        item.data, item.seen = data, seen
+        item.issuer, item.content = SubjectId(seen.issuer), Digest(seen.content)
+        return item
+
+    @property
+    def envelope(self) -> Envelope | None:
+        """Its envelope; none where what arrived is none."""
+        if self._envelope is None and self.seen is not None:
+            self._envelope = envelope_from(self.data, self.seen)
+        return self._envelope
 
     def refuse(self, problem: Problem) -> None:
         """Decide against it."""
-        digest = None if self.envelope is None else self.envelope.digest
-        self.outcome = Refusal(digest, problem)
+        envelope = self.envelope
+        self.outcome = Refusal(None if envelope is None else envelope.digest, problem)
 
 
-def parse(statements: Sequence[bytes], documents: Mapping[Digest, bytes]) -> list[Item]:
-    """Envelopes of what arrived, each with its document where one came along."""
+def parse(
+    statements: Sequence[bytes],
+    documents: Mapping[Digest, bytes],
+    examined: Iterable[Examined | None] = (),
+) -> list[Item]:
+    """Envelopes of what arrived, each with its document where one came along.
+
+    ``examined`` is what helpers saw in each, where they looked.
+    """
     items: list[Item] = []
-    for data in statements:
+    for data, seen in zip_longest(statements, examined):
+        if seen is not None:
+            items.append(Item.examined(data, seen))
+            continue
         try:
             envelope = parse_sign1(data)
         except Problem as problem:
@@ -143,18 +188,25 @@ def find_keys(items: Iterable[Item], keyring: Keyring) -> tuple[list[Item], list
         The items whose signature can be checked now, and the checks, in the same order. The others
         wait for what stands before them in the batch.
     """
-    keyring.load(item.envelope.issuer for item in items if item.envelope is not None)
+    keyring.load({item.issuer for item in items if item.issuer is not None})
     ready: list[Item] = []
     checks: list[Check] = []
     find = keyring.find
     for item in items:
-        envelope = item.envelope
-        if envelope is None or item.outcome is not None:
+        if item.issuer is None or item.outcome is not None:
             continue
-        key = find(envelope)
+        seen = item.seen
+        if seen is not None:
+            item.key = key = find(seen)
+            if key is not None and key.thumbprint == seen.key:
+                item.checked = seen.holds and key.algorithm.answers_to(seen.algorithm)
+                continue
+        envelope = item.envelope
+        if envelope is None:
+            continue
+        item.key = key = find(envelope)
         if key is None:
             continue
-        item.key = key
         if not key.algorithm.answers_to(envelope.algorithm):
             item.checked = False
             continue
@@ -175,7 +227,8 @@ class Plan:
     rows: list[NewStatement] = field(default_factory=list)
     records: list[bytes] = field(default_factory=list)
     digests: list[Digest] = field(default_factory=list)
-    registered: list[Registered] = field(default_factory=list)
+    told: list[Registered | Item] = field(default_factory=list)
+    """What is registered, in order; an item where nobody needed to read it yet."""
     map_rows: list[tuple[bytes, int, bytes]] = field(default_factory=list)
     documents: dict[bytes, bytes] = field(default_factory=dict)
     document_refs: list[tuple[bytes, int]] = field(default_factory=list)
@@ -189,6 +242,14 @@ class Plan:
     def next(self) -> int:
         """Index of the next statement."""
         return self.start + len(self.rows)
+
+    def registered(self, origin: str) -> list[Registered]:
+        """Everything that the plan registers, read."""
+        moment = Interval(self.now, self.now)
+        return [
+            _read(found, origin, index, moment) if isinstance(found, Item) else found
+            for index, found in enumerate(self.told, self.start)
+        ]
 
 
 class Planner:
@@ -225,18 +286,77 @@ class Planner:
         """Decide about every item that is still open; accepted ones are in ``plan`` afterwards."""
         open_items = [item for item in items if item.outcome is None and item.checked is not False]
         # settling may have emptied the keyring since the keys were found
-        self.keyring.load(
-            {item.envelope.issuer for item in open_items if item.envelope is not None}
-        )
+        self.keyring.load({item.issuer for item in open_items if item.issuer is not None})
         known = tables.indices_of_contents(
-            [item.envelope.content for item in open_items if item.envelope is not None]
+            [item.content for item in open_items if item.content is not None]
         )
         for item in items:
-            if item.outcome is None and item.envelope is not None:
-                try:
-                    self._one(item, item.envelope, plan, known, tables)
-                except Problem as problem:
-                    item.refuse(problem)
+            if item.outcome is not None:
+                continue
+            seen, key = item.seen, item.key
+            try:
+                if (
+                    seen is not None
+                    and key is not None
+                    and seen.keys is not None
+                    and item.checked
+                    and seen.content not in known
+                    and seen.subject != self._log_subject
+                ):
+                    self._plain(item, seen, seen.keys, key, plan)
+                    known[seen.content] = plan.next - 1
+                elif (envelope := item.envelope) is not None:
+                    self._one(item, envelope, plan, known, tables)
+            except Problem as problem:
+                item.refuse(problem)
+
+    def _plain(self, item: Item, seen: Examined, keys: bytes, key: PublicKey, plan: Plan) -> None:
+        """Decide about a new statement that a helper read to its end; the rules are ``_one``'s."""
+        issuer, now, index = seen.issuer, plan.now, plan.start + len(plan.rows)
+        problem = self.keyring.may_register(seen, key, index=index, now=now)
+        if problem is None and self.policy is not RegistrationPolicy.OPEN:
+            problem = self.members.admits(self.policy, issuer, now)
+        if problem is None:
+            problem = self.rate.take(issuer, now)
+        if problem is not None:
+            raise problem
+        raw, digest, content = item.data, Digest(seen.digest), seen.content
+        size, place = len(raw), plan.place
+        plan.rows.append(
+            (
+                index,
+                digest,
+                content,
+                issuer,
+                seen.subject,
+                _CODES[seen.media_type],
+                seen.media_type,
+                seen.key,
+                seen.issued_at,
+                None,
+                None,
+                OWN,
+                now,
+                place + PREFIX,
+                size,
+                seen.payload_at,
+                seen.payload_end - seen.payload_at,
+                head_of(digest),
+                head_of(content),
+            )
+        )
+        record = size.to_bytes(PREFIX, "big") + raw
+        plan.records.append(record)
+        plan.place = place + len(record)
+        plan.digests.append(digest)
+        if len(keys) == KEY_SIZE:
+            plan.map_rows.append((keys, index, digest))
+        else:
+            plan.map_rows += [
+                (keys[at : at + KEY_SIZE], index, digest) for at in range(0, len(keys), KEY_SIZE)
+            ]
+        plan.told.append(item)
+        item.outcome = Accepted(digest, index, now)
 
     def _one(
         self,
@@ -508,9 +628,16 @@ def add(
         plan.document_refs.append((digests, index))
         if document is not None:
             plan.documents[digests] = document
-    plan.registered.append(
-        Registered(statement=statement, origin=origin, index=index, registered=moment)
-    )
+    plan.told.append(Registered(statement=statement, origin=origin, index=index, registered=moment))
+
+
+def _read(item: Item, origin: str, index: int, moment: Interval) -> Registered:
+    """A statement that a helper read to its end, read here too."""
+    envelope, key = item.envelope, item.key
+    if envelope is None or key is None:
+        raise RuntimeError("only a decided statement is told")
+    statement = decoded(envelope, key, again=True)
+    return Registered(statement=statement, origin=origin, index=index, registered=moment)
 
 
 def is_reserved(envelope: Envelope) -> bool:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Final, Self
 
@@ -38,6 +38,7 @@ from kizuna.record.log.map_head import map_head_subject
 from kizuna.record.store.archive import HEADER, PREFIX, Archive
 from kizuna.record.store.backend import Backend
 from kizuna.record.store.checking import Checkers
+from kizuna.record.store.examining import Examined
 from kizuna.record.store.heads import TableHeads
 from kizuna.record.store.pipeline import Accepted, Item, Outcome, Refusal, find_keys, parse
 from kizuna.record.store.policy import Members, Rate, RegistrationPolicy
@@ -57,6 +58,9 @@ MAP: Final = "map"
 
 _GROUP: Final = 4096
 """Most statements of one transaction."""
+
+_AHEAD: Final = 2
+"""Groups that helpers look at while one is written."""
 
 _WORTH_PROCESSES: Final = 8192
 """Fewer statements than this are checked again by one process."""
@@ -109,19 +113,28 @@ class _Ticket:
 
 
 class _Group:
-    """Tickets that become durable together, parsed and on their way."""
+    """Tickets that become durable together, on their way: looked at, parsed, checked."""
 
-    __slots__ = ("items", "now", "ready", "tickets", "verified")
+    __slots__ = ("examined", "items", "now", "ready", "tickets", "verified")
 
-    def __init__(self, tickets: list[_Ticket]) -> None:
+    def __init__(self, tickets: list[_Ticket], examined: Future[list[Examined | None]]) -> None:
         self.tickets = tickets
         self.now = tickets[0].now
-        self.items: list[list[Item]] = [parse(t.statements, t.documents) for t in tickets]
+        self.examined = examined
+        self.items: list[list[Item]] = []
         self.ready: list[Item] = []
         self.verified: Future[list[bool]] | None = None
 
     def everything(self) -> list[Item]:
         return [item for items in self.items for item in items]
+
+    def parse(self) -> None:
+        """Make items of what arrived and of what helpers saw in it."""
+        seen = iter(self.examined.result())
+        self.items = [
+            parse(t.statements, t.documents, list(islice(seen, len(t.statements))))
+            for t in self.tickets
+        ]
 
 
 class Store:
@@ -591,16 +604,21 @@ class Store:
     # -- the writer's thread -------------------------------------------------------------------
 
     def _run(self) -> None:
-        current: _Group | None = None
+        ahead: deque[_Group] = deque()
         while True:
-            following = self._take(block=current is None)
-            if following is None and current is None:
+            while len(ahead) <= _AHEAD:
+                following = self._take(block=not ahead)
+                if following is None:
+                    break
+                ahead.append(following)
+            if not ahead:
                 return
-            if following is not None:
-                self._start(following)
-            if current is not None:
-                self._write(current)
-            current = following
+            current = ahead.popleft()
+            if current.verified is None:
+                self._start(current)
+            if ahead and ahead[0].verified is None and ahead[0].examined.done():
+                self._start(ahead[0])
+            self._write(current)
 
     def _take(self, *, block: bool) -> _Group | None:
         """The next tickets that can share one transaction; none when closing, or nothing waits."""
@@ -617,18 +635,20 @@ class Store:
                 if count > _GROUP or following.now != tickets[0].now:
                     break
                 tickets.append(self._queue.popleft())
-        return _Group(tickets)
+        return _Group(
+            tickets, self._checkers.examine([raw for t in tickets for raw in t.statements])
+        )
 
     def _start(self, group: _Group) -> None:
-        """Have the signatures of a group checked, beside whatever is done next."""
+        """Parse a group; have what helpers could not settle checked beside whatever comes next."""
         try:
+            group.parse()
             self._writer.keyring.trim()
             ready, checks = find_keys(group.everything(), self._writer.keyring)
         except Problem as problem:
             group.verified = Future()
             group.verified.set_exception(problem)
             return
-
         group.ready = ready
         group.verified = self._checkers.submit(checks)
 
@@ -640,7 +660,9 @@ class Store:
             now = group.now
             with _uncollected():
                 registered = self._writer.write(
-                    group.everything(), self.clock if now is None else lambda: now
+                    group.everything(),
+                    self.clock if now is None else lambda: now,
+                    told=bool(self._listeners),
                 )
         except BaseException as fault:  # noqa: BLE001 - handed to those who wait for it
             for ticket in group.tickets:

@@ -142,11 +142,19 @@ class Writer:
 
     # -- a batch -------------------------------------------------------------------------------
 
-    def write(self, items: Sequence[Item], clock: Callable[[], int]) -> list[Registered]:
+    def write(
+        self, items: Sequence[Item], clock: Callable[[], int], *, told: bool = True
+    ) -> list[Registered]:
         """Decide about the items, make what is accepted durable, publish it.
 
+        Args:
+            items: what arrived, parsed.
+            clock: the present.
+            told: whether anyone wants to be told what was registered.
+
         Returns:
-            What was registered, the map head at the end; nothing where nothing was accepted.
+            What was registered, the map head at the end; nothing where nothing was accepted, or
+            where nobody wants to be told.
 
         Raises:
             Unavailable: ``store.busy``, ``store.disk-full``, ``store.unreachable``: nothing of the
@@ -180,7 +188,7 @@ class Writer:
             self._since_sync = 0
         if plan.erased:
             self.backend.scrub()
-        return plan.registered
+        return plan.registered(self.log.origin) if told else []
 
     @staticmethod
     def _plan_after(last: Batch | None, now: int) -> Plan:
@@ -530,7 +538,10 @@ class Writer:
             staged_rows.insert(0, (self._head_key, row[0], row[1]))
         staged = self.map.stage(staged_rows, plan.next)
         self._add_head(plan, end)
-        head = read_map_head(plan.registered[-1].statement, self.log.origin, staged.covered)
+        (statement,) = (
+            found.statement for found in plan.told[-1:] if isinstance(found, Registered)
+        )
+        head = read_map_head(statement, self.log.origin, staged.covered)
         if head.root != staged.root:
             raise Tampered(
                 "store.map-differs",
