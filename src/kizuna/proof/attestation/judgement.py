@@ -71,7 +71,10 @@ def opening(
 def measured(
     reading: Reading, *, enrolled: Enrolled, references: References, now: int
 ) -> tuple[int, list[AppraisalFinding]]:
-    """What the measurements come to: a number for the claim ``executables``, and findings."""
+    """What the measurements come to: a number for the claim ``executables``, and findings.
+
+    The digest decides. Version and signer are what the device or its maker calls the same bytes.
+    """
     model = enrolled.reference or reading.model or ""
     if not reading.measurements:
         return 0, [AppraisalFinding(AppraisalCode.MEASUREMENTS_MISSING)]
@@ -81,12 +84,7 @@ def measured(
     find, unsigned = references.find, False
     for one in reading.measurements:
         found = find(model, one.component, one.digest_alg, one.digest)
-        if (
-            found is None
-            or not found.counts_at(now)
-            or (found.signer is not None and found.signer != one.signer)
-            or (found.version is not None and one.version not in (None, found.version))
-        ):
+        if found is None or not found.counts_at(now):
             closed = references.closed(model)
             findings.append(
                 AppraisalFinding(

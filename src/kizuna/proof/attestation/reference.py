@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from kizuna.model.identifier import Digest
 from kizuna.roots.keys import PublicKey
 
-__all__ = ["Endorsed", "Reference", "References"]
+__all__ = ["Anchor", "Endorsed", "Reference", "References"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +70,17 @@ class Endorsed:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Anchor:
+    """Certificates (PEM) by which a maker vouches for the keys of a class or of one instance."""
+
+    model: str | None
+    identity: bytes | None
+    certificates: bytes
+    source: Digest | None = None
+    signed: bool = False
+
+
 class References:
     """The reference values and endorsed keys that one verifier accepts. Owner of its own tables;
     fill it before use, read it from any thread.
@@ -80,6 +91,7 @@ class References:
         self._models: dict[str, int] = {}
         self._closed: set[str] = set()
         self._keys: dict[tuple[str | None, bytes | None], Endorsed] = {}
+        self._anchors: list[Anchor] = []
 
     def __len__(self) -> int:
         return len(self._values) + len(self._keys)
@@ -112,6 +124,18 @@ class References:
         held = self._keys.get((key.model, key.identity))
         if held is None or key.signed or not held.signed:
             self._keys[key.model, key.identity] = key
+
+    def vouch(self, anchor: Anchor) -> None:
+        """Accept certificates that vouch for keys."""
+        self._anchors.append(anchor)
+
+    def anchors_of(self, model: str | None, identity: bytes | None) -> tuple[Anchor, ...]:
+        """The certificates that vouch for keys of this instance or class."""
+        return tuple(
+            one
+            for one in self._anchors
+            if one.identity in (None, identity) and one.model in (None, model)
+        )
 
     def close(self, model: str) -> None:
         """Say that the values of a class are all there are: any other digest is then wrong."""
