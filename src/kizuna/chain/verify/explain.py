@@ -15,6 +15,7 @@ import numpy as np
 
 from kizuna.chain.graph.graph import ELEMENTS, RELATIONS
 from kizuna.chain.verify.authority import KIND_BIT
+from kizuna.chain.verify.distinct import distinct
 from kizuna.chain.verify.judgement import Judgement, Reach
 from kizuna.chain.verify.local import evaluate
 from kizuna.model.finding import Finding, Value
@@ -188,7 +189,7 @@ class _Tree:
             shown.append(node)
             waiting.extend(node["children"])
         judgement = self._judgement
-        nodes = np.unique(np.asarray([n["_node"] for n in shown], dtype=np.int64))
+        nodes = distinct(np.asarray([n["_node"] for n in shown], dtype=np.int64))
         local = evaluate(judgement.frame, judgement.rules, nodes)
         place = {int(n): i for i, n in enumerate(nodes)}
         names = name_of(judgement, [int(n) for n in nodes])

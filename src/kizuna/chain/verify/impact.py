@@ -15,6 +15,7 @@ import numpy as np
 from kizuna.chain.graph.columns import Ints
 from kizuna.chain.graph.graph import RELATIONS
 from kizuna.chain.verify.authority import Authority
+from kizuna.chain.verify.distinct import distinct
 from kizuna.chain.verify.explain import name_of
 from kizuna.chain.verify.judgement import Judgement
 from kizuna.chain.verify.propagation import sink
@@ -136,7 +137,7 @@ class _Upward:
                 known = int(self._through[node])
                 if known < 0 or (tie, names[low]) < (int(self._relation[node]), names[known]):
                     self._through[node], self._relation[node] = low, tie
-            frontier = np.unique(above)
+            frontier = distinct(above)
             self._distance[frontier] = level
 
     def listed(self, without: Ints | None, *, leave_out: int) -> list[dict[str, Any]]:

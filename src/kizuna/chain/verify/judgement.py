@@ -25,6 +25,7 @@ import numpy as np
 from kizuna.chain.graph.columns import Ints
 from kizuna.chain.graph.graph import NEVER, Graph
 from kizuna.chain.verify.authority import Authority
+from kizuna.chain.verify.distinct import distinct, distinct_tuples
 from kizuna.chain.verify.frame import Frame
 from kizuna.chain.verify.local import Local, evaluate
 from kizuna.chain.verify.propagation import group_values, renew, shares, sink, units
@@ -178,7 +179,7 @@ class Judgement:
             self._evaluate(frontier)
             reached.append(frontier)
             _, edges = self._out(frontier)
-            below = np.unique(self.frame.rep[self.graph.edge_to.view[edges]]).astype(np.int64)
+            below = distinct(self.frame.rep[self.graph.edge_to.view[edges]]).astype(np.int64)
             frontier = below[~self.settled[below]]
         chain = np.concatenate(reached)
         _, edges = self._out(chain)
@@ -197,7 +198,7 @@ class Judgement:
         grouped = self._counting()[rule]
         grouped &= ~self._blocking()[rule] | (self.graph.edge_alternative.view[edges] != 0)
         ends = self.graph.edge_from.view[edges[grouped]]
-        owners = np.unique(self.frame.rep[ends]).astype(np.int64)
+        owners = distinct(self.frame.rep[ends]).astype(np.int64)
         if len(owners):
             self.value[owners] = np.minimum(
                 self.value[owners], group_values(self, owners, self.value)
@@ -258,19 +259,13 @@ class Judgement:
         """The distinct (thing, issuer and subject of the bill) of some ties, and the way back."""
         graph = self.graph
         rows = graph.edge_row.view[edges]
-        keys = np.stack(
-            (
-                self.frame.rep[graph.edge_to.view[edges]].astype(np.int64),
-                graph.issuer.view[rows].astype(np.int64),
-                graph.subject.view[rows].astype(np.int64),
-            ),
-            axis=1,
+        thing, issuer, subject = (
+            self.frame.rep[graph.edge_to.view[edges]].astype(np.int64),
+            graph.issuer.view[rows].astype(np.int64),
+            graph.subject.view[rows].astype(np.int64),
         )
-        if not len(keys):
-            none = np.empty(0, dtype=np.int64)
-            return (none, none, none), none
-        distinct, back = np.unique(keys, axis=0, return_inverse=True)
-        return (distinct[:, 0], distinct[:, 1], distinct[:, 2]), back.reshape(-1)
+        (thing, issuer, subject), back = distinct_tuples((thing, issuer, subject))
+        return (thing, issuer, subject), back
 
     def _hold(self, nodes: Ints, edges: Ints) -> None:
         """Hold nodes down to what blocking parts are worth as their bills describe them.
@@ -318,7 +313,7 @@ class Judgement:
                 self._clear()
             return np.arange(self.graph.nodes, dtype=np.int64)
         nodes = np.asarray(sorted(touched), dtype=np.int64)
-        nodes = np.union1d(np.unique(self.frame.rep[nodes]).astype(np.int64), fresh_nodes)
+        nodes = np.union1d(distinct(self.frame.rep[nodes]).astype(np.int64), fresh_nodes)
         return self._renew(nodes)
 
     def advance(self, at: int) -> Ints:
@@ -333,7 +328,7 @@ class Judgement:
         due = np.flatnonzero(self.next[: self.graph.nodes] <= at).astype(np.int64)
         parts = np.flatnonzero(self._edge_next[: self.graph.edge_row.size] <= at)
         due = np.union1d(due, self.frame.rep[self.graph.edge_to.view[parts]].astype(np.int64))
-        ends = np.unique(self.frame.rep[self.frame.due(at)]).astype(np.int64)
+        ends = distinct(self.frame.rep[self.frame.due(at)]).astype(np.int64)
         merged = self.frame.move(at)
         if not self._whole:
             self._clear()
@@ -347,7 +342,7 @@ class Judgement:
         """Also what a tie of these nodes makes of its other end (a supplier, a part)."""
         names, _ = self.frame.names_of(nodes)
         _, edges = self.graph.edges_from.gather(names)
-        below = np.unique(self.frame.rep[self.graph.edge_to.view[edges]]).astype(np.int64)
+        below = distinct(self.frame.rep[self.graph.edge_to.view[edges]]).astype(np.int64)
         return np.union1d(nodes, below)
 
     def _renew(self, nodes: Ints) -> Ints:
@@ -466,7 +461,7 @@ class Judgement:
         left = wanted - set(touched.tolist())
         while len(frontier) and left:
             _, above, _, _ = self.into(frontier)
-            above = np.unique(above)
+            above = distinct(above)
             frontier = above[~hit[above]]
             hit[frontier] = True
             left.difference_update(frontier.tolist())
@@ -485,7 +480,7 @@ class Judgement:
         at, edges = graph.edges_to.gather(names)
         if not self._whole:
             truth, _ = self.frame.ties(edges)
-            above = np.unique(self.frame.rep[graph.edge_from.view[edges[truth == 2]]])
+            above = distinct(self.frame.rep[graph.edge_from.view[edges[truth == 2]]])
             above = above[~self.settled[above]].astype(np.int64)
             if len(above):
                 local = evaluate(self.frame, self.rules, above)
@@ -501,7 +496,7 @@ class Judgement:
     def touched_by(self, row: int) -> Ints:
         """The nodes that a statement says something about."""
         _, _, nodes = self._touched((row,), len(self.graph))
-        return np.unique(self.frame.rep[sorted(nodes)]).astype(np.int64)
+        return distinct(self.frame.rep[sorted(nodes)]).astype(np.int64)
 
     def without(self, row: int) -> tuple[Ints, Ints]:
         """The values of all nodes, and what each is by itself, had a statement never been made.
@@ -516,7 +511,7 @@ class Judgement:
             if self.frame.refresh(rows, names=names):
                 self.settle_all()
             else:
-                self._renew(np.unique(self.frame.rep[sorted(touched)]).astype(np.int64))
+                self._renew(distinct(self.frame.rep[sorted(touched)]).astype(np.int64))
             made.append((self.value.copy(), self.base.copy()))
         return made[0]
 
@@ -563,7 +558,7 @@ class Judgement:
             at, used = self._out(frontier)
             edges.append(used)
             sources.append(frontier[at])
-            below = np.unique(self.frame.rep[self.graph.edge_to.view[used]]).astype(np.int64)
+            below = distinct(self.frame.rep[self.graph.edge_to.view[used]]).astype(np.int64)
             fresh = [n for n in below.tolist() if n not in place]
             for node in fresh:
                 place[node] = len(place)
@@ -653,7 +648,7 @@ class Judgement:
         """
         if not self._whole:
             self.settle_all()
-        places = np.unique([self.node_of(name) for name in roots]).astype(np.int64)
+        places = distinct(np.asarray([self.node_of(name) for name in roots], dtype=np.int64))
         places = places[places >= 0]
         for start in range(0, len(places), _CHUNK):
             part = places[start : start + _CHUNK]
@@ -665,7 +660,7 @@ class Judgement:
         while len(frontier):
             reached[frontier] = True
             _, edges = self._out(frontier)
-            below = np.unique(self.frame.rep[self.graph.edge_to.view[edges]]).astype(np.int64)
+            below = distinct(self.frame.rep[self.graph.edge_to.view[edges]]).astype(np.int64)
             frontier = below[~reached[below]]
         things = np.flatnonzero(reached & self.noted[: self.graph.nodes]).astype(np.int64)
         things = np.setdiff1d(things[~self._in_bills(things)], places)

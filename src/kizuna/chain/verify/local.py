@@ -24,6 +24,7 @@ import numpy as np
 from kizuna.chain.graph.columns import Ints
 from kizuna.chain.graph.graph import ELEMENTS, KINDS, NEVER, RELATIONS, Graph, State
 from kizuna.chain.verify.authority import KIND_BIT
+from kizuna.chain.verify.distinct import distinct
 from kizuna.chain.verify.frame import Frame
 from kizuna.chain.verify.rules import ELEMENT_BIT, TAMPERING, Rule, Rules, Services, Tie
 from kizuna.chain.verify.status import (
@@ -838,7 +839,7 @@ class _Evaluation:
             value = np.minimum(value, np.where(applies, given, int(Value.TRUSTED)))
         quiet = self.silent & ~(some_met & all_met)
         self.silence = np.zeros(n, dtype=np.int8)
-        for bits in np.unique(self.elements[quiet]).tolist():
+        for bits in distinct(self.elements[quiet]).tolist():
             policy = {Silence.IGNORED: 0, Silence.UNDETERMINED: 1, Silence.REFUSED: 2}[
                 self.rules.silence(bits)
             ]
@@ -906,10 +907,10 @@ class _Evaluation:
         severity = np.fromiter(
             (_severity(graph.payload[row]) for row in rows.tolist()), np.int64, count=len(rows)
         )
-        sorts, of = np.unique(words * len(_SEVERITIES) + severity, return_inverse=True)
-        for number, sort in enumerate(sorts.tolist()):
+        sorts = words * len(_SEVERITIES) + severity
+        for sort in distinct(sorts).tolist():
             word, severe_by = divmod(sort, len(_SEVERITIES))
-            here = of == number
+            here = sorts == sort
             for accepted, severe in self.rules.of_notice(
                 graph.words.texts[word], _SEVERITIES[severe_by]
             ):

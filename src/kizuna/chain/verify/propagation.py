@@ -24,6 +24,7 @@ from typing import Protocol
 import numpy as np
 
 from kizuna.chain.graph.columns import Ints
+from kizuna.chain.verify.distinct import distinct
 from kizuna.chain.verify.rules import Tie
 from kizuna.criteria.profiles import Counting
 
@@ -72,10 +73,10 @@ def sink(ties: Ties, value: Ints, frontier: Ints) -> Ints:
         below = value[frontier[at[plain]]]
         drops = below < value[held]
         held, below = held[drops], below[drops]
-        changed = np.unique(held)
+        changed = distinct(held)
         np.minimum.at(value, held, below)
         grouped = _counting(ties.ties)[rule] & ~plain
-        owners = np.unique(above[grouped])
+        owners = distinct(above[grouped])
         if len(owners):
             counted = np.minimum(group_values(ties, owners, value), value[owners])
             lower = counted < value[owners]
@@ -84,7 +85,7 @@ def sink(ties: Ties, value: Ints, frontier: Ints) -> Ints:
         if len(changed):
             fallen.append(changed)
         frontier = changed
-    return np.unique(np.concatenate(fallen)) if fallen else np.empty(0, dtype=np.int64)
+    return distinct(np.concatenate(fallen)) if fallen else np.empty(0, dtype=np.int64)
 
 
 def renew(ties: Ties, own: Ints, value: Ints, changed: Ints) -> Ints:
@@ -104,7 +105,7 @@ def renew(ties: Ties, own: Ints, value: Ints, changed: Ints) -> Ints:
     frontier = changed
     while len(frontier):
         _, above, rule, _ = ties.into(frontier)
-        above = np.unique(above[counting[rule]])
+        above = distinct(above[counting[rule]])
         above = above[value[above] < own[above]]
         frontier = np.asarray([n for n in above.tolist() if n not in risen], dtype=np.int64)
         risen.update(frontier.tolist())
@@ -115,7 +116,7 @@ def renew(ties: Ties, own: Ints, value: Ints, changed: Ints) -> Ints:
     plain = simple[rule] & (alternative == 0)
     np.minimum.at(value, region[at[plain]], value[below[plain]])
     grouped = counting[rule] & ~plain
-    owners = np.unique(region[at[grouped]])
+    owners = distinct(region[at[grouped]])
     if len(owners):
         value[owners] = np.minimum(value[owners], group_values(ties, owners, value))
     fell = sink(ties, value, region)
