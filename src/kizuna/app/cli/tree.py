@@ -11,6 +11,7 @@ import typer
 from kizuna import __version__
 from kizuna.app.cli import (
     demo,
+    device,
     environment,
     explain,
     export,
@@ -40,6 +41,7 @@ _NOUNS = (
     ("log", "The evidence log: checkpoints, proofs, mirrors, witnesses.", log),
     ("list", "Trust lists: who may say what.", list_),
     ("profile", "Profiles: what must hold.", profile),
+    ("device", "Devices: their keys, their evidence, their standing.", device),
     ("trust", "Whom this verifier believes.", trust),
     ("watch", "Verdicts kept true.", watch),
 )

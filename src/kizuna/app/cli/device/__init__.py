@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import typer
 
+from kizuna.app.cli.device import agent
+
 __all__ = ["hang"]
 
 
 def hang(app: typer.Typer) -> None:
     """Hang the noun's commands into the tree, topic by topic."""
+    agent.hang(app)
