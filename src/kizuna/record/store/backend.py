@@ -29,6 +29,7 @@ __all__ = [
     "Batch",
     "MemberRow",
     "NewStatement",
+    "Place",
     "StatementRow",
     "Writing",
     "busy",
@@ -83,6 +84,9 @@ StatementRow = tuple[
 ]
 """One registered statement as the tables hold it. A plain tuple: a quarter of a million of them
 are read when a server starts."""
+
+Place = tuple[bytes, int, str, str | None]
+"""Digest, index, issuer and readers of a registered statement."""
 
 NewStatement = tuple[
     int, bytes, bytes, str, str, int, str, bytes, int | None, str | None, bytes | None,
@@ -221,6 +225,9 @@ class Backend(Protocol):
 
     def rows_by_digests(self, digests: Sequence[bytes]) -> list[StatementRow]:
         """Statements by digest, in order of index."""
+
+    def places(self, digests: Sequence[bytes]) -> list[Place]:
+        """Where statements stand and who may read them, in no order."""
 
     def indices_by_keys(self, keys: Sequence[bytes]) -> list[tuple[bytes, int]]:
         """(first sixteen bytes of the key, index) of each map row, in order of key and index."""

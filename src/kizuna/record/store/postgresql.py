@@ -8,7 +8,6 @@ across machines. 3. Rows travel in bulk: COPY in, arrays for look-ups.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from kizuna.record.store.backend import (
     Batch,
     MemberRow,
     NewStatement,
+    Place,
     StatementRow,
     busy,
     damaged,
@@ -29,6 +29,7 @@ from kizuna.record.store.backend import (
     head_of,
     unreachable,
 )
+from kizuna.record.store.connections import Connections
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Executable
@@ -81,11 +82,7 @@ class PostgresqlBackend:
             raise ValueError(schema)
         self.url = url
         self.schema = schema
-        self._idle: list[psycopg.Connection[tuple[Any, ...]]] = []
-        self._guard = threading.Lock()
-        self._writer: psycopg.Connection[tuple[Any, ...]] | None = None
-        self._writing = threading.Lock()
-        self._engine: Engine | None = None
+        self._connections = Connections(self._connect, lambda connection: not connection.closed)
 
     # -- connections -------------------------------------------------------------------------
 
@@ -97,42 +94,22 @@ class PostgresqlBackend:
 
     @contextmanager
     def _reading(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-        with _translated():
-            with self._guard:
-                connection = self._idle.pop() if self._idle else None
-            if connection is None or connection.closed:
-                connection = self._connect()
-            try:
-                yield connection
-            except BaseException:
-                connection.close()
-                raise
-            with self._guard:
-                self._idle.append(connection)
+        with _translated(), self._connections.reading() as connection:
+            yield connection
 
     def close(self) -> None:
         """Let go of connections; idempotent."""
-        with self._guard:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
-        with self._writing:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
-            if self._engine is not None:
-                self._engine.dispose()
-                self._engine = None
+        self._connections.close()
 
     def _core(self) -> Engine:
-        if self._engine is None:
+        if self._connections.engine is None:
             from sqlalchemy import create_engine  # noqa: PLC0415 - slow to load
             from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
-            self._engine = create_engine(
+            self._connections.engine = create_engine(
                 "postgresql+psycopg://", creator=self._connect_plain, poolclass=NullPool
             )
-        return self._engine
+        return self._connections.engine
 
     def _connect_plain(self) -> psycopg.Connection[tuple[Any, ...]]:
         connection = self._connect()
@@ -167,13 +144,13 @@ class PostgresqlBackend:
     def writing(self, wait: float) -> Iterator[_PostgresqlWriting]:
         """Be the one writer for one transaction."""
         started = time.monotonic()
-        if not self._writing.acquire(timeout=wait):
+        if not self._connections.writing.acquire(timeout=wait):
             raise busy(wait)
         try:
             with _translated():
-                connection = self._writer
+                connection = self._connections.writer
                 if connection is None or connection.closed:
-                    connection = self._writer = self._connect()
+                    connection = self._connections.writer = self._connect()
                 connection.execute("BEGIN")
                 try:
                     self._lock(connection, started + wait, wait)
@@ -184,7 +161,7 @@ class PostgresqlBackend:
                         connection.execute("ROLLBACK")
                     raise
         finally:
-            self._writing.release()
+            self._connections.writing.release()
 
     def _lock(
         self, connection: psycopg.Connection[tuple[Any, ...]], until: float, wait: float
@@ -269,6 +246,17 @@ class PostgresqlBackend:
             found = list(_rows_of_digests(connection, digests).values())
         found.sort()
         return found
+
+    def places(self, digests: Sequence[bytes]) -> list[Place]:
+        """Where statements stand and who may read them, in no order."""
+        wanted = set(digests)
+        with self._reading() as connection:
+            found = _all(
+                connection,
+                "SELECT digest, idx, issuer, audience FROM statements WHERE digest_head = ANY(%s)",
+                ([head_of(digest) for digest in wanted],),
+            )
+        return [row for row in found if row[0] in wanted]
 
     def indices_by_keys(self, keys: Sequence[bytes]) -> list[tuple[bytes, int]]:
         """(first sixteen bytes of the key, index) of each map row, in order."""

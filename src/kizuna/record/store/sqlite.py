@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
@@ -22,6 +21,7 @@ from kizuna.record.store.backend import (
     Batch,
     MemberRow,
     NewStatement,
+    Place,
     StatementRow,
     busy,
     damaged,
@@ -29,6 +29,7 @@ from kizuna.record.store.backend import (
     head_of,
     unreachable,
 )
+from kizuna.record.store.connections import Connections
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Executable
@@ -53,11 +54,7 @@ class SqliteBackend:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._idle: list[sqlite3.Connection] = []
-        self._guard = threading.Lock()
-        self._writer: sqlite3.Connection | None = None
-        self._writing = threading.Lock()
-        self._engine: Engine | None = None
+        self._connections = Connections(self._connect)
 
     # -- connections -------------------------------------------------------------------------
 
@@ -74,35 +71,15 @@ class SqliteBackend:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with _translated():
-            with self._guard:
-                connection = self._idle.pop() if self._idle else None
-            if connection is None:
-                connection = self._connect()
-            try:
-                yield connection
-            except BaseException:
-                connection.close()
-                raise
-            with self._guard:
-                self._idle.append(connection)
+        with _translated(), self._connections.reading() as connection:
+            yield connection
 
     def close(self) -> None:
         """Let go of files and connections; idempotent."""
-        with self._guard:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            connection.close()
-        with self._writing:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
-            if self._engine is not None:
-                self._engine.dispose()
-                self._engine = None
+        self._connections.close()
 
     def _core(self) -> Engine:
-        if self._engine is None:
+        if self._connections.engine is None:
             from sqlalchemy import create_engine, event  # noqa: PLC0415 - slow to load
             from sqlalchemy.pool import NullPool  # noqa: PLC0415
 
@@ -115,8 +92,8 @@ class SqliteBackend:
             def _begin(connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's own event type
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
 
-            self._engine = engine
-        return self._engine
+            self._connections.engine = engine
+        return self._connections.engine
 
     # -- schema ------------------------------------------------------------------------------
 
@@ -149,15 +126,15 @@ class SqliteBackend:
     @contextmanager
     def writing(self, wait: float) -> Iterator[_SqliteWriting]:
         """Be the one writer for one transaction."""
-        if not self._writing.acquire(timeout=wait):
+        if not self._connections.writing.acquire(timeout=wait):
             raise busy(wait)
         try:
             with _translated(wait):
-                if self._writer is None:
-                    self._writer = self._connect()
-                    self._writer.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-                    self._writer.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
-                connection = self._writer
+                connection = self._connections.writer
+                if connection is None:
+                    connection = self._connections.writer = self._connect()
+                    connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+                    connection.execute(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
                 connection.execute(f"PRAGMA busy_timeout={int(wait * 1000)}")
                 connection.execute("BEGIN IMMEDIATE")
                 try:
@@ -168,7 +145,7 @@ class SqliteBackend:
                         connection.execute("ROLLBACK")
                     raise
         finally:
-            self._writing.release()
+            self._connections.writing.release()
 
     def execute(self, *statements: Executable) -> list[Row[tuple[object, ...]]]:
         """Run SQLAlchemy Core statements in one transaction; rows of the last one."""
@@ -189,10 +166,10 @@ class SqliteBackend:
 
     def scrub(self) -> None:
         """Overwrite freed pages and empty the write-ahead log."""
-        with self._writing, _translated():
-            connection = self._writer or self._connect()
+        with self._connections.writing, _translated():
+            connection = self._connections.writer or self._connect()
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            if connection is not self._writer:
+            if connection is not self._connections.writer:
                 connection.close()
 
     # -- reading -----------------------------------------------------------------------------
@@ -238,6 +215,17 @@ class SqliteBackend:
             found = list(_rows_of_digests(connection, digests).values())
         found.sort()
         return found
+
+    def places(self, digests: Sequence[bytes]) -> list[Place]:
+        """Where statements stand and who may read them, in no order."""
+        wanted = set(digests)
+        with self._reading() as connection:
+            found = _select_in(
+                connection,
+                "SELECT digest, idx, issuer, audience FROM statements WHERE digest_head",
+                [head_of(digest) for digest in wanted],
+            )
+        return [row for row in found if row[0] in wanted]
 
     def indices_by_keys(self, keys: Sequence[bytes]) -> list[tuple[bytes, int]]:
         """(first sixteen bytes of the key, index) of each map row, in order."""

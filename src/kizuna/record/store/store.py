@@ -364,9 +364,9 @@ class Store:
         """
         size = self.log.published_size
         index = {
-            Digest(row[1]): row[0]
-            for row in self.backend.rows_by_digests(digests)
-            if row[0] < size and view.shows(row[3], row[9])
+            digest: index
+            for digest, index, issuer, readers in self.backend.places(digests)
+            if index < size and view.shows(issuer, readers)
         }
         missing = next((digest for digest in digests if digest not in index), None)
         if missing is not None:

@@ -122,7 +122,7 @@ def test_a_database_that_is_full_is_a_problem_and_keeps_nothing(
         store.submit([maker.claim(1)])
         rows = snapshot(store)
         assert isinstance(store.backend, SqliteBackend)
-        writer = store.backend._writer
+        writer = store.backend._connections.writer
         assert writer is not None
         (pages,) = writer.execute("PRAGMA page_count").fetchone()
         writer.execute(f"PRAGMA max_page_count={pages + 2}").fetchall()
