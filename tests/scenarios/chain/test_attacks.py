@@ -68,7 +68,7 @@ def test_a_deputy_enters_others_but_neither_himself_nor_above_himself(shop, worl
     deputy, newcomer = "did:example:deputy", "did:example:newcomer"
     world.member(
         deputy, "deputy", kinds=[Kind.MEMBERSHIP], claims=["maker"],
-        scope=["did:example"], level=Level.SELF,
+        scope=["did:example", "pkg:generic"], level=Level.SELF,
     )  # fmt: skip
     world.member(deputy, "maker", by=deputy)
     world.member(newcomer, "maker", by=deputy, level=Level.THIRD)

@@ -205,11 +205,16 @@ class Reference:
         for service in said.services:
             if entry["types"] is not None and service.type not in entry["types"]:
                 continue
-            if "*" not in entry["names"] and not (
-                service.scope and all(in_scope(p, entry["names"], None) for p in service.scope)
-            ):
-                plain = [k for k in service.kinds if k not in (Kind.MEMBERSHIP, Kind.STATUS)]
-                service = msgspec.structs.replace(service, kinds=plain)  # noqa: PLW2901
+            if "*" not in entry["names"]:
+                # what both the service and its giver reach
+                reach = [
+                    longer
+                    for mine in service.scope
+                    for his in entry["names"]
+                    for longer, shorter in ((mine, his), (his, mine))
+                    if longer != "*" and in_scope(longer, [shorter], None)
+                ]
+                service = msgspec.structs.replace(service, scope=reach)  # noqa: PLW2901
             grant = {
                 "service": service, "list": said.list_id, "start": row, "end": None,
                 "since": sec(said.valid_from, -FAR), "until": sec(said.valid_until, FAR),

@@ -8,6 +8,7 @@ import pytest
 
 from kizuna.chain.graph import Graph
 from kizuna.chain.verify import judgement
+from kizuna.chain.verify.authority import bounded
 from kizuna.model.finding import Value
 from kizuna.model.kind import Kind
 from kizuna.model.payload import (
@@ -106,11 +107,37 @@ def test_a_deputy_gives_no_wider_power_over_the_list_than_it_has(shop, world):
 
 
 def test_a_deputy_still_enters_under_deputies_of_its_own_names(shop, world):
-    entered(world, DEPUTY, "list-operator", scope=["https://deputy.example"])
-    entered(world, PUPPET, "list-operator", scope=["https://deputy.example/east"], by=DEPUTY)
+    east = ["https://deputy.example/east", "pkg:generic/acme"]
+    entered(world, DEPUTY, "list-operator", scope=["https://deputy.example", "pkg:generic"])
+    entered(world, PUPPET, "list-operator", scope=east, by=DEPUTY)
     entered(world, "https://deputy.example/east/lab", "certification-body", by=PUPPET)
     world.claim("https://deputy.example/east/lab", FAN)
     assert judged(world, shop) is Value.TRUSTED
+
+
+def test_whom_a_deputy_enters_for_everything_speaks_about_the_names_of_the_deputy(shop, world):
+    lab, theirs = "https://deputy.example/lab", "https://deputy.example/pump"
+    entered(world, DEPUTY, "list-operator", scope=["https://deputy.example"])
+    entered(world, lab, "certification-body", scope=["*"], by=DEPUTY)
+    world.claim(lab, FAN)
+    world.claim(lab, theirs)
+    assert judged(world, shop) is Value.UNDETERMINED
+    assert judged(world, shop, theirs) is Value.TRUSTED
+
+
+@pytest.mark.parametrize(
+    ("scope", "own", "reached"),
+    [
+        (["*"], ["*"], ["*"]),
+        (["*"], ["pkg:a", "pkg:b"], ["pkg:a", "pkg:b"]),
+        (["pkg:a/x", "pkg:c"], ["pkg:a"], ["pkg:a/x"]),
+        (["pkg:a"], ["pkg:a/x", "pkg:ab"], ["pkg:a/x"]),
+        ([], ["pkg:a"], []),
+    ],
+)
+def test_what_is_handed_on_lies_within_what_one_has(scope, own, reached):
+    given = Service(type="x", kinds=[Kind.CERTIFICATE], scope=scope)
+    assert bounded(given, frozenset(own)).scope == reached
 
 
 @pytest.mark.parametrize(("keys", "times"), [(40, 2), (1_100, 1)])

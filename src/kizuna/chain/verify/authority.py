@@ -39,7 +39,6 @@ KIND_BIT: Final = {kind: 1 << i for i, kind in enumerate(KINDS)}
 _BORDERS: Final = "/:@?#"
 _AFTER_BORDERS: Final = chr(ord(max(_BORDERS)) + 1)
 _EVERYTHING: Final = "*"
-_POWER: Final = (Kind.MEMBERSHIP, Kind.STATUS)
 _ENDS: Final = {
     Action.SUSPEND: Standing.SUSPENDED,
     Action.REVOKE: Standing.WITHDRAWN,
@@ -404,7 +403,7 @@ class Authority:
         self, row: int, number: int, list_id: str, member: int, issuer: int
     ) -> tuple[int, int, frozenset[str] | None, frozenset[str]]:
         """Whether the issuer may make this entry, at most at which level, with which services,
-        and over whose names it may hand on power over the list.
+        and over which names it may give power at all.
         """
         held = 2 - int(self.void.view[row])
         everywhere = frozenset((_EVERYTHING,))
@@ -686,14 +685,18 @@ class Authority:
 
 
 def bounded(service: Service, names: frozenset[str]) -> Service:
-    """The service as somebody may give it whose own power over the list covers these names:
-    power over others (entering them, ending what they said) is handed on for names among them only.
+    """The service as somebody may give it whose own power over the list covers these names: nobody
+    hands on more than he has, so it reaches only what lies within them, whatever its own scope says
+    (its holder's own name always lies in his scope).
     """
-    if _EVERYTHING in names or not any(kind in _POWER for kind in service.kinds):
+    if _EVERYTHING in names:
         return service
-    if service.scope and all(in_scope(prefix, names) for prefix in service.scope):
-        return service
-    return replace(service, kinds=[kind for kind in service.kinds if kind not in _POWER])
+    scope = [*service.scope]
+    if _EVERYTHING in scope:
+        scope = sorted(names)
+    within = {prefix for prefix in scope if in_scope(prefix, names)}
+    within.update(name for name in names if in_scope(name, scope))
+    return service if within == {*service.scope} else replace(service, scope=sorted(within))
 
 
 def _prefixes(scope: tuple[str, ...]) -> tuple[tuple[str, ...], frozenset[str]] | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from kizuna.chain.graph.columns import Ints
 
-__all__ = ["distinct", "distinct_tuples"]
+__all__ = ["distinct", "distinct_tuples", "union"]
 
 
 def distinct(values: Ints) -> Ints:
@@ -24,6 +24,11 @@ def distinct(values: Ints) -> Ints:
     first = np.ones(len(ordered), dtype=np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
     return ordered[first]
+
+
+def union(one: Ints, other: Ints) -> Ints:
+    """The values of either, each once, sorted."""
+    return distinct(np.concatenate((one, other)))
 
 
 def distinct_tuples(parts: Sequence[Ints]) -> tuple[list[Ints], Ints]:

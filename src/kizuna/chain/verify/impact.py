@@ -15,7 +15,7 @@ import numpy as np
 from kizuna.chain.graph.columns import Ints
 from kizuna.chain.graph.graph import RELATIONS
 from kizuna.chain.verify.authority import Authority
-from kizuna.chain.verify.distinct import distinct
+from kizuna.chain.verify.distinct import distinct, union
 from kizuna.chain.verify.explain import name_of
 from kizuna.chain.verify.judgement import Judgement
 from kizuna.chain.verify.propagation import sink
@@ -106,7 +106,7 @@ def _of_statement(judgement: Judgement, row: int, *, losses: bool) -> list[dict[
         differ = np.flatnonzero(
             (without[:nodes] != before[:nodes]) | (others_own[:nodes] != own[:nodes])
         )
-        touched = np.union1d(touched, differ.astype(np.int64))
+        touched = union(touched, differ.astype(np.int64))
     else:
         without = None
     return _Upward(judgement, touched).listed(without, leave_out=-1)

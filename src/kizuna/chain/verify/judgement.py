@@ -25,7 +25,7 @@ import numpy as np
 from kizuna.chain.graph.columns import Ints
 from kizuna.chain.graph.graph import NEVER, Graph
 from kizuna.chain.verify.authority import Authority
-from kizuna.chain.verify.distinct import distinct, distinct_tuples
+from kizuna.chain.verify.distinct import distinct, distinct_tuples, union
 from kizuna.chain.verify.frame import Frame
 from kizuna.chain.verify.local import Local, evaluate
 from kizuna.chain.verify.propagation import group_values, renew, shares, sink, units
@@ -313,7 +313,7 @@ class Judgement:
                 self._clear()
             return np.arange(self.graph.nodes, dtype=np.int64)
         nodes = np.asarray(sorted(touched), dtype=np.int64)
-        nodes = np.union1d(distinct(self.frame.rep[nodes]).astype(np.int64), fresh_nodes)
+        nodes = union(distinct(self.frame.rep[nodes]).astype(np.int64), fresh_nodes)
         return self._renew(nodes)
 
     def advance(self, at: int) -> Ints:
@@ -327,7 +327,7 @@ class Judgement:
         backwards = at < self.at
         due = np.flatnonzero(self.next[: self.graph.nodes] <= at).astype(np.int64)
         parts = np.flatnonzero(self._edge_next[: self.graph.edge_row.size] <= at)
-        due = np.union1d(due, self.frame.rep[self.graph.edge_to.view[parts]].astype(np.int64))
+        due = union(due, self.frame.rep[self.graph.edge_to.view[parts]].astype(np.int64))
         ends = distinct(self.frame.rep[self.frame.due(at)]).astype(np.int64)
         merged = self.frame.move(at)
         if not self._whole:
@@ -336,30 +336,30 @@ class Judgement:
         if backwards or merged:
             self.settle_all()
             return np.arange(self.graph.nodes, dtype=np.int64)
-        return self._renew(self._spread(np.union1d(due, ends)))
+        return self._renew(self._spread(union(due, ends)))
 
     def _spread(self, nodes: Ints) -> Ints:
         """Also what a tie of these nodes makes of its other end (a supplier, a part)."""
         names, _ = self.frame.names_of(nodes)
         _, edges = self.graph.edges_from.gather(names)
         below = distinct(self.frame.rep[self.graph.edge_to.view[edges]]).astype(np.int64)
-        return np.union1d(nodes, below)
+        return union(nodes, below)
 
     def _renew(self, nodes: Ints) -> Ints:
         if not len(nodes):
             return nodes
         in_bills = nodes[self._in_bills(nodes)]
         above = self.frame.rep[self.graph.edge_from.view[self._in(in_bills)]].astype(np.int64)
-        region = np.union1d(nodes, above)
+        region = union(nodes, above)
         own, ties = self.own[region].copy(), self._signature(region)
         self._evaluate(nodes)
         _, edges = self._out(nodes)
-        self._qualify(np.union1d(edges, self._in(in_bills)))
+        self._qualify(union(edges, self._in(in_bills)))
         _, edges = self._out(region)
         self._hold(region, edges)
         moved = region[(own != self.own[region]) | (ties != self._signature(region))]
         differ = renew(self, self.own, self.value, moved) if len(moved) else moved
-        return np.union1d(region, differ)
+        return union(region, differ)
 
     def _signature(self, nodes: Ints) -> Ints:
         """A number for the counted ties of each node: unequal numbers, unequal ties."""

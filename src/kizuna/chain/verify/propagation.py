@@ -24,7 +24,7 @@ from typing import Protocol
 import numpy as np
 
 from kizuna.chain.graph.columns import Ints
-from kizuna.chain.verify.distinct import distinct
+from kizuna.chain.verify.distinct import distinct, union
 from kizuna.chain.verify.rules import Tie
 from kizuna.criteria.profiles import Counting
 
@@ -81,7 +81,7 @@ def sink(ties: Ties, value: Ints, frontier: Ints) -> Ints:
             counted = np.minimum(group_values(ties, owners, value), value[owners])
             lower = counted < value[owners]
             value[owners[lower]] = counted[lower]
-            changed = np.union1d(changed, owners[lower])
+            changed = union(changed, owners[lower])
         if len(changed):
             fallen.append(changed)
         frontier = changed
@@ -120,7 +120,7 @@ def renew(ties: Ties, own: Ints, value: Ints, changed: Ints) -> Ints:
     if len(owners):
         value[owners] = np.minimum(value[owners], group_values(ties, owners, value))
     fell = sink(ties, value, region)
-    return np.union1d(region, fell)
+    return union(region, fell)
 
 
 def group_values(ties: Ties, owners: Ints, value: Ints) -> Ints:
