@@ -118,8 +118,8 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
     """Allows an operation with a key. A member left out sets no limit; ``callers`` must be given.
 
     ``key`` is a label, a thumbprint (64 hex digits) or ``*``. A purpose is ``statement:`` with the
-    media type that is signed, ``jws:`` with its ``typ``, ``checkpoint``, ``tls-client``,
-    ``tls-server``, ``cose`` or ``other``; a trailing ``*`` fits what begins so.
+    media type that is signed, ``jws:`` with its ``typ``, ``checkpoint``, ``certificate``,
+    ``tls-client``, ``tls-server``, ``cose`` or ``other``; a trailing ``*`` fits what begins so.
     """
 
     id: Name

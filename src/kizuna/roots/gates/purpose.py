@@ -27,6 +27,8 @@ _TLS_END: Final = {
 _CHECKPOINT: Final = re.compile(
     rb"[^\n+\s]{1,200}\n[0-9]{1,20}\n[A-Za-z0-9+/]{43}=\n(?:[^\n]+\n)*\Z"
 )
+_CERTIFICATE: Final = bytes.fromhex("a003020102")
+"""How the signed part of an X.509 certificate of version 3 begins, after its length."""
 _JWS: Final = re.compile(rb"[A-Za-z0-9_-]{4,65536}\.[A-Za-z0-9_-]*\Z")
 _MAX_LOOK: Final = 16 << 20
 
@@ -39,6 +41,8 @@ def purpose_of(message: bytes) -> str:
         return _cose(message)
     if message.startswith(_TLS):
         return next((n for end, n in _TLS_END.items() if message[64:].startswith(end)), "other")
+    if message[:1] == b"\x30" and message[2:10].find(_CERTIFICATE) >= 0:
+        return "certificate"
     if _CHECKPOINT.match(message):
         return "checkpoint"
     if _JWS.match(message):
