@@ -2,8 +2,8 @@
 """W3C Bitstring Status List: the same idea in the other bit order, inside a credential.
 
 Keeps: 1. Index 0 is the *highest* bit of the first byte here. 2. A list with fewer than 131,072
-entries is refused: in a small herd an index names a person. 3. Only the credential's content is read; its
-proof is checked by whoever reads credentials.
+entries is refused: in a small herd an index names a person. 3. Only the credential's content is
+read; its proof is checked by whoever reads credentials.
 Standard: Bitstring Status List v1.0 (W3C Recommendation 2025-05-15).
 """
 
