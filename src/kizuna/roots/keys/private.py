@@ -20,7 +20,7 @@ from kizuna.model.errors import Malformed
 from kizuna.roots.keys.algorithm import Algorithm
 from kizuna.roots.keys.public import PublicKey
 
-__all__ = ["PrivateKey"]
+__all__ = ["PrivateKey", "low_s"]
 
 _ORDER_P256: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _HALF_P256: Final = _ORDER_P256 // 2
@@ -118,6 +118,14 @@ class PrivateKey:
         if s > _HALF_P256:
             s = _ORDER_P256 - s
         return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def low_s(signature: bytes) -> bytes:
+    """A raw P-256 signature in its form with the smaller s, for units that sign elsewhere."""
+    s = int.from_bytes(signature[32:], "big")
+    if s <= _HALF_P256:
+        return signature
+    return signature[:32] + (_ORDER_P256 - s).to_bytes(32, "big")
 
 
 def _unsupported(algorithm: Algorithm) -> Malformed:
