@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kizuna.chain.graph import Graph, MemoryEvidence
-from kizuna.chain.verify import judge, judgement
+from kizuna.chain.verify import Judgement, judge, judgement
+from kizuna.chain.verify.authority import Authority
 from kizuna.criteria.profiles import Place
 from kizuna.model.identifier import Element
 from kizuna.model.kind import Kind
@@ -281,6 +282,26 @@ def test_what_is_kept_true_equals_what_is_judged_anew(shop, data):
                 # whoever keeps watches looks at the touched nodes and at what stands on them
                 roots = np.asarray([kept.node_of(subject)], dtype=np.int64)
                 assert kept.stands_on(roots, np.asarray(sorted(known), dtype=np.int64))[0]
+
+
+@settings(parent=SETTINGS, max_examples=60)
+@given(data=st.data())
+def test_what_would_be_without_a_statement_equals_a_world_that_never_heard_it(shop, data):
+    world = begin(shop)
+    populate(world, data.draw, data.draw(st.integers(1, 20)))
+    chosen, anchors = measure(shop, data.draw), world.anchors()
+    kept = judgement(world.statements, chosen, anchors, at=world.now + 60)
+    kept.settle_all()
+    rows = list(range(len(kept.graph)))
+    for row in data.draw(st.permutations(rows))[:6]:
+        before = kept.value.copy()
+        value, base = kept.without(row)
+        fresh = Judgement(Authority(kept.graph, anchors, without=(row,)), chosen, world.now + 60)
+        fresh.settle_all()
+        things = fresh.frame.representatives()
+        assert (value[things] == fresh.value[things]).all()
+        assert (base[things] == fresh.base[things]).all()
+        assert (kept.value == before).all()
 
 
 @pytest.mark.slow

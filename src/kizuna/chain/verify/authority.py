@@ -116,6 +116,12 @@ class Authority:
 
     # --- life ---------------------------------------------------------------------------------
 
+    def without(self, row: int) -> Authority:
+        """The same, had a statement never been made."""
+        return Authority(
+            self.graph, self.anchors, self.list_ids, self.known, without=(*self._without, row)
+        )
+
     def _start(self) -> None:
         self._covered = 0
         self._last = -1
@@ -572,6 +578,39 @@ class Authority:
         truth = self._truth(rows[at], grant)
         keep = truth > 0
         return at[keep], grant[keep], truth[keep]
+
+    def differs(self, other: Authority) -> tuple[set[int], set[int]]:
+        """Where two authorities over one graph differ: whose words count otherwise, and which rows
+        stand otherwise, whoever said them.
+        """
+        mine, theirs = self._held(), other._held()
+        issuers = {m for m in mine.keys() | theirs.keys() if mine.get(m) != theirs.get(m)}
+        issuers |= self.members ^ other.members
+        rows = np.flatnonzero(
+            (self.void.view != other.void.view) | (self.exists.view != other.exists.view)
+        )
+        return issuers, set(rows.tolist())
+
+    def _held(self) -> dict[int, set[tuple[object, ...]]]:
+        """By member everything that any grant ever gave."""
+        self._settle_grants()
+        specs = list(self._specs)
+        columns = (
+            self.grant_member,
+            self.grant_spec,
+            self.grant_service,
+            self.grant_list,
+            self.grant_start,
+            self.grant_end,
+            self.grant_since,
+            self.grant_until,
+            self.grant_value,
+            self.grant_level,
+        )
+        held: dict[int, set[tuple[object, ...]]] = {}
+        for member, spec, *more in zip(*(c.view.tolist() for c in columns), strict=True):
+            held.setdefault(member, set()).add((specs[spec], *more))
+        return held
 
     def is_member(self, nodes: Ints) -> Ints:
         """Which names some accepted list has ever entered."""

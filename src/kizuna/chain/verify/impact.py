@@ -14,14 +14,12 @@ import numpy as np
 
 from kizuna.chain.graph.columns import Ints
 from kizuna.chain.graph.graph import RELATIONS
-from kizuna.chain.verify.authority import Authority
 from kizuna.chain.verify.distinct import distinct, union
 from kizuna.chain.verify.explain import name_of
 from kizuna.chain.verify.judgement import Judgement
 from kizuna.chain.verify.propagation import sink
 from kizuna.model.errors import Absent
 from kizuna.model.finding import Value
-from kizuna.model.payload import Action, Membership, Status
 
 __all__ = ["impact"]
 
@@ -83,25 +81,7 @@ def _of_statement(judgement: Judgement, row: int, *, losses: bool) -> list[dict[
     before = judgement.value.copy()
     own = judgement.base.copy()
     if losses:
-        payload = judgement.graph.payload.get(row)
-        changes_authority = isinstance(payload, Membership) or (
-            isinstance(payload, Status)
-            and (payload.target.key is not None or payload.action is Action.WITHDRAW)
-        )
-        if changes_authority:
-            asked = judgement.authority
-            other = Judgement(
-                Authority(
-                    judgement.graph, asked.anchors, asked.list_ids, asked.known, without=(row,)
-                ),
-                judgement.profile,
-                judgement.at,
-            )
-            other.settle_all()
-            without = other.value
-            others_own = other.base
-        else:
-            without, others_own = judgement.without(row)
+        without, others_own = judgement.without(row)
         nodes = judgement.graph.nodes
         differ = np.flatnonzero(
             (without[:nodes] != before[:nodes]) | (others_own[:nodes] != own[:nodes])

@@ -16,6 +16,7 @@ bills describe is judged once for each bill, at the tie, and by its dependencies
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -43,6 +44,11 @@ _TRUSTED: Final = 2
 _SILENT: Final = 1
 _PROVEN: Final = 2
 _NOTED: Final = 4
+_STATE: Final = (
+    *("base", "own", "value", "next", "silent", "proven", "noted", "settled"),
+    *("_use", "_lacks", "_edge_next", "_edge_says"),
+)
+"""What a judgement has worked out so far."""
 
 
 @dataclass(slots=True)
@@ -501,8 +507,12 @@ class Judgement:
     def without(self, row: int) -> tuple[Ints, Ints]:
         """The values of all nodes, and what each is by itself, had a statement never been made.
 
-        For statements that change nobody's authority. Everything is as before afterwards.
+        Everything is settled, and as before afterwards.
         """
+        if self._entitles(row):
+            other = copy(self)
+            other.go_by(self.authority.without(row), row)
+            return other.value, other.base
         names, links, touched = self._touched((row,), len(self.graph))
         rows = np.asarray(sorted(links), dtype=np.int64)
         made: list[tuple[Ints, Ints]] = []
@@ -514,6 +524,37 @@ class Judgement:
                 self._renew(distinct(self.frame.rep[sorted(touched)]).astype(np.int64))
             made.append((self.value.copy(), self.base.copy()))
         return made[0]
+
+    def _entitles(self, row: int) -> bool:
+        """Whether a statement may change who may say what."""
+        payload = self.graph.payload.get(row)
+        if not isinstance(payload, Status):
+            return isinstance(payload, Membership)
+        if payload.target.statement is None:
+            return True
+        target = self.graph.row_of.get(bytes.fromhex(payload.target.statement), -1)
+        return isinstance(self.graph.payload.get(target), (Membership, Status))
+
+    def go_by(self, authority: Authority, row: int) -> None:
+        """Go by an authority that lacks a row; only where it differs is anything judged again.
+
+        Nothing of what was worked out so far is written to: a shallow copy may call this.
+        """
+        before, names = self.authority, self.frame.names
+        self.authority = authority
+        self.frame = Frame(authority, self.at)
+        if self.frame.names != names:
+            self.settle_all()
+            return
+        for name in _STATE:
+            setattr(self, name, getattr(self, name).copy())
+        issuers, rows = authority.differs(before)
+        issuers.add(int(self.graph.subject.view[row]))  # whom the row named, another may be above
+        for issuer in issuers:
+            rows.update(self.graph.by_issuer.of(issuer).tolist())
+        _, _, touched = self._touched((row, *rows), len(self.graph))
+        things = np.asarray(sorted(touched | issuers), dtype=np.int64)
+        self._renew(self._spread(distinct(self.frame.rep[things]).astype(np.int64)))
 
     def node_of(self, subject: str) -> int:
         """The thing that a name stands for, or -1."""
