@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from kizuna.app.wiring.joined import Joined
 from kizuna.app.wiring.member import Member, member_of
 from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.profiles import shipped_profile
@@ -58,12 +59,13 @@ def test_a_member_says_single_things_where_it_joined(served, tmp_path, clock, co
     member = Member.join(tmp_path / "member", served.url, code, "Sato", settings=settings)
     bearing = SubjectId("pkg:generic/sato/bearing@6204")
     said = Claim(type="vulnerability-contact", claims={"contact": "psirt@sato.example"})
-    digest, index = member.claim(Kind.CAPABILITY, bearing, said)
+    digest, index = member.register_one(member.say(Kind.CAPABILITY, bearing, said).statement)
     told = served.client.get(
         f"/api/statements/{digest}", headers={"accept": "application/json"}
     ).json()
     assert (told["index"], told["issuer"]) == (index, member.identity)
-    assert member.claim(Kind.CAPABILITY, bearing, said) == (digest, index)
+    again = member.register_one(member.say(Kind.CAPABILITY, bearing, said).statement)
+    assert again == (digest, index)
 
 
 def test_publishing_the_same_again_is_no_fault(served, tmp_path, clock, code):
@@ -72,7 +74,7 @@ def test_publishing_the_same_again_is_no_fault(served, tmp_path, clock, code):
     first = member.publish([("parts.csv", TABLE.encode())])
     again = member.publish([("parts.csv", TABLE.encode())])
     assert again.statements == first.statements
-    assert again.duplicates == len(first.statements)
+    assert again.unchanged == len(first.statements)
     assert not again.refused
 
 
@@ -83,7 +85,7 @@ def test_a_store_that_answers_for_another_statement_is_not_believed(
     member = Member.join(tmp_path / "member", served.url, code, "Sato", settings=settings)
     digest = member.publish([("parts.csv", TABLE.encode())]).statements[0]
     monkeypatch.setattr(
-        member, "_send", lambda sent, _: [{"digest": digest, "duplicate": True}] * len(sent)
+        Joined, "submit", lambda _, sent, __: [{"digest": digest, "duplicate": True}] * len(sent)
     )
     with pytest.raises(Tampered) as found:
         member.publish([("other.csv", TABLE.replace("6204", "6205").encode())])

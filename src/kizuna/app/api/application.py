@@ -27,6 +27,7 @@ from kizuna.app.api.intake import intake
 from kizuna.app.api.joining import joining
 from kizuna.app.api.judging import judging
 from kizuna.app.api.limits import Limits
+from kizuna.app.api.lookup import lookup
 from kizuna.app.api.metrics import Metrics
 from kizuna.app.api.openapi import configuration
 from kizuna.app.api.pages import Pages
@@ -90,6 +91,7 @@ def make(
         *scrapi(context),
         *tiles(context),
         *records(context),
+        *lookup(context),
         *judging(context),
         *catalog(context),
         *watches(context),

@@ -22,6 +22,7 @@ from kizuna.app.cli.progress import Bars
 from kizuna.model.outcome import Outcome
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.member import Organisation
     from kizuna.app.wiring.settings import Settings
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.model.errors import Problem
@@ -99,6 +100,12 @@ class Door:
 
             self._workspace = Workspace.open(settings=self.settings, read_only=read_only)
         return self._workspace
+
+    def organisation(self, *, read_only: bool = False) -> Organisation:
+        """Whoever speaks from this folder: a store's owner, or a member of a store elsewhere."""
+        from kizuna.app.wiring.member import organisation
+
+        return organisation(self.settings) or self.workspace(read_only=read_only)
 
     def close(self) -> None:
         """Give back what the command opened."""

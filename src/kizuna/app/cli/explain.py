@@ -9,7 +9,7 @@ import typer
 
 from kizuna.app.cli.door import Door, Failure, command
 from kizuna.app.cli.show import tree_lines
-from kizuna.app.cli.times import instant, known_of
+from kizuna.app.cli.times import instant, known_of, not_known_elsewhere
 
 __all__ = ["hang"]
 
@@ -38,24 +38,35 @@ def hang(app: typer.Typer) -> None:
     ) -> None:
         """Show why SUBJECT stands as it does: the chain as a tree, the worst first.
 
+        In the folder of an organisation that joined a store elsewhere, the proof comes from there.
+
         Example: kizuna explain pkg:npm/left-pad@1.3.0 --profile software-product
         """
         from kizuna.app.wiring.answers import tree_json
+        from kizuna.app.wiring.member import member_of
         from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
+        from kizuna.app.wiring.profiles import find_profile
         from kizuna.model.identifier import canonical
 
-        workspace = door.workspace(read_only=True)
-        chosen = workspace.profile(profile)
-        explained = workspace.explain(
-            canonical(subject),
-            chosen,
-            at=None if at is None else instant(at),
-            known=workspace.known(known_of(known or ())),
-            lists=lists,
-        )
+        moment = None if at is None else instant(at)
+        if (member := member_of(door.settings)) is not None:
+            not_known_elsewhere(known)
+            chosen = find_profile(profile, door.settings)
+            explained, names = member.explain(canonical(subject), chosen, at=moment, lists=lists)
+        else:
+            workspace = door.workspace(read_only=True)
+            chosen = workspace.profile(profile)
+            explained = workspace.explain(
+                canonical(subject),
+                chosen,
+                at=moment,
+                known=workspace.known(known_of(known or ())),
+                lists=lists,
+            )
+            spoken_of = identifiers_in(explained.verdict.findings)
+            spoken_of |= unnamed_in_tree(explained.tree)
+            names = workspace.names(spoken_of) | names_in_tree(explained.tree)
         verdict = explained.verdict
-        spoken_of = identifiers_in(verdict.findings) | unnamed_in_tree(explained.tree)
-        names = workspace.names(spoken_of) | names_in_tree(explained.tree)
         tree = tree_json(explained.tree, door.lang, profile=chosen, names=names)
         door.answer(
             {

@@ -26,14 +26,23 @@ def hang(app: typer.Typer) -> None:
     ) -> None:
         """Write a proof bundle: statements, proofs, and the complete list of every key used.
 
+        In the folder of an organisation that joined a store elsewhere, it is fetched from there and
+        checked.
+
         Example: kizuna export pkg:npm/left-pad@1.3.0 --profile software-product --out proof.kz
         """
+        from kizuna.app.wiring.member import member_of
+        from kizuna.app.wiring.profiles import find_profile
         from kizuna.model.identifier import canonical
 
-        workspace = door.workspace(read_only=True)
-        written = workspace.export_bundle(
-            canonical(subject), workspace.profile(profile), progress=door.bars
-        )
+        if (member := member_of(door.settings)) is not None:
+            chosen = find_profile(profile, door.settings)
+            written = member.export_bundle(canonical(subject), chosen)
+        else:
+            workspace = door.workspace(read_only=True)
+            written = workspace.export_bundle(
+                canonical(subject), workspace.profile(profile), progress=door.bars
+            )
         Door.write_file(out, written.data)
         if out == "-":
             return

@@ -30,12 +30,21 @@ def hang(app: typer.Typer) -> None:
     ) -> None:
         """List everything whose standing depends on it, nearest first.
 
+        In the folder of an organisation that joined a store elsewhere, that store answers; no proof
+        comes with it.
+
         Example: kizuna impact pkg:npm/left-pad@1.3.0 --profile software-product
         """
-        workspace = door.workspace(read_only=True)
-        affected = workspace.impact(
-            what, profile=None if profile is None else workspace.profile(profile)
-        )
+        from kizuna.app.wiring.member import member_of
+
+        if (member := member_of(door.settings)) is not None:
+            affected = member.impact(what, profile=profile)
+            door.say("impact.elsewhere", url=member.url)
+        else:
+            workspace = door.workspace(read_only=True)
+            affected = workspace.impact(
+                what, profile=None if profile is None else workspace.profile(profile)
+            )
 
         def lines() -> list[str]:
             if not affected:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``kizuna key``: the organisation's keys and what becomes of them."""
+"""``kizuna key``: the organisation's keys and what becomes of them, here or where it joined."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def hang(app: typer.Typer) -> None:
     @command(app, "list")
     def list_(door: Door) -> None:
         """List the organisation's keys and what each may still do."""
-        rows = door.workspace(read_only=True).keys.states()
+        rows = door.organisation(read_only=True).keys.states()
         door.answer(
             {"keys": rows},
             [
@@ -84,7 +84,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna key rotate --with /media/safe/spare
         """
-        made = door.workspace().keys.rotate(algorithm, by=_opened(door, spare, secret))
+        made = door.organisation().keys.rotate(algorithm, by=_opened(door, spare, secret))
         door.answer(made, [door.text("key.rotated", **made)])
 
     @command(app, "spare")
@@ -112,7 +112,7 @@ def hang(app: typer.Typer) -> None:
         from kizuna.app.wiring.spares import make_spare
 
         made = make_spare(
-            door.workspace().keys,
+            door.organisation().keys,
             folder,
             settings=door.settings,
             ask=door.passphrase,
@@ -128,7 +128,7 @@ def hang(app: typer.Typer) -> None:
         file: Annotated[str, typer.Argument(metavar="JWK_FILE", help="The public key as a JWK.")],
     ) -> None:
         """Let a further key, kept elsewhere, sign in the organisation's name from now on."""
-        made = door.workspace().keys.enrol(read_jwk(file))
+        made = door.organisation().keys.enrol(read_jwk(file))
         door.answer(made, [door.text("key.enrolled", **made)])
 
     @command(app, "revoke")
@@ -141,10 +141,10 @@ def hang(app: typer.Typer) -> None:
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     ) -> None:
         """End a key's use from now on; what it signed before keeps counting."""
-        workspace = door.workspace()
+        keys = door.organisation().keys
         if not door.confirmed("key.confirm-revoke", yes=yes, key=key):
             return
-        made = workspace.keys.revoke(key, reason=reason, by=_opened(door, spare, secret))
+        made = keys.revoke(key, reason=reason, by=_opened(door, spare, secret))
         door.answer(made, [door.text("key.revoked", **made)])
 
     @command(app, "compromise")
@@ -166,11 +166,11 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna key compromise 3f9a --since 2026-11-20 --with /media/safe/spare
         """
-        workspace = door.workspace()
+        keys = door.organisation().keys
         if not door.confirmed("key.confirm-compromise", yes=yes, key=key, since=since):
             return
         by = _opened(door, spare, secret)
-        made = workspace.keys.compromise(key, since=instant(since), reason=reason, by=by)
+        made = keys.compromise(key, since=instant(since), reason=reason, by=by)
         told = [door.text("key.compromised", **made)]
         if made["new"] is not None:
             told.append(door.text("key.new", **made))

@@ -125,7 +125,7 @@ def hang(app: typer.Typer) -> None:
             typer.Option("--audience", metavar="DID", help="Only these parties may read it."),
         ] = None,
         register: Annotated[
-            bool, typer.Option("--register", help="Register it in this store, too.")
+            bool, typer.Option("--register", help="Register it as well, here or where one joined.")
         ] = False,
     ) -> None:
         """Sign a payload in the organisation's name.
@@ -144,8 +144,8 @@ def hang(app: typer.Typer) -> None:
                 "a signed statement has to go somewhere",
                 hint="write it to a file with --out, register it with --register, or both",
             )
-        workspace = door.workspace(read_only=not register)
-        signed = workspace.say(
+        organisation = door.organisation(read_only=not register)
+        signed = organisation.say(
             chosen,
             canonical(subject),
             decode_payload(chosen, Door.read(payload, limit=2 << 20)),
@@ -160,9 +160,40 @@ def hang(app: typer.Typer) -> None:
                 Door.write_file(beside, document)
                 told["documents"].append(beside)
         if register:
-            told["index"] = workspace.register_one(signed.statement, signed.documents)[1]
+            told["index"] = organisation.register_one(signed.statement, signed.documents)[1]
         if out != "-":
             door.answer(told, [signed.digest])
+
+    @command(app, "revoke")
+    def revoke(
+        door: Door,
+        which: Annotated[
+            str, typer.Argument(metavar="DIGEST", help="As it was printed at registration.")
+        ],
+        reason: Annotated[str | None, typer.Option("--reason", help="Why, in a word.")] = None,
+        yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    ) -> None:
+        """Revoke a registered statement for good: from now on it counts no more.
+
+        Only its issuer, or who stands above the issuer, can; anybody else's word has no effect. In
+        a store of one's own the index will do instead of the digest.
+
+        Example: kizuna statement revoke 5d41…
+        """
+        from kizuna.model.kind import Kind
+        from kizuna.model.payload import Action, Status, Target
+
+        organisation = door.organisation()
+        subject, digest = organisation.subject_of(which)
+        if not door.confirmed("statement.confirm-revoke", yes=yes, digest=digest, subject=subject):
+            return
+        said = Status(action=Action.REVOKE, target=Target(statement=digest), reason=reason)
+        signed = organisation.say(Kind.STATUS, subject, said)
+        by, index = organisation.register_one(signed.statement, signed.documents)
+        door.answer(
+            {"revoked": digest, "subject": subject, "digest": by, "index": index},
+            [door.text("statement.revoked", digest=digest, subject=subject, index=index)],
+        )
 
     @command(app, "register")
     def register(
@@ -271,12 +302,9 @@ def hang(app: typer.Typer) -> None:
 
 def _say(door: Door, kind: Kind, subject: SubjectId, payload: Payload) -> tuple[str, int]:
     """Sign and register, here or in the store that was joined: digest (hex) and place."""
-    from kizuna.app.wiring.member import member_of
-
-    if (member := member_of(door.settings)) is not None:
-        return member.claim(kind, subject, payload)
-    workspace = door.workspace()
-    return workspace.register_one(workspace.say(kind, subject, payload).statement)
+    organisation = door.organisation()
+    signed = organisation.say(kind, subject, payload)
+    return organisation.register_one(signed.statement, signed.documents)
 
 
 def _field(text: str) -> tuple[str, Any]:

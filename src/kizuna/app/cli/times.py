@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from kizuna.model.errors import Malformed
 
-__all__ = ["clock_face", "instant", "known_of"]
+__all__ = ["clock_face", "instant", "known_of", "not_known_elsewhere"]
 
 _EPOCH = re.compile(r"\d{1,12}")
 _KNOWN = re.compile(r"(?P<origin>\S+)@(?P<size>\d{1,15})(?::(?P<root>[0-9a-f]{64}))?")
@@ -72,3 +72,17 @@ def _malformed(text: str) -> Malformed:
         hint="write 2026-11-22, 2026-11-22T10:00:00+09:00 or 2026-11-22T01:00:00Z",
         value=text[:60],
     )
+
+
+def not_known_elsewhere(known: Iterable[str] | None) -> None:
+    """Refuse ``--known`` where the store is elsewhere.
+
+    Raises:
+        Malformed: ``verify.known-elsewhere``.
+    """
+    if known:
+        raise Malformed(
+            "verify.known-elsewhere",
+            "what was known earlier can be asked only where the store is",
+            hint="leave --known out, or keep bundles of `kizuna export` and judge those",
+        )

@@ -9,7 +9,7 @@ import typer
 
 from kizuna.app.cli.door import Door, Failure, command
 from kizuna.app.cli.show import verdict_lines
-from kizuna.app.cli.times import instant, known_of
+from kizuna.app.cli.times import instant, known_of, not_known_elsewhere
 
 __all__ = ["hang"]
 
@@ -89,12 +89,7 @@ def hang(app: typer.Typer) -> None:
                 lists=lists,
             )
         elif (member := member_of(door.settings)) is not None:
-            if known:
-                raise Malformed(
-                    "verify.known-elsewhere",
-                    "what was known earlier can be asked only where the store is",
-                    hint="leave --known out, or keep bundles of `kizuna export` and judge those",
-                )
+            not_known_elsewhere(known)
             chosen = find_profile(profile, door.settings)
             assert wanted is not None  # noqa: S101 - checked above
             verdict, names = member.verify(wanted, chosen, at=moment, lists=lists)

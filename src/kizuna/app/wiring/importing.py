@@ -23,9 +23,9 @@ from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import Notice, decode_payload
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.earlier import Earlier
     from kizuna.app.wiring.repetition import Place, Repetition
     from kizuna.proof.documents import Draft, Imported
-    from kizuna.record.store import StoreReader
     from kizuna.roots.units import Handle, Unit
 
 __all__ = ["Prepared", "outcome_of", "prepare", "read_all", "seal", "settled_notices", "template"]
@@ -109,7 +109,7 @@ def prepare(
     issuer: SubjectId,
     now: int,
     progress: Progress = quiet,
-    reader: StoreReader | None = None,
+    earlier: Earlier | None = None,
 ) -> Prepared:
     """Sign what was read, as far as it is not said already.
 
@@ -120,14 +120,14 @@ def prepare(
         issuer: in whose name.
         now: the instant of signing.
         progress: shows how far it is.
-        reader: where the issuer's earlier statements are found; without one everything is signed.
+        earlier: the issuer's earlier statements; without them everything is signed.
     """
     from kizuna.app.wiring.repetition import Repetition
 
     before = Repetition()
-    if reader is not None:
+    if earlier is not None:
         drafts = [draft for _, imported in read for draft in imported.statements]
-        before = Repetition.read(reader, issuer, drafts, progress)
+        before = Repetition.read(earlier, issuer, drafts, progress)
     files = _entries(read, issuer, before)
     standing = _standing([entry for entries in files for entry in entries], before)
     last: dict[_Word, _Entry] = {}
@@ -270,14 +270,12 @@ def template(lang: str) -> str:
 
 
 def settled_notices(
-    imported: Sequence[Imported], reader: StoreReader, issuer: SubjectId
+    imported: Sequence[Imported], earlier: Earlier, issuer: SubjectId
 ) -> list[tuple[SubjectId, Digest]]:
     """The importer's own notices that a document now says are settled, and nothing acted upon.
 
     What the same import also gives notice of (of other versions, for instance) is not settled.
     """
-    from kizuna.record.log.keys import statement_key, subject_key
-
     wanted = {(s.subject, s.notice) for one in imported for s in one.settled}
     if not wanted:
         return []
@@ -287,22 +285,15 @@ def settled_notices(
                 payload = decode_payload(Kind.NOTICE, draft.payload)
                 if isinstance(payload, Notice) and payload.id is not None:
                     wanted.discard((draft.subject, payload.id))
-    subjects = dict.fromkeys(subject for subject, _ in wanted)
-    rows = reader.by_keys([subject_key(subject) for subject in subjects])
+    subjects = list(dict.fromkeys(subject for subject, _ in wanted))
     found = {
         row.statement.digest: row.statement.subject
-        for said in rows.values()
-        for row in said
-        if row.statement.issuer == issuer
-        and isinstance(row.statement.payload, Notice)
+        for row in earlier.said(issuer, subjects)
+        if isinstance(row.statement.payload, Notice)
         and (row.statement.subject, row.statement.payload.id) in wanted
     }
-    acted_on = reader.by_keys([statement_key(digest) for digest in found])
-    return [
-        (subject, digest)
-        for digest, subject in found.items()
-        if statement_key(digest) not in acted_on
-    ]
+    acted_on = earlier.acted_on(list(found))
+    return [(subject, digest) for digest, subject in found.items() if digest not in acted_on]
 
 
 def _problem(result: Any) -> Problem | None:  # noqa: ANN401 - Accepted or Refusal

@@ -5,41 +5,50 @@ Keeps: 1. The key is made here and stays here; what travels are signed statement
 leaves nothing behind when the other side refuses. 3. The store's answer is checked: a receipt is
 for the statement that was sent. 4. The store is not asked for verdicts but for proof, judged here
 with anchors of one's own: at first the store's own list and log, as they were when it was joined.
+Whose standing depends on a thing (``impact``) no bundle can prove: that is the store's own word.
 """
 
 from __future__ import annotations
 
-import base64
 import json
-import re
-import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 
 from kizuna.app.wiring.construction import checked_name, new_identity
 from kizuna.app.wiring.folder import Description, Folder, write_whole
-from kizuna.app.wiring.importing import outcome_of, prepare, read_all, seal
-from kizuna.app.wiring.network import ask, checked_url, fetch
+from kizuna.app.wiring.importing import outcome_of, prepare, read_all, seal, settled_notices
+from kizuna.app.wiring.joined import Answered, Joined, checked_answer
+from kizuna.app.wiring.network import checked_url
 from kizuna.app.wiring.settings import Settings
-from kizuna.app.wiring.values import ImportOutcome, Progress, quiet
-from kizuna.model.errors import Malformed, Misconfigured, Problem, Refused, Tampered
+from kizuna.app.wiring.values import (
+    Explained,
+    ImportOutcome,
+    Progress,
+    Signed,
+    WrittenBundle,
+    quiet,
+)
+from kizuna.model.errors import Absent, Malformed, Misconfigured, Problem, Unavailable
 from kizuna.model.identifier import Digest, SubjectId, canonical
 from kizuna.model.kind import Kind, media_type_of
-from kizuna.model.payload import Payload, encode_payload
+from kizuna.model.payload import Action, Payload, Status, Target, encode_payload
 from kizuna.model.trust import Anchors, ListAnchor, LogAnchor
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.elsewhere import Elsewhere
+    from kizuna.app.wiring.keys import Keys
     from kizuna.criteria.profiles import Profile
+    from kizuna.model.statement import Registered
     from kizuna.model.verdict import Verdict
-    from kizuna.roots.http_signatures import Request
     from kizuna.roots.units import Handle, Unit
 
-__all__ = ["Member", "Publisher", "member_of", "publisher"]
+__all__ = ["Member", "Organisation", "Publisher", "member_of", "organisation", "publisher"]
 
 _BATCH = 500
 _JOINED = "joined"
@@ -65,14 +74,34 @@ class Publisher(Protocol):
     ) -> None: ...
 
 
-class _Registered:
-    """What the other side answered for one statement."""
+class Organisation(Protocol):
+    """Whoever speaks from a folder: an organisation with its store, or a member of another."""
 
-    def __init__(self, told: dict[str, Any], problem: Problem | None) -> None:
-        self.problem = problem
-        self.digest = Digest(bytes.fromhex(told["digest"])) if told.get("digest") else Digest(b"")
-        self.index = int(told.get("index") or 0)
-        self.duplicate = bool(told.get("duplicate"))
+    @property
+    def keys(self) -> Keys:
+        """Its keys."""
+        ...
+
+    def say(
+        self,
+        kind: Kind,
+        subject: SubjectId,
+        payload: Payload,
+        *,
+        audience: Sequence[SubjectId] = (),
+    ) -> Signed:
+        """One signed statement, with the document beside it where only some may read it."""
+        ...
+
+    def register_one(
+        self, statement: bytes, documents: Mapping[Digest, bytes] | None = None
+    ) -> tuple[str, int]:
+        """Register one statement: digest (hex) and place in the log; raises what refuses it."""
+        ...
+
+    def subject_of(self, which: str) -> tuple[SubjectId, str]:
+        """What a registered statement (its index or digest) is about, and its digest (hex)."""
+        ...
 
 
 class Member:
@@ -85,8 +114,12 @@ class Member:
         self.identity = SubjectId(description.organization)
         self.url = description.url
         self.origin = description.origin
-        self._key = description.key
+        self.clock = settings.clock
+        self._description = description
         self._unit: Unit | None = None
+        self._store = Joined(
+            url=self.url, identity=self.identity, signer=self._signer, clock=self.clock
+        )
 
     @classmethod
     def join(
@@ -104,22 +137,23 @@ class Member:
         folder.prepare()
         try:
             unit, handle, identity = new_identity(folder, settings)
-            told = _post(
-                f"{address}/api/join",
-                {"invite": invite.strip(), "identity": identity, "name": name},
-                lambda request: _signature(request, unit, handle, identity, settings.clock()),
+            store = Joined(
+                url=address,
+                identity=identity,
+                signer=lambda: (unit, handle),
+                clock=settings.clock,
             )
-            origin = str(told.get("store", {}).get("origin", ""))
+            told = store.join({"invite": invite.strip(), "identity": identity, "name": name})
+            anchors = _anchors_of(told, address, identity)
             description = Description(
                 format=1,
                 kind="member",
                 name=name,
                 organization=identity,
                 key=handle.id,
-                origin=origin,
+                origin=anchors.logs[0].origin,
                 url=address,
             )
-            anchors = _anchors_of(told, address, identity)
         except BaseException:
             folder.abandon()
             raise
@@ -129,54 +163,100 @@ class Member:
         member._unit = unit
         return member
 
+    # --- saying -------------------------------------------------------------------------------
+
     def publish(
         self, files: Sequence[tuple[str, bytes]], *, progress: Progress = quiet
     ) -> ImportOutcome:
-        """Read documents, sign what they say, register it in the store that was joined."""
+        """Read documents, sign what they say and is not said already, register it there."""
         unit, handle = self._signer()
+        read, earlier = read_all(files, self.identity), self.earlier()
         prepared = prepare(
-            read_all(files, self.identity),
+            read,
             unit=unit,
             handle=handle,
             issuer=self.identity,
-            now=self.settings.clock(),
+            now=self.clock(),
             progress=progress,
+            earlier=earlier,
         )
-        results: list[_Registered] = []
+        for subject, digest in settled_notices([i for _, i in read], earlier, self.identity):
+            status = Status(action=Action.WITHDRAW, target=Target(statement=digest.hex()))
+            prepared.statements.append(self.say(Kind.STATUS, subject, status).statement)
+        results: list[Answered] = []
         receipts: list[bytes] = []
         total = len(prepared.statements)
         for start in range(0, total, _BATCH):
             part = prepared.statements[start : start + _BATCH]
-            told = self._send(part, list(prepared.documents.values()))
-            for statement, answer in zip(part, told, strict=True):
-                result, receipt = _checked(statement, answer, self._earlier)
+            for result, receipt in self._send(part, list(prepared.documents.values())):
                 results.append(result)
                 if receipt is not None:
                     receipts.append(receipt)
             progress("phase.registering", len(results), total)
         return outcome_of(prepared, results, receipts)
 
-    def claim(self, kind: Kind, subject: SubjectId, payload: Payload) -> tuple[str, int]:
-        """Say one thing in the store that was joined: digest (hex) and place in the log there.
-
-        Raises:
-            Refused: what the other side refuses with. Unavailable: ``request.*``.
-        """
-        unit, handle = self._signer()
-        signed = seal(
-            unit,
-            handle,
+    def say(
+        self,
+        kind: Kind,
+        subject: SubjectId,
+        payload: Payload,
+        *,
+        audience: Sequence[SubjectId] = (),
+    ) -> Signed:
+        """A signed statement, with the document beside it where only some may read it."""
+        return seal(
+            self.unit,
+            self.handle,
             issuer=self.identity,
             subject=subject,
             media_type=media_type_of(kind),
             payload=encode_payload(payload),
-            now=self.settings.clock(),
+            now=self.clock(),
+            audience=audience,
         )
-        (answer,) = self._send([signed.statement], list(signed.documents.values()))
-        result, _ = _checked(signed.statement, answer, self._earlier)
+
+    def register_one(
+        self, statement: bytes, documents: Mapping[Digest, bytes] | None = None
+    ) -> tuple[str, int]:
+        """Register one statement there: digest (hex) and place in the log.
+
+        Raises:
+            Refused: what the other side refuses with. Unavailable: ``request.*``.
+        """
+        ((result, _),) = self._send([statement], list((documents or {}).values()))
         if result.problem is not None:
             raise result.problem
         return result.digest.hex(), result.index
+
+    def register_each(self, statements: Sequence[bytes]) -> list[tuple[str, int] | Problem]:
+        """Register statements in one request: digest (hex) and place, or what refuses it."""
+        return [
+            result.problem or (result.digest.hex(), result.index)
+            for result, _ in self._send(list(statements), [])
+        ]
+
+    def subject_of(self, which: str) -> tuple[SubjectId, str]:
+        """What a statement registered there is about, and its digest (hex).
+
+        Raises:
+            Absent: ``statement.unknown``. Malformed: ``statement.digest``.
+        """
+        from kizuna.app.wiring.workspace import parse_digest
+        from kizuna.roots.cose import parse_sign1
+
+        digest = parse_digest(which).hex()
+        found = parse_sign1(self._store.earlier(digest))
+        if found.digest.hex() != digest:
+            raise Absent(
+                "statement.unknown",
+                f"no statement {digest[:16]}… here",
+                why="the store gave another one for it",
+                hint="check the digest, and which store registered it",
+                digest=digest,
+            )
+        return found.subject, digest
+
+    # --- asking -------------------------------------------------------------------------------
 
     def verify(
         self,
@@ -194,63 +274,167 @@ class Member:
         """
         from kizuna.app.wiring.offline import judge_with_names
 
-        try:
-            trust = self.folder.trust_file.read_bytes()
-        except FileNotFoundError:
-            trust = None
         return judge_with_names(
-            self._fetch("/api/export", urlencode({"subject": subject, "profile": profile.name})),
+            self._bundle(subject, profile),
             profile,
-            trust,
+            self._trust(),
             subject=subject,
-            at=self.settings.clock() if at is None else at,
+            at=self.clock() if at is None else at,
             lists=lists,
         )
 
-    def _fetch(self, path: str, query: str = "") -> bytes:
-        from kizuna.roots.http_signatures import Request
+    def explain(
+        self,
+        subject: SubjectId,
+        profile: Profile,
+        *,
+        at: int | None = None,
+        lists: Sequence[str] | None = None,
+    ) -> tuple[Explained, dict[str, str]]:
+        """As ``verify``, with the tree of reasons."""
+        from kizuna.app.wiring.offline import explain_with_names
 
-        url = f"{self.url}{path}" + (f"?{query}" if query else "")
-        parts = urlsplit(url)
-        request = Request(method="GET", authority=parts.netloc, path=parts.path, query=parts.query)
-        unit, handle = self._signer()
-        return fetch(url, _signature(request, unit, handle, self.identity, self.settings.clock()))
-
-    def _earlier(self, digest: str) -> bytes:
-        """A statement that the store says it had already."""
-        return self._fetch(f"/api/statements/{digest}/transparent")
-
-    def _send(self, statements: list[bytes], documents: list[bytes]) -> list[dict[str, Any]]:
-        from kizuna.roots.cose import encode
-
-        told = ask(
-            "POST",
-            f"{self.url}/api/statements?receipts=1",
-            encode({"statements": statements, "documents": documents}),
-            {"content-type": "application/cbor", "accept": "application/json"},
+        return explain_with_names(
+            self._bundle(subject, profile),
+            profile,
+            self._trust(),
+            subject=subject,
+            at=self.clock() if at is None else at,
+            lists=lists,
         )
-        results = told.get("results") if isinstance(told, dict) else None
-        if not isinstance(results, list) or len(results) != len(statements):
+
+    def export_bundle(self, subject: SubjectId, profile: Profile) -> WrittenBundle:
+        """The proof as the store gives it, seen to open under one's own anchors."""
+        from kizuna.app.wiring.offline import opened
+
+        data = self._bundle(subject, profile)
+        bundle = opened(data, self._trust(), subject=subject, lists=None)
+        return WrittenBundle(
+            data=data,
+            statements=sum(len(page) for page in bundle.all()),
+            subject=subject,
+            profile=profile.name,
+        )
+
+    def impact(self, what: str, *, profile: str | None = None) -> list[dict[str, Any]]:
+        """Whose standing depends on it, as the store says; ``profile`` is a name known there.
+
+        Raises:
+            Malformed: ``request.answer``. Absent: ``profile.unknown``.
+        """
+        query = {"of": what} | ({} if profile is None else {"profile": profile})
+        try:
+            told = json.loads(self._store.fetch("/api/impact", urlencode(query)))
+            return [
+                {str(k): v for k, v in item.items() if isinstance(v, str | bool | int)}
+                for item in told["affected"]
+                if isinstance(item["subject"], str)
+            ]
+        except (ValueError, KeyError, TypeError, AttributeError) as fault:
             raise Malformed(
                 "request.answer",
-                f"{self.url} answered with something else than one result a statement",
+                f"{self.url} answered with something else than what depends on {what[:80]}",
                 hint="check that this is the address of a kizuna store",
                 url=self.url,
-            )
-        return results
+            ) from fault
 
-    def _signer(self) -> tuple[Unit, Handle]:
+    # --- keys ---------------------------------------------------------------------------------
+
+    @property
+    def keys(self) -> Keys:
+        """Keys of the organisation."""
+        from kizuna.app.wiring.keys import Keys
+
+        return Keys(self)
+
+    @property
+    def unit(self) -> Unit:
+        """Where the private keys are; opened when first needed."""
         if self._unit is None:
             self._unit = self.folder.open_unit(self.settings.passphrase)
-        for handle in self._unit.handles():
-            if handle.id == self._key:
-                return self._unit, handle
+        return self._unit
+
+    @property
+    def handle(self) -> Handle:
+        """The key that signs now."""
+        for handle in self.unit.handles():
+            if handle.id == self._description.key:
+                return handle
         raise Misconfigured(
             "store.key-missing",
             "the organisation's key is not among the keys of this folder",
             hint="restore the key file from a backup",
             path=str(self.folder.keys),
         )
+
+    def use_key(self, handle: Handle) -> None:
+        """Sign with this key from now on, and remember it."""
+        self._description = msgspec.structs.replace(self._description, key=handle.id)
+        self.folder.write_description(self._description)
+
+    @contextmanager
+    def signing_with(self, handle: Handle) -> Iterator[None]:
+        """Sign with this key for a while; on failure the former one signs again."""
+        before = self._description
+        self._description = msgspec.structs.replace(before, key=handle.id)
+        try:
+            yield
+        except BaseException:
+            self._description = before
+            raise
+
+    def told_of_itself(self) -> tuple[Sequence[Registered], int]:
+        """What is registered there about the organisation, and the size of the log then."""
+        return self.earlier().standing(self.identity)
+
+    def above(self) -> frozenset[str]:
+        """The operators of the lists that this organisation believes."""
+        trust = self._trust()
+        anchors = Anchors() if trust is None else Anchors.from_json(trust)
+        return frozenset(found.operator for found in anchors.lists)
+
+    def earlier(self) -> Elsewhere:
+        """What was registered there so far."""
+        from kizuna.app.wiring.elsewhere import Elsewhere
+
+        return Elsewhere(self._store.look_up)
+
+    def settle(self) -> None:
+        """Go on with the key that took over although this folder does not say so (a fall between
+        registering and remembering); nothing where the store cannot be asked.
+        """
+        if len(self.unit.handles()) < 2:
+            return
+        try:
+            found = self.keys.recover()
+        except Unavailable:
+            return
+        if found is not None:
+            self.use_key(found)
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _bundle(self, subject: SubjectId, profile: Profile) -> bytes:
+        query = urlencode({"subject": subject, "profile": profile.name})
+        return self._store.fetch("/api/export", query)
+
+    def _trust(self) -> bytes | None:
+        try:
+            return self.folder.trust_file.read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def _send(
+        self, statements: list[bytes], documents: list[bytes]
+    ) -> list[tuple[Answered, bytes | None]]:
+        told = self._store.submit(statements, documents)
+        return [
+            checked_answer(statement, answer, self._store.earlier)
+            for statement, answer in zip(statements, told, strict=True)
+        ]
+
+    def _signer(self) -> tuple[Unit, Handle]:
+        return self.unit, self.handle
 
     def __enter__(self) -> Self:
         return self
@@ -283,6 +467,14 @@ def publisher(settings: Settings) -> Publisher:
     return Workspace.open(settings=settings)
 
 
+def organisation(settings: Settings) -> Organisation | None:
+    """The member whose folder this is, ready to speak; None where it is a store's, or nobody's."""
+    member = member_of(settings)
+    if member is not None:
+        member.settle()
+    return member
+
+
 def _anchors_of(told: Mapping[str, Any], address: str, identity: SubjectId) -> Anchors:
     """Whom somebody who joins a store believes at first: that store's own list and log."""
     try:
@@ -312,57 +504,3 @@ def _anchors_of(told: Mapping[str, Any], address: str, identity: SubjectId) -> A
             hint="check that this is the address of a kizuna store",
             url=address,
         ) from fault
-
-
-def _signature(
-    request: Request, unit: Unit, handle: Handle, identity: SubjectId, now: int
-) -> dict[str, str]:
-    from kizuna.roots.http_signatures import sign_request
-
-    return sign_request(
-        unit, handle, request, identity=identity, created=now, nonce=secrets.token_urlsafe(18)
-    )
-
-
-def _post(
-    url: str, value: dict[str, Any], sign: Callable[[Request], dict[str, str]]
-) -> dict[str, Any]:
-    from kizuna.roots.http_signatures import Request
-
-    data = json.dumps(value, ensure_ascii=False).encode()
-    headers = {"content-type": "application/json", "accept": "application/json"}
-    parts = urlsplit(url)
-    request = Request(
-        method="POST", authority=parts.netloc, path=parts.path, headers=headers, body=data
-    )
-    told = ask("POST", url, data, {**headers, **sign(request)})
-    return told if isinstance(told, dict) else {}
-
-
-def _checked(
-    statement: bytes, answer: dict[str, Any], earlier: Callable[[str], bytes]
-) -> tuple[_Registered, bytes | None]:
-    from kizuna.roots.cose import parse_sign1
-
-    if not answer.get("digest") or answer.get("code"):
-        problem = Refused(
-            str(answer.get("code") or "request.failed")[:80],
-            str(answer.get("message") or "the store did not take the statement")[:500],
-            hint=str(answer.get("hint") or "")[:500],
-        )
-        return _Registered({}, problem), None
-    sent, digest = parse_sign1(statement), str(answer["digest"])
-    same = sent.digest.hex() == digest
-    if not same and answer.get("duplicate") and re.fullmatch(r"[0-9a-f]{64}", digest):
-        # the same was said before under another signature: see for oneself whether that is true
-        found = parse_sign1(earlier(digest))
-        same = found.digest.hex() == digest and found.content == sent.content
-    if not same:
-        raise Tampered(
-            "request.other-statement",
-            "the store answered for another statement than the one that was sent",
-            hint="ask the operator of the store to explain it",
-            digest=digest[:64],
-        )
-    receipt = base64.b64decode(answer["receipt"]) if answer.get("receipt") else None
-    return _Registered(answer, None), receipt

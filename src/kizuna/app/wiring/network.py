@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from kizuna.model.errors import Absent, Malformed, Problem, Refused, Unavailable
 
-__all__ = ["ask", "checked_url", "fetch"]
+__all__ = ["ask", "checked_url", "fetch", "post"]
 
 _TIMEOUT: Final = 30.0
 _LIMIT: Final = 64 << 20
@@ -68,6 +68,19 @@ def ask(
     if 200 <= status < 300 and told is not None:
         return told
     _raise_theirs(status, told)
+    raise _failed(url, status, answer)
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], *, limit: int = _LIMIT) -> bytes:
+    """Send a question whose answer is bytes; a problem of the other side is raised as ours.
+
+    Raises:
+        Refused, Absent, Unavailable: as ``ask``.
+    """
+    status, answer = _exchange("POST", url, body, headers, limit)
+    if status == 200:
+        return answer
+    _raise_theirs(status, _json(answer))
     raise _failed(url, status, answer)
 
 

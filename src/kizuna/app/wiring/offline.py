@@ -8,8 +8,15 @@ is undetermined, whatever the bundle says.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from kizuna.app.wiring.naming import identifiers_in, names_of
+from kizuna.app.wiring.naming import (
+    identifiers_in,
+    names_in_tree,
+    names_of,
+    unnamed_in_tree,
+)
+from kizuna.app.wiring.values import Explained
 from kizuna.app.wiring.workspace import only_lists
 from kizuna.criteria.profiles import Profile
 from kizuna.model.errors import Malformed
@@ -17,7 +24,10 @@ from kizuna.model.identifier import SubjectId
 from kizuna.model.trust import Anchors
 from kizuna.model.verdict import Verdict
 
-__all__ = ["judge_bundle", "judge_with_names"]
+if TYPE_CHECKING:
+    from kizuna.chain.exchange import BundleEvidence
+
+__all__ = ["explain_with_names", "judge_bundle", "judge_with_names", "opened"]
 
 
 def judge_bundle(
@@ -45,14 +55,52 @@ def judge_with_names(
     """The verdict over what the bundle proves, and what its findings' subjects are called.
 
     Raises:
-        Malformed, Tampered: ``bundle.*``, ``trust.malformed``, ``profile.*``,
-            ``verify.subject-differs``.
+        Malformed, Tampered: as ``opened``; ``profile.*``.
     """
-    from kizuna.chain.exchange import open_bundle
     from kizuna.chain.verify import judge
 
-    anchors = Anchors() if trust is None else only_lists(Anchors.from_json(trust), lists)
-    bundle = open_bundle(data, anchors)
+    bundle = opened(data, trust, subject=subject, lists=lists)
+    verdict = judge(bundle, bundle.subject, profile, _anchors(trust, lists), at=at)
+    return verdict, names_of(bundle, identifiers_in(verdict.findings))
+
+
+def explain_with_names(
+    data: bytes,
+    profile: Profile,
+    trust: bytes | None,
+    *,
+    subject: SubjectId | None,
+    at: int,
+    lists: Sequence[str] | None,
+) -> tuple[Explained, dict[str, str]]:
+    """As ``judge_with_names``, with the tree of reasons."""
+    from kizuna.chain.graph.closure import closure
+    from kizuna.chain.verify import explain, judgement
+
+    bundle, anchors = opened(data, trust, subject=subject, lists=lists), _anchors(trust, lists)
+    graph = closure(bundle, bundle.subject, profile, anchors).graph(bundle)
+    asked = judgement(graph, profile, anchors, at=at)
+    verdict = asked.verdict(bundle.subject, shortfalls=bundle.shortfalls)
+    tree = explain(asked, bundle.subject)
+    if bundle.shortfalls:  # what the bundle could not prove is said of the whole
+        own = [finding for finding in verdict.findings if finding.subject == bundle.subject]
+        tree = {**tree, "value": verdict.value, "findings": own}
+    told = Explained(verdict=verdict, tree=tree)
+    spoken_of = identifiers_in(told.verdict.findings) | unnamed_in_tree(told.tree)
+    return told, names_of(bundle, spoken_of) | names_in_tree(told.tree)
+
+
+def opened(
+    data: bytes, trust: bytes | None, *, subject: SubjectId | None, lists: Sequence[str] | None
+) -> BundleEvidence:
+    """A bundle, proven as far as the verifier's anchors reach.
+
+    Raises:
+        Malformed, Tampered: ``bundle.*``, ``trust.malformed``, ``verify.subject-differs``.
+    """
+    from kizuna.chain.exchange import open_bundle
+
+    bundle = open_bundle(data, _anchors(trust, lists))
     if subject is not None and subject != bundle.subject:
         raise Malformed(
             "verify.subject-differs",
@@ -62,5 +110,8 @@ def judge_with_names(
             subject=subject,
             found=bundle.subject,
         )
-    verdict = judge(bundle, bundle.subject, profile, anchors, at=at)
-    return verdict, names_of(bundle, identifiers_in(verdict.findings))
+    return bundle
+
+
+def _anchors(trust: bytes | None, lists: Sequence[str] | None) -> Anchors:
+    return Anchors() if trust is None else only_lists(Anchors.from_json(trust), lists)

@@ -23,9 +23,9 @@ from kizuna.model.payload import Action, Links, Membership, Status, encode_paylo
 from kizuna.model.statement import Registered
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.earlier import Earlier
     from kizuna.app.wiring.values import Progress
     from kizuna.proof.documents import Draft
-    from kizuna.record.store import StoreReader
 
 __all__ = ["Place", "Repetition", "place_of"]
 
@@ -69,42 +69,32 @@ class Repetition:
     @classmethod
     def read(
         cls,
-        reader: StoreReader,
+        earlier: Earlier,
         issuer: SubjectId,
         drafts: Iterable[Draft],
         progress: Progress,
     ) -> Repetition:
         """Look up what ``issuer`` said about the subjects of ``drafts``."""
-        from kizuna.record.log.keys import statement_key, subject_key
-
         made = cls()
         subjects = list(dict.fromkeys(draft.subject for draft in drafts))
-        wanted = frozenset(subjects)
         fields: list[Registered] = []
         for start in range(0, len(subjects), _BATCH):
-            keys = [subject_key(subject) for subject in subjects[start : start + _BATCH]]
-            rows: dict[int, Registered] = {}
-            for found in reader.by_keys(keys).values():
-                for row in found:
-                    if row.statement.issuer == issuer and row.statement.subject in wanted:
-                        rows[row.index] = row
-            for row in rows.values():
+            for row in earlier.said(issuer, subjects[start : start + _BATCH]):
                 if row.statement.payload is not None:
                     made._take(row, encode_payload(row.statement.payload))
                 elif row.statement.document is not None:
                     fields.append(row)
             progress("phase.reading", min(start + _BATCH, len(subjects)), len(subjects))
-        made._take_documents(reader, fields)
+        made._take_documents(earlier, fields)
         for told in made.said.values():
             told.sort(key=lambda one: one.index)
         latest = [told[-1].digest for told in made.said.values()]
         acted: set[bytes] = set()
         for start in range(0, len(latest), _BATCH):
-            by_key = {statement_key(d): bytes(d) for d in latest[start : start + _BATCH]}
-            acted.update(by_key[key] for key in reader.by_keys(list(by_key)))
+            acted.update(map(bytes, earlier.acted_on(latest[start : start + _BATCH])))
         made.acted_on = frozenset(acted)
-        changes = reader.by_keys([subject_key(issuer)]).values()
-        made.since = max((r.index for rows in changes for r in rows if _changes(r)), default=-1)
+        changes, _ = earlier.standing(issuer)
+        made.since = max((row.index for row in changes if _changes(row)), default=-1)
         return made
 
     def standing(
@@ -148,12 +138,12 @@ class Repetition:
             )
         )
 
-    def _take_documents(self, reader: StoreReader, rows: Sequence[Registered]) -> None:
+    def _take_documents(self, earlier: Earlier, rows: Sequence[Registered]) -> None:
         """Documents of the field: told apart by their bytes, which the salt hides for restricted
         ones.
         """
         salted = [row.statement.document for row in rows if row.statement.audience]
-        beside = reader.documents([digest for digest in salted if digest is not None])
+        beside = earlier.documents([digest for digest in salted if digest is not None])
         for row in rows:
             statement = row.statement
             content = statement.document

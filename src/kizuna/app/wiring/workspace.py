@@ -40,6 +40,7 @@ from kizuna.model.trust import Anchors, ListAnchor, WitnessAnchor
 from kizuna.model.verdict import Known, Verdict
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.earlier import Earlier
     from kizuna.app.wiring.judging import Judge
     from kizuna.app.wiring.keys import Keys
     from kizuna.app.wiring.trust_lists import TrustLists
@@ -363,17 +364,26 @@ class Workspace:
             for r in self.register(statements)
         ]
 
+    def subject_of(self, which: str) -> tuple[SubjectId, str]:
+        """What a registered statement (its index or digest) is about, and its digest (hex)."""
+        from kizuna.app.wiring.logs import entry_named
+
+        statement = entry_named(self, which).statement
+        return statement.subject, statement.digest.hex()
+
     def above(self) -> frozenset[str]:
         """Nobody: in its own store an organisation is the one who stands above others."""
         return frozenset()
 
     def told_of_itself(self) -> tuple[Sequence[Registered], int]:
         """What is registered about the organisation, in order, and the size of the log then."""
-        from kizuna.record.log.keys import subject_key
+        return self.earlier().standing(self.identity)
 
-        reader, key = self.store.reader(), subject_key(self.identity)
-        rows = reader.by_keys([key]).get(key, ())
-        return sorted(rows, key=lambda row: row.index), reader.size
+    def earlier(self) -> Earlier:
+        """What was registered so far."""
+        from kizuna.app.wiring.earlier import Kept
+
+        return Kept(self.store.reader())
 
     def import_files(
         self, files: Sequence[tuple[str, bytes]], *, progress: Progress = quiet
@@ -384,7 +394,7 @@ class Workspace:
         from kizuna.record.store import Accepted
 
         progress("phase.reading", 0, None)
-        read = read_all(files, self.identity)
+        read, earlier = read_all(files, self.identity), self.earlier()
         prepared = prepare(
             read,
             unit=self.unit,
@@ -392,9 +402,9 @@ class Workspace:
             issuer=self.identity,
             now=self.clock(),
             progress=progress,
-            reader=self.store.reader(),
+            earlier=earlier,
         )
-        notices = settled_notices([i for _, i in read], self.store.reader(), self.identity)
+        notices = settled_notices([i for _, i in read], earlier, self.identity)
         for subject, digest in notices:
             status = Status(action=Action.WITHDRAW, target=Target(statement=digest.hex()))
             prepared.statements.append(self.sign(Kind.STATUS, subject, status))

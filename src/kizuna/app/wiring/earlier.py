@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was said earlier, as an importer and an organisation's keys need to know it.
+
+Keeps: 1. One shape for a store of one's own (``Kept``) and for the store of others that was joined
+(``elsewhere.Elsewhere``), so that both publish by the same rules. 2. Questions are sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from kizuna.model.identifier import Digest, SubjectId
+from kizuna.model.kind import Kind
+from kizuna.model.statement import Registered
+
+if TYPE_CHECKING:
+    from kizuna.record.store import StoreReader
+
+__all__ = ["Earlier", "Kept"]
+
+_OF_STANDING = frozenset({Kind.STATUS, Kind.MEMBERSHIP})
+
+
+class Earlier(Protocol):
+    """Statements registered so far."""
+
+    def said(self, issuer: str, subjects: Sequence[SubjectId]) -> list[Registered]:
+        """What ``issuer`` said about these subjects."""
+        ...
+
+    def acted_on(self, digests: Sequence[Digest]) -> set[Digest]:
+        """Those of the statements that something was done to: suspended, revoked, erased."""
+        ...
+
+    def standing(self, identity: SubjectId) -> tuple[list[Registered], int]:
+        """What was said about an identity's keys and memberships, in order; the log's size then."""
+        ...
+
+    def documents(self, digests: Sequence[Digest]) -> dict[Digest, bytes | None]:
+        """Documents beside the log, as they were hashed; None: erased."""
+        ...
+
+
+class Kept:
+    """As a store of one's own has it."""
+
+    def __init__(self, reader: StoreReader) -> None:
+        self._reader = reader
+
+    def said(self, issuer: str, subjects: Sequence[SubjectId]) -> list[Registered]:
+        """See ``Earlier``."""
+        from kizuna.record.log.keys import subject_key
+
+        wanted = frozenset(subjects)
+        return _each_once(
+            row
+            for rows in self._reader.by_keys([subject_key(s) for s in subjects]).values()
+            for row in rows
+            if row.statement.issuer == issuer and row.statement.subject in wanted
+        )
+
+    def acted_on(self, digests: Sequence[Digest]) -> set[Digest]:
+        """See ``Earlier``."""
+        from kizuna.record.log.keys import statement_key
+
+        by_key = {statement_key(digest): digest for digest in digests}
+        return {by_key[key] for key in self._reader.by_keys(list(by_key))}
+
+    def standing(self, identity: SubjectId) -> tuple[list[Registered], int]:
+        """See ``Earlier``."""
+        from kizuna.record.log.keys import subject_key
+
+        key = subject_key(identity)
+        rows = self._reader.by_keys([key]).get(key, ())
+        return _each_once(r for r in rows if r.statement.kind in _OF_STANDING), self._reader.size
+
+    def documents(self, digests: Sequence[Digest]) -> dict[Digest, bytes | None]:
+        """See ``Earlier``."""
+        return self._reader.documents(digests)
+
+
+def _each_once(rows: Iterable[Registered]) -> list[Registered]:
+    found = {row.index: row for row in rows}
+    return [found[index] for index in sorted(found)]
