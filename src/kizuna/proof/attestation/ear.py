@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kizuna.model.errors import Malformed
+from kizuna.model.errors import Malformed, Tampered
 from kizuna.proof.attestation.appraisal import (
     CLAIMS,
     Appraisal,
@@ -25,7 +25,7 @@ from kizuna.proof.attestation.appraisal import (
     Vector,
 )
 from kizuna.roots import base64url
-from kizuna.roots.cose import encode, read_sign1, sign1
+from kizuna.roots.cose import check_sign1, encode, read_sign1, sign1
 from kizuna.roots.cose.cbor import decode
 from kizuna.roots.keys import PublicKey
 from kizuna.roots.units import Handle, Unit
@@ -124,9 +124,6 @@ def read_ear(data: bytes, key: PublicKey) -> tuple[Ear, ...]:
     Raises:
         Malformed: ``ear.malformed``. Tampered: ``ear.signature-wrong``.
     """
-    from kizuna.model.errors import Tampered
-    from kizuna.roots.cose import check_sign1
-
     if len(data) > _MAX:
         raise _malformed(f"{len(data)} bytes, at most {_MAX}")
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from kizuna.app.cli.device import agent
+from kizuna.app.cli.device import agent, appraise, reference
 
 __all__ = ["hang"]
 
@@ -13,3 +13,5 @@ __all__ = ["hang"]
 def hang(app: typer.Typer) -> None:
     """Hang the noun's commands into the tree, topic by topic."""
     agent.hang(app)
+    appraise.hang(app)
+    reference.hang(app)

@@ -89,6 +89,7 @@ def _signed(data: bytes, keys: Sequence[PublicKey]) -> Corim:
         corim,
         signed=True,
         signer=name,
+        signer_key=signer.thumbprint,
         since=max((t for t in (corim.since, since) if t is not None), default=None),
         until=min((t for t in (corim.until, until) if t is not None), default=None),
     )

@@ -70,6 +70,9 @@ class Corim:
     """What was read and has no effect: kinds of triples and tags, sorted."""
     signed: bool = False
     signer: str = ""
+    """What the signer calls itself."""
+    signer_key: bytes | None = None
+    """Thumbprint of the key that made the signature."""
     digest: Digest = _NO_DIGEST
 
     def feed(self, references: References) -> None:

@@ -64,7 +64,9 @@ class Psa:
             return _broken(token, slip("eat-profile", "it is missing, or no PSA profile"))
         faults = faults_of(claims, rules)
         named: dict[str, Any] = {
-            name: claims[label] for label, name, _, _ in rules.claims if label in claims
+            name: claims[label]
+            for label, name, _, _ in rules.claims
+            if label in claims and label != rules.components
         }
         instance = named.get("psa-instance-id")
         if faults:
