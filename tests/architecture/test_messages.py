@@ -12,6 +12,7 @@ from babel.messages.mofile import read_mo
 from kizuna.model import errors
 from kizuna.model.finding import Code
 from kizuna.model.relation import Relation
+from kizuna.proof.attestation.appraisal import AppraisalCode, Status, Tier
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "kizuna"
@@ -153,6 +154,17 @@ def test_both_languages_use_the_same_placeholders():
 def test_every_finding_has_message_and_mend(code):
     assert f"finding.{code.value}.message" in EN
     assert f"finding.{code.value}.mend" in EN
+
+
+@pytest.mark.parametrize("code", list(AppraisalCode))
+def test_every_finding_of_an_appraisal_has_message_and_mend(code):
+    assert f"appraisal.{code.value}.message" in EN
+    assert f"appraisal.{code.value}.mend" in EN
+
+
+def test_every_status_and_tier_of_an_appraisal_has_a_word():
+    assert {f"appraisal.status.{status.value}" for status in Status} <= set(EN)
+    assert {f"appraisal.tier.{tier.value}" for tier in Tier} <= set(EN)
 
 
 def test_every_problem_has_its_words():

@@ -18,6 +18,7 @@ from kizuna.model.outcome import Outcome
 from kizuna.model.payload import Action, Level, Severity
 from kizuna.model.payload.membership import Standing
 from kizuna.model.relation import Relation
+from kizuna.proof.attestation.appraisal import AppraisalCode, Status, Tier
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -41,6 +42,9 @@ def commands() -> dict[str, object]:
 
 def wire_names() -> str:
     groups = {
+        "appraisal": [c.value for c in AppraisalCode],
+        "attestation-status": [s.value for s in Status],
+        "attestation-tier": [t.value for t in Tier],
         "finding": [c.value for c in Code],
         "kind": [k.value for k in Kind],
         "relation": [r.value for r in Relation],
