@@ -72,6 +72,9 @@ Head = tuple[int, bytes]
 Row = tuple[int, Digest]
 """Index in the log and digest of a statement."""
 
+Levels = list[tuple[list[int], list[bytes]]]
+"""New hashes of nodes, level by level from the buckets up: numbers, and their values."""
+
 
 class Heads(Protocol):
     """Where the heads of all keys are kept; the owner of the map implements it."""
@@ -129,7 +132,9 @@ class Staged:
     covered: int
     root: bytes
     heads: dict[bytes, Head]
-    nodes: dict[int, bytes] = field(repr=False)
+    buckets: Mapping[int, Mapping[bytes, Head]] = field(repr=False)
+    """Every bucket that changes, whole."""
+    nodes: Levels = field(repr=False)
     base: int = 0
 
 
@@ -396,31 +401,36 @@ class VerifiableMap:
                 covered=covered,
                 base=base,
             )
-        by_key: dict[bytes, list[bytes]] = {}
-        pack = _ROW.pack
+        by_key: dict[bytes, bytes | list[bytes]] = {}
+        leaf, leaf_of = b"", -1
         for key, index, digest in rows:
-            leaf = sha256(b"\x00" + pack(index) + digest).digest()
+            if index != leaf_of:  # one statement stands under many keys with the same leaf
+                leaf, leaf_of = sha256(b"\x00" + _ROW.pack(index) + digest).digest(), index
             found = by_key.get(key)
             if found is None:
-                by_key[key] = [leaf]
+                by_key[key] = leaf
+            elif isinstance(found, bytes):
+                by_key[key] = [found, leaf]
             else:
                 found.append(leaf)
-        touched: dict[int, dict[bytes, Head]] = {}
-        for key in by_key:
-            touched.setdefault(int.from_bytes(key[:3], "big") >> 4, {})
-        buckets = sorted(touched)
-        for number, known in (self._heads.fetch_buckets(buckets) if buckets else {}).items():
+        number_of = int.from_bytes
+        numbers = [number_of(key[:3], "big") >> 4 for key in by_key]
+        touched: dict[int, dict[bytes, Head]] = {number: {} for number in sorted(set(numbers))}
+        for number, known in (self._heads.fetch_buckets(list(touched)) if touched else {}).items():
             touched[number] = dict(known)
         changed: dict[bytes, Head] = {}
-        for key, leaves in by_key.items():
-            bucket = touched[int.from_bytes(key[:3], "big") >> 4]
+        for (key, leaves), number in zip(by_key.items(), numbers, strict=True):
+            bucket = touched[number]
             head = bucket.get(key)
-            if head is None and len(leaves) == 1:
-                bucket[key] = changed[key] = (1, leaves[0])
+            if isinstance(leaves, bytes):
+                new = (1, leaves) if head is None else grow_edge(*head, (leaves,))
             else:
-                bucket[key] = changed[key] = grow_edge(*(head or (0, b"")), leaves)
+                new = grow_edge(*(head or (0, b"")), leaves)
+            bucket[key] = changed[key] = new
         nodes, root = self._paths(touched)
-        return Staged(covered=covered, root=root, heads=changed, nodes=nodes, base=base)
+        return Staged(
+            covered=covered, root=root, heads=changed, buckets=touched, nodes=nodes, base=base
+        )
 
     def commit(self, staged: Staged) -> None:
         """Write a staged change. Its heads must be stored already.
@@ -470,7 +480,7 @@ class VerifiableMap:
                 for key, head in group.items():
                     buckets.setdefault(bucket_of(key), {})[key] = head
                 for number, keys in buckets.items():
-                    leaves[_FIRST + number] = _bucket_hash(_entries(keys))
+                    leaves[_FIRST + number] = _heads_hash(keys)
             nodes, root = self._climb(leaves)
             self._write(nodes, covered, root)
             self.sync()
@@ -544,22 +554,23 @@ class VerifiableMap:
             raise _unavailable(fault, self.path) from fault
         self._reserved |= wanted
 
-    def _write(self, nodes: Mapping[int, bytes], covered: int, root: bytes) -> None:
+    def _write(self, nodes: Levels, covered: int, root: bytes) -> None:
         self._wrote = True
         generation, before, synced, old_root = self._head()
         # an odd generation left by a crash is taken over: whoever writes again ends it
         writing = generation | 1
         self._set_head(writing, before, synced, old_root)
         file = self._file
-        for node, value in nodes.items():
-            at = _HEADER + (node << 5)
-            file[at : at + 32] = value
+        for numbers, values in nodes:
+            for node, value in zip(numbers, values, strict=True):
+                at = _HEADER + (node << 5)
+                file[at : at + 32] = value
         self._set_head(writing + 1, covered, synced, root)
 
     def _paths(
         self, touched: Mapping[int, Mapping[bytes, Head]], buckets: Sequence[int] | None = None
-    ) -> tuple[dict[int, bytes], bytes]:
-        """New hashes of these buckets and of everything above them, by node number."""
+    ) -> tuple[Levels, bytes]:
+        """New hashes of these buckets and of everything above them."""
         level: dict[int, bytes] = {}
         pack = _ROW.pack
         for bucket in sorted(touched if buckets is None else buckets):
@@ -569,17 +580,17 @@ class VerifiableMap:
                 body = key + pack(size) + (edge if size == 1 else edge_root(edge))
                 level[_FIRST + bucket] = sha256(b"\x00" + body).digest()
             else:
-                level[_FIRST + bucket] = _bucket_hash(_entries(keys))
+                level[_FIRST + bucket] = _heads_hash(keys)
         return self._climb(level)
 
-    def _climb(self, level: dict[int, bytes]) -> tuple[dict[int, bytes], bytes]:
+    def _climb(self, level: dict[int, bytes]) -> tuple[Levels, bytes]:
         """Everything above these new leaves, with them, and the root."""
         self._reserve(level)
         file, empty, digest = self._file, EMPTY_MAP_ROOT, sha256
-        nodes = dict(level)
         numbers = sorted(level)
         values = [level[number] for number in numbers]
         sparse = empty in values
+        nodes: Levels = [(numbers, values)]
         for _ in range(BUCKET_BITS):
             above: list[int] = []
             hashes: list[bytes] = []
@@ -601,7 +612,7 @@ class VerifiableMap:
                     hashes.append(empty)
                 else:
                     hashes.append(digest(b"\x01" + both).digest())
-            nodes.update(zip(above, hashes, strict=True))
+            nodes.append((above, hashes))
             numbers, values = above, hashes
         return nodes, values[0] if values else self._head()[3]
 
@@ -664,6 +675,17 @@ def _bucket_hash(entries: Sequence[Entry]) -> bytes:
     if not entries:
         return EMPTY_MAP_ROOT
     return sha256(b"\x00" + b"".join(e.key + _ROW.pack(e.size) + e.root for e in entries)).digest()
+
+
+def _heads_hash(heads: Mapping[bytes, Head]) -> bytes:
+    """``_bucket_hash`` of the entries that these heads make."""
+    if not heads:
+        return EMPTY_MAP_ROOT
+    parts = [
+        key + _ROW.pack(size) + (edge if size == 1 else edge_root(edge))
+        for key, (size, edge) in sorted(heads.items())
+    ]
+    return sha256(b"\x00" + b"".join(parts)).digest()
 
 
 def _inner(left: bytes, right: bytes) -> bytes:

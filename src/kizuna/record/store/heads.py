@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from kizuna.record.log.map import BUCKET_BITS, Head
+from kizuna.record.log.map import BUCKET_BITS, Head, bucket_of
 from kizuna.record.store.backend import Backend, Writing
 
 __all__ = ["TableHeads"]
@@ -25,38 +25,35 @@ class TableHeads:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._writing: Writing | None = None
-        self._fetched: dict[int, dict[bytes, Head]] = {}
 
     @contextmanager
     def within(self, writing: Writing) -> Iterator[None]:
         """Read and write in this transaction until the block ends."""
-        self._writing, self._fetched = writing, {}
+        self._writing = writing
         try:
             yield
         finally:
-            self._writing, self._fetched = None, {}
+            self._writing = None
 
     def fetch_buckets(self, buckets: Sequence[int]) -> Mapping[int, Mapping[bytes, Head]]:
         """Every key of every bucket asked for, with its head; empty buckets are left out."""
         source = self._backend if self._writing is None else self._writing
-        found = {number: _parse(data) for number, data in source.buckets(buckets).items()}
-        if self._writing is not None:
-            self._fetched.update(found)
-        return found
+        return {number: _parse(data) for number, data in source.buckets(buckets).items()}
 
     def put(self, heads: Mapping[bytes, Head]) -> None:
-        """Keep these heads; their buckets were fetched in the same transaction."""
+        """Keep these heads beside what else their buckets hold."""
+        buckets: dict[int, dict[bytes, Head]] = {bucket_of(key): {} for key in heads}
+        for number, known in self.fetch_buckets(list(buckets)).items():
+            buckets[number] = dict(known)
+        for key, head in heads.items():
+            buckets[bucket_of(key)][key] = head
+        self.put_whole(buckets)
+
+    def put_whole(self, buckets: Mapping[int, Mapping[bytes, Head]]) -> None:
+        """Keep these buckets as they are."""
         if self._writing is None:
             raise RuntimeError("heads are written by the store's writer only")
-        touched: dict[int, dict[bytes, Head]] = {}
-        fetched, number_of = self._fetched, int.from_bytes
-        for key, head in heads.items():
-            number = number_of(key[:3], "big") >> 4
-            bucket = touched.get(number)
-            if bucket is None:
-                touched[number] = bucket = fetched.get(number) or {}
-            bucket[key] = head
-        self._writing.put_buckets({number: _form(bucket) for number, bucket in touched.items()})
+        self._writing.put_buckets({number: _form(bucket) for number, bucket in buckets.items()})
 
     def everything(self) -> Iterator[Mapping[bytes, Head]]:
         """All heads, group by group."""

@@ -222,7 +222,7 @@ class Writer:
     ) -> None:
         tables.add_statements(plan.rows)
         tables.add_map_rows(sorted((key[:16], index) for key, index, _ in map_rows))
-        self.heads.put(staged.heads)
+        self.heads.put_whole(staged.buckets)
         if plan.documents:
             tables.add_documents(list(plan.documents.items()), plan.now)
         if plan.document_refs:
