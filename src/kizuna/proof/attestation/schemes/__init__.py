@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from kizuna.proof.attestation.schemes.dice import Dice
 from kizuna.proof.attestation.schemes.hmac import Hmac
 from kizuna.proof.attestation.schemes.observed import Observed
 from kizuna.proof.attestation.schemes.psa import Psa
+from kizuna.proof.attestation.schemes.tpm import Tpm
 
 if TYPE_CHECKING:
     from kizuna.proof.attestation.scheme import Scheme
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMES"]
 
 SCHEMES: Final[tuple[Scheme, ...]] = (
+    Dice(),
     Hmac(),
     Observed(),
     Psa(),
+    Tpm(),
 )
 """Every scheme, each named once."""

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Registers against reference values and log policy.
+
+Keeps: 1. Every register that the reference values name must be quoted. 2. A register is known by
+its value; else by a log that replays to exactly that value and whose events are all listed under
+the component ``event``. 3. Where only a digest over registers came, it is rebuilt from the values
+that are referenced, within bounds. 4. The tables are made once for each set of reference values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from hashlib import new
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from kizuna.proof.attestation.appraisal import AppraisalCode, AppraisalFinding
+from kizuna.proof.attestation.judgement import AFFIRMS
+from kizuna.roots.boot.eventlog import Misfit, first_misfit, replay
+
+if TYPE_CHECKING:
+    from kizuna.proof.attestation.reference import Reference, References
+    from kizuna.proof.attestation.schemes.tpm.evidence import Parts
+
+__all__ = ["EVENT", "Known", "known_of", "register_findings"]
+
+EVENT: Final = "event"
+"""Component under which digests of allowed log events are listed, whatever their register."""
+MAX_COMBINATIONS: Final = 4096
+
+_BANKS: Final = {"sha-256": "sha256", "sha-384": "sha384", "sha-512": "sha512", "sha-1": "sha1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one class, at one moment."""
+
+    registers: dict[tuple[str, int], dict[bytes, Reference]] = field(default_factory=dict)
+    events: dict[bytes, Reference] = field(default_factory=dict)
+    digests: dict[bytes, Reference] = field(default_factory=dict)
+    """Digests over registers, where only those are published."""
+    closed: bool = False
+    at: int = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is known at all."""
+        return not (self.registers or self.events or self.digests or self.closed)
+
+
+_tables: WeakKeyDictionary[References, tuple[int, dict[str, Known]]] = WeakKeyDictionary()
+
+
+def known_of(references: References, model: str, now: int) -> Known:
+    """What the reference values say of a class."""
+    size, tables = _tables.get(references, (-1, {}))
+    if size != len(references):
+        tables = {}
+        for value in references:
+            _take(tables.setdefault(value.model, Known()), value)
+        _tables[references] = (len(references), tables)
+    return replace(tables.get(model) or Known(), closed=references.closed(model), at=now)
+
+
+def register_findings(parts: Parts, known: Known, model: str) -> tuple[int, list[AppraisalFinding]]:
+    """A number for the claim ``executables``, and what was found."""
+    if parts.log is not None and parts.registers is not None:
+        for bank in {bank for bank, _ in parts.quote.selection}:
+            misfit = _misfit(parts, bank)
+            if misfit is not None:
+                return AppraisalCode.LOG_DIFFERS.number, [_log_differs(misfit)]
+    if known.empty:
+        return 0, [AppraisalFinding(AppraisalCode.REFERENCE_MISSING, {"model": model[:80]})]
+    quoted = {(bank, n) for bank, numbers in parts.quote.selection for n in numbers}
+    left_out = sorted({n for _, n in known.registers} - {n for _, n in quoted})
+    if left_out:
+        return 0, [AppraisalFinding(AppraisalCode.MEASUREMENTS_MISSING, {"register": left_out[0]})]
+    used: list[Reference] = []
+    findings = list(
+        _by_digest(parts, known, model, used)
+        if parts.registers is None
+        else _by_value(parts, known, model, used)
+    )
+    if findings:
+        return max(one.code.number for one in findings), findings
+    if not used:
+        return 0, [AppraisalFinding(AppraisalCode.MEASUREMENTS_MISSING, {"register": 0})]
+    if not all(one.signed for one in used):
+        about = {"model": model[:80]}
+        findings.append(AppraisalFinding(AppraisalCode.REFERENCE_UNSIGNED, about))
+    return AFFIRMS, findings
+
+
+def _by_value(
+    parts: Parts, known: Known, model: str, used: list[Reference]
+) -> Iterator[AppraisalFinding]:
+    held = parts.registers or {}
+    for bank, numbers in parts.quote.selection:
+        replayed = replay(parts.log, bank) if parts.log is not None else {}
+        for number in numbers:
+            value = held[bank, number]
+            found = known.registers.get((bank, number), {}).get(value)
+            if found is not None and found.counts_at(known.at):
+                used.append(found)
+                continue
+            if number not in replayed:
+                # a register nobody names and nothing was measured into says nothing
+                if (bank, number) not in known.registers and value in (
+                    bytes(len(value)),
+                    b"\xff" * len(value),
+                ):
+                    continue
+                yield _unknown(known, model, str(number), value, "")
+                continue
+            yield from _by_events(parts, known, model, used, (bank, number))
+
+
+def _by_events(
+    parts: Parts, known: Known, model: str, used: list[Reference], place: tuple[str, int]
+) -> Iterator[AppraisalFinding]:
+    """The first event of a register that nobody lists."""
+    bank, number = place
+    for event in parts.log.events if parts.log is not None else ():
+        digest = event.digests.get(bank)
+        if event.register != number or digest is None or not event.extends:
+            continue
+        found = known.events.get(digest)
+        if found is None:
+            found = next(
+                (known.events[d] for d in event.content.values() if d in known.events), None
+            )
+        if found is None or not found.counts_at(known.at):
+            name = f"{number}: event {event.number} {event.name}"
+            yield _unknown(known, model, name, digest, event.name)
+            return
+        used.append(found)
+
+
+def _by_digest(
+    parts: Parts, known: Known, model: str, used: list[Reference]
+) -> Iterator[AppraisalFinding]:
+    """Where only the digest over the registers came, as Parsec and EnactTrust send it."""
+    quote = parts.quote
+    found = known.digests.get(quote.digest)
+    if found is not None and found.counts_at(known.at):
+        used.append(found)
+        return
+    choices = [
+        [one for one in known.registers.get((bank, n), {}).values() if one.counts_at(known.at)]
+        for bank, numbers in quote.selection
+        for n in numbers
+    ]
+    if 0 < prod(len(choice) for choice in choices) <= MAX_COMBINATIONS:
+        for combination in product(*choices):
+            values = b"".join(one.digest for one in combination)
+            if new(parts.signature.hash_name, values).digest() == quote.digest:
+                used.extend(combination)
+                return
+    yield _unknown(known, model, "pcr-digest", quote.digest, "")
+
+
+def _misfit(parts: Parts, bank: str) -> Misfit | None:
+    if parts.log is None or parts.registers is None:
+        return None
+    # only registers that the log speaks of: others are judged by their values
+    spoken = {e.register for e in parts.log.events if e.extends and bank in e.digests}
+    numbers = next(n for name, n in parts.quote.selection if name == bank)
+    quoted = {n: parts.registers[bank, n] for n in numbers if n in spoken}
+    return first_misfit(parts.log, quoted, bank)
+
+
+def _log_differs(misfit: Misfit) -> AppraisalFinding:
+    return AppraisalFinding(
+        AppraisalCode.LOG_DIFFERS,
+        {
+            "register": misfit.register,
+            "event": "" if misfit.event is None else misfit.event,
+            "name": misfit.name[:80],
+            "cause": misfit.cause,
+        },
+    )
+
+
+def _unknown(
+    known: Known, model: str, component: str, digest: bytes, version: str
+) -> AppraisalFinding:
+    code = AppraisalCode.FIRMWARE_UNKNOWN if known.closed else AppraisalCode.FIRMWARE_UNLISTED
+    return AppraisalFinding(
+        code,
+        {
+            "component": component[:80],
+            "digest": digest.hex()[:128],
+            "version": version[:40],
+            "model": model[:80],
+        },
+    )
+
+
+def _take(known: Known, value: Reference) -> None:
+    bank = _BANKS.get(value.digest_alg)
+    name = value.component.rpartition(":")[2]
+    if bank is not None and name.isdecimal() and int(name) < 24:
+        known.registers.setdefault((bank, int(name)), {})[value.digest] = value
+    elif value.component == EVENT:
+        known.events[value.digest] = value
+    elif value.component in ("", "pcr-digest"):
+        known.digests[value.digest] = value

@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TPM evidence: what fits affirms; anything that does not is told apart by what it is."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kizuna.model.errors import Malformed
+from kizuna.proof.attestation.appraisal import Appraisal, AppraisalCode, Counters, Status
+from kizuna.proof.attestation.appraiser import Appraiser, Task
+from kizuna.proof.attestation.corim import open_corim
+from kizuna.proof.attestation.freshness import Freshness
+from kizuna.proof.attestation.reference import Reference, References
+from kizuna.proof.attestation.scheme import Enrolled
+from kizuna.proof.attestation.schemes.tpm import Tpm
+from kizuna.proof.attestation.schemes.tpm.evidence import epoch_nonce, read_parts, write_evidence
+from kizuna.roots.boot.quote import digest_of
+from kizuna.roots.keys import Algorithm, PrivateKey, PublicKey
+
+NOW = 1_790_000_000
+KEY = PrivateKey.derive(Algorithm.ES256, b"ak")
+SIGNER = b"\x00\x0b" + b"\x07" * 32
+NONCE = b"n" * 32
+Registers = Mapping[tuple[str, int], bytes]
+
+
+def extended(*digests: bytes) -> bytes:
+    value = bytes(32)
+    for digest in digests:
+        value = sha256(value + digest).digest()
+    return value
+
+
+FIRMWARE, LOADER, APP = (sha256(name).digest() for name in (b"fw", b"loader", b"app"))
+REGISTERS = {("sha256", 0): extended(FIRMWARE), ("sha256", 4): extended(LOADER, APP)}
+LOG = ((0, FIRMWARE, "firmware"), (4, LOADER, "loader"), (4, APP, "app"))
+
+
+def quote(registers: Registers, nonce: bytes = NONCE, clock: int = 1000, resets: int = 3) -> bytes:
+    bits = sum(1 << number for _, number in registers).to_bytes(3, "little")
+    selection = (("sha256", tuple(sorted(number for _, number in registers))),)
+    digest = digest_of(selection, registers)
+    assert digest is not None
+    return b"".join(
+        (
+            b"\xffTCG\x80\x18" + len(SIGNER).to_bytes(2, "big") + SIGNER,
+            len(nonce).to_bytes(2, "big") + nonce,
+            clock.to_bytes(8, "big") + resets.to_bytes(4, "big") + bytes(4) + b"\x01" + bytes(8),
+            b"\x00\x00\x00\x01\x00\x0b\x03" + bits,
+            b"\x00\x20" + digest,
+        )
+    )
+
+
+def tpm_signature(message: bytes, key: PrivateKey = KEY) -> bytes:
+    raw = key.sign(message)
+    return b"\x00\x18\x00\x0b\x00\x20" + raw[:32] + b"\x00\x20" + raw[32:]
+
+
+def evidence(
+    registers: Registers = REGISTERS,
+    *,
+    unit: tuple[tuple[int, bytes, str], ...] = LOG,
+    shown: Registers | None = None,
+    epoch: int | None = None,
+    **quoted: Any,  # noqa: ANN401 - as quote
+) -> bytes:
+    attest = quote(registers, **quoted)
+    held = registers if shown is None else shown
+    return write_evidence(attest, tpm_signature(attest), held, unit=unit, epoch=epoch)
+
+
+def references(*, values: bool = True, events: bool = False, closed: bool = True) -> References:
+    known = References()
+    if values:
+        for (_, number), digest in REGISTERS.items():
+            known.add(_reference(str(number), digest))
+    if events:
+        for digest in (FIRMWARE, LOADER, APP):
+            known.add(_reference("event", digest))
+    if closed:
+        known.close("server")
+    return known
+
+
+def _reference(component: str, digest: bytes) -> Reference:
+    return Reference(
+        model="server", component=component, digest_alg="sha-256", digest=digest, signed=True
+    )
+
+
+def appraise(
+    data: bytes,
+    known: References | None = None,
+    nonce: bytes | None = NONCE,
+    epochs: range | None = None,
+    **enrolled: Any,  # noqa: ANN401 - as Enrolled
+) -> Appraisal:
+    about = {"scheme": "tpm", "key": KEY.public, "reference": "server"} | enrolled
+    return Appraiser(references() if known is None else known, [Tpm()]).appraise(
+        Task(data, "tpm", Freshness(now=NOW, nonce=nonce, epochs=epochs), Enrolled(**about))
+    )
+
+
+def codes(appraisal: Appraisal) -> list[AppraisalCode]:
+    return [finding.code for finding in appraisal.findings]
+
+
+def test_known_registers_affirm():
+    appraisal = appraise(evidence())
+    assert appraisal.status is Status.AFFIRMING
+    assert not appraisal.findings
+    assert appraisal.tier.value == "hardware"
+    assert appraisal.counters == Counters(clock=1000, resets=3, restarts=0)
+
+
+def test_known_events_affirm_registers_that_nobody_lists():
+    assert appraise(evidence(), references(values=False, events=True)).status is Status.AFFIRMING
+
+
+def test_an_unknown_event_is_named():
+    evil = sha256(b"evil").digest()
+    registers = REGISTERS | {("sha256", 4): extended(LOADER, evil)}
+    log = (*LOG[:2], (4, evil, "evil"))
+    appraisal = appraise(evidence(registers, unit=log), references(values=False, events=True))
+    assert appraisal.status is Status.CONTRAINDICATED
+    assert codes(appraisal) == [AppraisalCode.FIRMWARE_UNKNOWN]
+    assert appraisal.findings[0].about["component"] == "4: event 2 evil"
+
+
+def test_an_unknown_value_warns_where_the_list_is_open():
+    registers = REGISTERS | {("sha256", 0): b"\x01" * 32}
+    data = evidence(registers, unit=())
+    assert appraise(data).status is Status.CONTRAINDICATED
+    assert appraise(data, references(closed=False)).status is Status.WARNING
+    nothing = appraise(data, References())
+    assert nothing.status is Status.NONE
+    assert codes(nothing) == [AppraisalCode.REFERENCE_MISSING]
+
+
+def test_a_log_that_does_not_replay_counts_against_the_device():
+    appraisal = appraise(evidence(unit=LOG[:2]))
+    assert codes(appraisal) == [AppraisalCode.LOG_DIFFERS]
+    assert appraisal.findings[0].about["register"] == 4
+    hidden = (*LOG, (4, sha256(b"more").digest(), "more"))
+    appraisal = appraise(evidence(unit=hidden))
+    assert appraisal.findings[0].about["cause"] == "surplus"
+    assert appraisal.findings[0].about["event"] == 3
+
+
+def test_the_attester_may_not_choose_its_registers():
+    harmless = {("sha256", 0): REGISTERS["sha256", 0]}
+    appraisal = appraise(evidence(harmless, unit=LOG[:1]))
+    assert appraisal.status is Status.NONE
+    assert codes(appraisal) == [AppraisalCode.MEASUREMENTS_MISSING]
+    asked = {"selection": (("sha256", (0, 4)),)}
+    appraisal = appraise(evidence(harmless, unit=LOG[:1]), about=asked)
+    assert codes(appraisal) == [AppraisalCode.REGISTERS_DIFFER]
+
+
+def test_values_that_do_not_give_the_signed_digest_are_found():
+    shown = REGISTERS | {("sha256", 0): b"\x01" * 32}
+    appraisal = appraise(evidence(shown=shown))
+    assert codes(appraisal) == [AppraisalCode.REGISTERS_DIFFER]
+    assert appraisal.status is Status.CONTRAINDICATED
+    missing = {("sha256", 0): REGISTERS["sha256", 0]}
+    assert codes(appraise(evidence(shown=missing))) == [AppraisalCode.REGISTERS_DIFFER]
+
+
+def test_wrong_nonce_other_key_other_signer_and_old_counters():
+    assert codes(appraise(evidence(), nonce=b"other")) == [AppraisalCode.NONCE_DIFFERS]
+    other = PrivateKey.derive(Algorithm.ES256, b"other").public
+    forged = appraise(evidence(), key=other)
+    assert forged.status is Status.CONTRAINDICATED
+    assert codes(forged) == [AppraisalCode.SIGNATURE_WRONG]
+    assert codes(appraise(evidence(), key=None)) == [AppraisalCode.KEY_UNKNOWN]
+    assert codes(appraise(evidence(), about={"signer": b"x"})) == [AppraisalCode.KEY_CHANGED]
+    assert appraise(evidence(), about={"signer": SIGNER}).status is Status.AFFIRMING
+    for last in (Counters(clock=1001, resets=3), Counters(clock=1, resets=4)):
+        assert codes(appraise(evidence(), last=last)) == [AppraisalCode.COUNTER_BACK]
+    again = Counters(clock=999, resets=3, restarts=0)
+    assert appraise(evidence(), last=again).status is Status.AFFIRMING
+
+
+def test_an_epoch_is_as_good_as_a_nonce_where_the_chip_signed_it():
+    data = evidence(nonce=epoch_nonce(77), epoch=77)
+    assert appraise(data, nonce=None, epochs=range(76, 78)).status is Status.AFFIRMING
+    assert codes(appraise(data, nonce=None, epochs=range(78, 80))) == [AppraisalCode.STALE]
+    claimed = evidence(nonce=epoch_nonce(77), epoch=78)
+    assert codes(appraise(claimed, nonce=None, epochs=range(78, 80))) == [AppraisalCode.STALE]
+
+
+@given(st.data())
+def test_no_changed_byte_is_affirmed(data: st.DataObject):
+    whole = evidence()
+    at = data.draw(st.integers(0, len(whole) - 1))
+    altered = whole[:at] + bytes((whole[at] ^ data.draw(st.integers(1, 255)),)) + whole[at + 1 :]
+    appraisal = appraise(altered)
+    if appraisal.status is Status.AFFIRMING:  # only a label of the log, which nobody signs
+        parts = read_parts(altered)
+        assert parts.quote_bytes == read_parts(whole).quote_bytes
+        assert parts.registers == REGISTERS
+
+
+@given(st.binary(max_size=400))
+def test_noise_is_malformed_and_stops_nothing(noise: bytes):
+    with pytest.raises(Malformed):
+        Tpm().read(noise)
+    assert codes(appraise(noise)) == [AppraisalCode.MALFORMED]
+    wrapped = cbor2.dumps({"attest": noise, "sig": noise, "registers": {}})
+    assert codes(appraise(wrapped)) == [AppraisalCode.MALFORMED]
+
+
+def test_oversized_evidence_is_refused_before_it_is_read():
+    assert codes(appraise(bytes((8 << 20) + 1))) == [AppraisalCode.MALFORMED]
+
+
+def test_a_batch_gives_the_same_answers():
+    pieces = [evidence(), evidence(unit=LOG[:2]), b"noise", evidence(clock=5)] * 40
+    appraiser = Appraiser(references(), [Tpm()])
+    enrolled = Enrolled(scheme="tpm", key=KEY.public, reference="server")
+    tasks = [Task(one, "tpm", Freshness(now=NOW, nonce=NONCE), enrolled) for one in pieces]
+    assert appraiser.appraise_many(tasks) == [appraiser.appraise(task) for task in tasks]
+
+
+# --- published evidence ---------------------------------------------------------------------
+
+
+def scheme_folder(shared: Path, name: str) -> Path:
+    return shared / "vectors" / "veraison" / "scheme" / name / "test"
+
+
+def corim(shared: Path, name: str, file: str) -> References:
+    known = References()
+    data = (scheme_folder(shared, name) / "corim" / file).read_bytes()
+    open_corim(data, keys=(), now=NOW, allow_unsigned=True).feed(known)
+    return known
+
+
+def enacttrust(shared: Path) -> tuple[bytes, PublicKey, bytes]:
+    folder = scheme_folder(shared, "tpm-enacttrust")
+    token = (folder / "evidence/basic.token").read_bytes()
+    return token, PublicKey.from_pem((folder / "keys/basic.pem.pub").read_bytes()), token[:16]
+
+
+def test_the_published_enacttrust_token_is_appraised_as_expected(shared: Path):
+    """Results file ``enacttrust.good.json``: affirming, executables 2."""
+    token, _, node = enacttrust(shared)
+    known = corim(shared, "tpm-enacttrust", "corim-enacttrust-valid.cbor")
+    appraisal = appraise(token, known, nonce=None, key=None, reference=None, identity=node)
+    assert appraisal.status in (Status.AFFIRMING, Status.WARNING)
+    assert appraisal.vector.executables == 2
+    assert appraisal.claims["pcr-selection"] == [1, 2, 3, 4]
+    assert appraisal.claims["firmware-version"] == 7
+    assert appraisal.claims["node-id"] == node
+    # the document is not signed, and that is said
+    assert codes(appraisal) == [AppraisalCode.REFERENCE_UNSIGNED]
+
+
+def test_an_enacttrust_token_of_another_node_is_contraindicated(shared: Path):
+    """Results file ``enacttrust.badnode.json``."""
+    token, key, node = enacttrust(shared)
+    other = bytes((token[0] ^ 1,)) + token[1:]
+    known = corim(shared, "tpm-enacttrust", "corim-enacttrust-valid.cbor")
+    appraisal = appraise(other, known, nonce=None, key=key, reference=None, identity=node)
+    assert appraisal.status is Status.CONTRAINDICATED
+    assert codes(appraisal)[0] is AppraisalCode.IDENTITY_DIFFERS
+
+
+def test_an_altered_enacttrust_token_is_contraindicated(shared: Path):
+    token, key, _ = enacttrust(shared)
+    for at in range(18, len(token)):
+        altered = token[:at] + bytes((token[at] ^ 1,)) + token[at + 1 :]
+        appraisal = appraise(altered, References(), nonce=None, key=key)
+        assert codes(appraisal)[0] in (AppraisalCode.SIGNATURE_WRONG, AppraisalCode.MALFORMED), at
+
+
+def parsec(shared: Path) -> bytes:
+    return (scheme_folder(shared, "parsec-tpm") / "evidence/evidence.cbor").read_bytes()
+
+
+def test_the_published_parsec_token_is_appraised_by_its_reference_values(shared: Path):
+    known = corim(shared, "parsec-tpm", "corim-parsec-tpm-valid.cbor")
+    nonce = bytes.fromhex("a20b9e12fb4e0507f1d7af4a9492943cbeae881db7cefe040edfe487eff354f5")
+    model = next(iter(known.models))
+    token = parsec(shared)
+    assert len(nonce) == 32
+    shown = Tpm().read(token)
+    appraisal = appraise(token, known, nonce=shown.nonce, key=None, reference=model)
+    assert appraisal.status in (Status.AFFIRMING, Status.WARNING)
+    assert appraisal.vector.executables == 2
+    assert appraisal.claims["pcr-selection"] == [0, 1, 2]
+
+
+def test_both_halves_of_a_parsec_token_must_hold_together(shared: Path):
+    known = corim(shared, "parsec-tpm", "corim-parsec-tpm-valid.cbor")
+    model = next(iter(known.models))
+    value = cbor2.loads(parsec(shared))
+    for half, member in (("kat", "sig"), ("pat", "sig"), ("kat", "pubArea"), ("kat", "certInfo")):
+        changed = {name: dict(part) for name, part in value.items()}
+        part = bytearray(changed[half][member])
+        part[-1] ^= 1
+        changed[half][member] = bytes(part)
+        data = cbor2.dumps(changed)
+        appraisal = appraise(data, known, nonce=None, key=None, reference=model)
+        assert appraisal.status in (Status.CONTRAINDICATED, Status.NONE), (half, member)
+        assert appraisal.vector.executables != 2
+
+
+@pytest.mark.parametrize(
+    "name", ["no-class", "no-class-id", "class-id", "no-pcr", "no-digests", "multiple-keys"]
+)
+def test_bad_parsec_reference_values_affirm_nothing(shared: Path, name: str):
+    try:
+        known = corim(shared, "parsec-tpm", f"corim-parsec-tpm-bad-{name}.cbor")
+    except Malformed:
+        return
+    good = corim(shared, "parsec-tpm", "corim-parsec-tpm-valid.cbor")
+    model, key = next(iter(good.models)), next(iter(good.endorsed)).key
+    appraisal = appraise(parsec(shared), known, nonce=None, key=key, reference=model)
+    assert appraisal.status is not Status.AFFIRMING
