@@ -69,11 +69,13 @@ class Psa:
             if label in claims and label != rules.components
         }
         instance = named.get("psa-instance-id")
+        implementation = named.get("psa-implementation-id")
         if faults:
             return Reading(
                 scheme=self.name,
                 evidence=token.evidence,
                 identity=instance if type(instance) is bytes else None,
+                model=implementation.hex() if type(implementation) is bytes else None,
                 key_hint=token.key_id,
                 faults=faults,
                 body=token,
