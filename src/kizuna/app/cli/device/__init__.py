@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import typer
 
-from kizuna.app.cli.device import agent, appraise, reference
+from kizuna.app.cli.device import agent, appraise, enrol, life, reference
 
 __all__ = ["hang"]
 
@@ -15,3 +15,5 @@ def hang(app: typer.Typer) -> None:
     agent.hang(app)
     appraise.hang(app)
     reference.hang(app)
+    enrol.hang(app)
+    life.hang(app)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``kizuna device enrol``: bind a device to its key, its owner and its place."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kizuna.app.cli.door import Door, command
+
+__all__ = ["hang"]
+
+
+def hang(app: typer.Typer) -> None:
+    """Hang the topic's command into the tree."""
+
+    @command(app, "enrol")
+    def enrol(
+        door: Door,
+        subject: Annotated[
+            str, typer.Argument(metavar="SUBJECT", help="The device, e.g. urn:ueid:...")
+        ],
+        key: Annotated[
+            str | None,
+            typer.Option("--key", metavar="FILE", help="The device's key: PEM, or a JWK."),
+        ] = None,
+        idevid: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--idevid", metavar="CERT", help="Its IDevID certificate, then issuers. Repeat it."
+            ),
+        ] = None,
+        anchor: Annotated[
+            list[str] | None,
+            typer.Option("--anchor", metavar="CERT", help="A maker's root you believe. Repeat it."),
+        ] = None,
+        scheme: Annotated[
+            str | None,
+            typer.Option("--scheme", metavar="NAME", help="tpm, psa, dice, hmac, observed ..."),
+        ] = None,
+        owner: Annotated[
+            str | None, typer.Option("--owner", help="Whose it is (else this organisation's).")
+        ] = None,
+        gateway: Annotated[
+            str | None, typer.Option("--gateway", help="The gateway that measures it.")
+        ] = None,
+        position: Annotated[
+            str | None,
+            typer.Option("--position", help="Where it stands, without gateway."),
+        ] = None,
+        reference: Annotated[
+            str | None, typer.Option("--reference", help="Class of its reference values.")
+        ] = None,
+        identity: Annotated[
+            str | None,
+            typer.Option("--identity", metavar="HEX", help="Instance id that its evidence shows."),
+        ] = None,
+        voucher: Annotated[
+            str | None,
+            typer.Option("--voucher", metavar="DIGEST", help="The voucher this accepts."),
+        ] = None,
+        made: Annotated[
+            bool, typer.Option("--made", help="Say it as its maker: it was made with this key.")
+        ] = False,
+    ) -> None:
+        """Bind a device to its key, once: another key later needs a voucher or a rotation."""
+        from kizuna.app.wiring.devices.life import Enrolment, Lives
+
+        said = Enrolment(
+            key=None if key is None else (key, door.read(key, limit=1 << 16)),
+            scheme=scheme,
+            owner=owner,
+            gateway=gateway,
+            position=position,
+            reference=reference,
+            identity=identity,
+            voucher=voucher,
+            made=made,
+        )
+        done = Lives(door.workspace()).enrol(
+            subject,
+            said,
+            chain=[door.read(name, limit=1 << 20) for name in idevid or ()],
+            anchors=[door.read(name, limit=1 << 20) for name in anchor or ()],
+        )
+        door.answer(done, [door.text("device.enrolled", **done)])

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices in a store: each step a statement, what has no effect is refused before it is one."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kizuna.app.wiring.devices.life import Enrolment, Lives
+from kizuna.app.wiring.devices.shelf import Shelf
+from kizuna.app.wiring.settings import Settings
+from kizuna.app.wiring.workspace import Workspace
+from kizuna.model.errors import Absent, Malformed, Problem, Refused
+from kizuna.model.identifier import canonical
+from kizuna.model.kind import Kind, media_type_of
+from kizuna.model.payload import encode_payload
+from kizuna.roots.cose import sign_statement
+from kizuna.roots.identity import did_key
+from kizuna.roots.keys import Algorithm
+from kizuna.roots.life import idevid, ldevid, open_voucher, pinned_certificate, voucher_claim
+from kizuna.roots.units import EphemeralUnit
+
+DEVICE = "urn:ueid:0102"
+UNIT = EphemeralUnit(b"device life")
+K0, K1, K2 = (UNIT.public(UNIT.generate(Algorithm.ES256, f"k{n}")) for n in range(3))
+
+
+class Hours:
+    """A clock that moves an hour with each look, so that every step has a moment of its own."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Hours:
+    return Hours()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Hours):
+    settings = Settings(store=tmp_path / "s", clock=clock)
+    with Workspace.init(tmp_path / "s", "Ann", now=clock.now, settings=settings) as workspace:
+        yield workspace
+
+
+def pem(key) -> tuple[str, bytes]:
+    return "key.pem", key.to_pem()
+
+
+def enrolled(store: Workspace, **members) -> Lives:
+    lives = Lives(store)
+    lives.enrol(DEVICE, Enrolment(key=pem(K1), scheme="psa", **members))
+    return lives
+
+
+def test_an_enrolled_device_is_known_to_log_and_fleet(store):
+    lives = enrolled(store, gateway="urn:ueid:99", reference="acme-sensor", identity="aabb")
+    told = lives.history(DEVICE)
+    assert (told["owner"], told["flags"]) == (store.identity, [])
+    assert told["keys"][0]["key"] == K1.thumbprint.hex()
+    (device,) = Shelf(store).devices()
+    assert (device.subject, device.key, device.reference) == (DEVICE, K1, "acme-sensor")
+    assert (device.position, device.identity) == ("urn:ueid:99", b"\xaa\xbb")
+
+
+def test_the_same_device_with_another_key_is_refused_and_nothing_is_kept(store):
+    lives = enrolled(store)
+    size = store.head().size
+    with pytest.raises(Refused) as caught:
+        lives.enrol(DEVICE, Enrolment(key=pem(K2), scheme="psa"))
+    assert caught.value.about["flag"] == "swap"
+    assert store.head().size == size
+    (device,) = Shelf(store).devices()
+    assert device.key == K1
+
+
+def test_a_shared_key_stays_beside_the_log(store):
+    lives = Lives(store)
+    jwk = json.dumps({"kty": "oct", "k": "c2VjcmV0LXNlY3JldC1zZWNyZXQ"}).encode()
+    done = lives.enrol(DEVICE, Enrolment(key=("k.jwk", jwk), scheme="hmac"))
+    (raw,) = store.store.reader().raw([store_digest(done["statement"])]).values()
+    assert b"secret-secret" not in raw
+    assert done["key"].encode() in raw
+    (device,) = Shelf(store).devices()
+    assert device.key.secret == b"secret-secret-secret"
+
+
+def store_digest(text: str):
+    return bytes.fromhex(text)
+
+
+def test_a_device_without_any_key_is_observed(store):
+    Lives(store).enrol(DEVICE, Enrolment(scheme="observed", position="rack 3"))
+    assert Lives(store).history(DEVICE)["keys"][0]["kind"] == "none"
+
+
+def test_rotation_lets_the_new_key_take_over_in_log_and_fleet(store, clock):
+    lives = enrolled(store, reference="acme-sensor")
+    clock.now += 3_600
+    lives.rotate(DEVICE, Enrolment(key=pem(K2)))
+    told = lives.history(DEVICE)
+    assert [k["key"] for k in told["keys"]] == [K2.thumbprint.hex()]
+    assert told["life"][0]["ending"] == "rotated"
+    *_, device = Shelf(store).devices()
+    assert (device.key, device.scheme, device.reference) == (K2, "psa", "acme-sensor")
+    then = lives.history(DEVICE, at=clock.now - 1)
+    assert then["keys"][0]["key"] == K1.thumbprint.hex()
+
+
+def test_a_stolen_key_and_its_recovery(store, clock):
+    lives = enrolled(store)
+    clock.now += 7_200
+    size = store.head().size
+    since = clock.now - 3_600
+    lives.revoke(DEVICE, "stolen", since=since)
+    clock.now += 60
+    lives.rotate(DEVICE, Enrolment(key=pem(K2)))
+    name = K1.thumbprint.hex()
+    assert [k["key"] for k in lives.history(DEVICE, at=since - 1)["keys"]] == [name]
+    assert lives.history(DEVICE, at=since)["keys"] == []  # as known now
+    asked = lives.history(DEVICE, at=since, size=size)  # as known then
+    assert [k["key"] for k in asked["keys"]] == [name]
+    assert [k["key"] for k in lives.history(DEVICE)["keys"]] == [K2.thumbprint.hex()]
+
+
+def test_a_device_goes_from_maker_to_owner_by_voucher(store):
+    lives = Lives(store)
+    lives.enrol(DEVICE, Enrolment(key=pem(K0), made=True))
+    done, document = lives.transfer(DEVICE, store.identity)
+    assert document is None
+    taken = lives.accept(DEVICE, Enrolment(key=pem(K1), scheme="psa"))
+    assert taken["voucher"] == done["voucher"]
+    told = lives.history(DEVICE)
+    assert (told["maker"], told["owner"]) == (store.identity, store.identity)
+    assert {k["type"] for k in told["keys"]} == {"idevid", "ldevid"}
+
+
+def test_after_a_transfer_the_seller_has_no_say_and_only_the_buyer_accepts(store):
+    lives = enrolled(store)
+    buyer = did_key(K2)
+    lives.transfer(DEVICE, buyer)
+    for step in (
+        lambda: lives.transfer(DEVICE, did_key(K0)),
+        lambda: lives.rotate(DEVICE, Enrolment(key=pem(K0))),
+        lambda: lives.accept(DEVICE, Enrolment(key=pem(K0))),
+    ):
+        with pytest.raises(Refused):
+            step()
+
+
+def test_a_voucher_document_is_written_for_a_new_owner_with_a_certificate(store):
+    lives = enrolled(store)
+    handle = UNIT.handles()[2]
+    certificate = pinned_certificate(UNIT, handle, store.clock())
+    done, document = lives.transfer(DEVICE, did_key(K2), certificate=certificate, serial="SN-1")
+    voucher = open_voucher(document, [store.unit.public(store.handle)])
+    assert voucher.pinned_domain_cert == certificate
+    assert voucher.serial_number == "SN-1"
+    assert done["to"] == did_key(K2)
+
+
+def test_whoever_the_list_does_not_name_begins_no_life(store):
+    stranger = EphemeralUnit(b"stranger")
+    handle = stranger.generate(Algorithm.ES256, "x")
+    identity = did_key(stranger.public(handle))
+    store.lists.add(identity, roles=["coordinator"], name="Eve")
+
+    def say(payload):
+        return sign_statement(
+            stranger,
+            handle,
+            issuer=identity,
+            subject=canonical(DEVICE),
+            media_type=media_type_of(Kind.CERTIFICATE),
+            payload=encode_payload(payload),
+            issued_at=store.clock(),
+        )
+
+    store.register_one(say(ldevid(K0, owner=identity)))
+    store.register_one(say(idevid(K0)))
+    store.register_one(say(voucher_claim(identity)))
+    lives = enrolled(store)
+    told = lives.history(DEVICE)
+    assert told["owner"] == store.identity
+    assert [f["code"] for f in told["flags"]] == ["stranger"] * 3
+
+
+def test_retired_is_the_end(store):
+    lives = enrolled(store)
+    lives.retire(DEVICE, "scrapped")
+    assert lives.history(DEVICE)["retired"]
+    with pytest.raises(Refused):
+        lives.enrol(DEVICE, Enrolment(key=pem(K1)))
+    with pytest.raises(Refused):
+        lives.retire(DEVICE)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda lives: lives.history(DEVICE),
+        lambda lives: lives.rotate(DEVICE, Enrolment(key=pem(K1))),
+        lambda lives: lives.revoke(DEVICE, "lost"),
+        lambda lives: lives.revoke(DEVICE, "eaten"),
+        lambda lives: lives.enrol("not an identifier", Enrolment()),
+        lambda lives: lives.enrol(DEVICE, Enrolment(key=("k", b"rubbish"))),
+        lambda lives: lives.enrol(DEVICE, Enrolment(made=True)),
+        lambda lives: lives.enrol(DEVICE, Enrolment(), chain=[b"x"]),
+        lambda lives: lives.transfer(DEVICE, "did:key:z1", assertion="guessed"),
+        lambda lives: lives.accept(DEVICE, Enrolment()),
+    ],
+)
+def test_what_cannot_be_done_is_a_problem_and_changes_nothing(store, step):
+    size = store.head().size
+    with pytest.raises(Problem) as caught:
+        step(Lives(store))
+    assert isinstance(caught.value, Absent | Malformed | Refused)
+    assert store.head().size == size
