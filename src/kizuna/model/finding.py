@@ -72,9 +72,11 @@ class Code(StrEnum):
     ANCHORS_MISSING = "anchors.missing"
     QUORUM_MISSING = "quorum.missing"
     PROOF_INCOMPLETE = "proof.incomplete"
+    PROOF_WITHHELD = "proof.withheld"
     # shown, without effect
     NOTICE_UNCONFIRMED = "notice.unconfirmed"
     WAIVED = "finding.waived"
+    WAIVER_IDLE = "waiver.without-effect"
     SIGNATURE_INSIDE_UNVERIFIED = "document.signature-unverified"
 
     @property
@@ -125,8 +127,10 @@ _EFFECT: Final[dict[Code, tuple[Value, Outcome]]] = {
     Code.ANCHORS_MISSING: (_D, Outcome.EVIDENCE_MISSING),
     Code.QUORUM_MISSING: (_D, Outcome.EVIDENCE_MISSING),
     Code.PROOF_INCOMPLETE: (_D, Outcome.EVIDENCE_MISSING),
+    Code.PROOF_WITHHELD: (_D, Outcome.EVIDENCE_MISSING),
     Code.NOTICE_UNCONFIRMED: (_T, Outcome.HOLDS),
     Code.WAIVED: (_T, Outcome.HOLDS),
+    Code.WAIVER_IDLE: (_T, Outcome.HOLDS),
     Code.SIGNATURE_INSIDE_UNVERIFIED: (_T, Outcome.HOLDS),
 }
 _NEVER_WAIVED: Final = frozenset(
@@ -137,6 +141,7 @@ _NEVER_WAIVED: Final = frozenset(
         Code.ANCHORS_MISSING,
         Code.QUORUM_MISSING,
         Code.PROOF_INCOMPLETE,
+        Code.PROOF_WITHHELD,
         Code.SUBJECT_UNKNOWN,
         Code.NOTHING_ASKED,
         Code.STORE_STALE,

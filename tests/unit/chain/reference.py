@@ -832,6 +832,11 @@ class Reference:
                 for c, q in found
                 if q == said.requirement and c.waivable and c.value_given is not Value.TRUSTED
             ]
+            named = {r.id for r in self.profile.requirements}
+            named |= {f"follow:{f.relation.value}" for f in self.profile.follow}
+            named |= {"silent", "root", "follow:links"}
+            if allowed and said.requirement not in named and said.requirement[:7] != "notice:":
+                found = [*found, (Code.WAIVER_IDLE, said.requirement)]
             if allowed and hit:
                 found = [f for f in found if f not in hit] + [(Code.WAIVED, said.requirement)]
         return found

@@ -122,7 +122,7 @@ def say(world, draw, issuer, thing, subject, instant):
     elif what == 10:
         world.waive(
             who, draw(subject),
-            draw(st.sampled_from(["good", "follow:part-of", "silent", "notice:vulnerability"])),
+            draw(st.sampled_from(["good", "follow:part-of", "silent", "notice:tampering", "bad"])),
             ends=moment() or world.now + 100_000, **more,
         )  # fmt: skip
     elif what == 11 and draw(st.booleans()):

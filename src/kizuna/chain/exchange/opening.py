@@ -22,7 +22,7 @@ from kizuna.model.errors import Absent, Malformed, Problem, Tampered
 from kizuna.model.finding import Code
 from kizuna.model.identifier import Digest, SubjectId, digest_of
 from kizuna.model.kind import Kind, kind_of, media_type_of
-from kizuna.model.payload import Action, Membership, Status, decode_payload
+from kizuna.model.payload import Action, Links, Membership, Status, decode_payload
 from kizuna.model.statement import Envelope, Interval, Registered, Statement
 from kizuna.model.trust import Anchors, LogAnchor
 from kizuna.model.verdict import Known
@@ -48,6 +48,7 @@ from kizuna.roots.statement import decoded
 
 __all__ = ["BundleEvidence", "open_bundle"]
 
+_NAMED: Final = 5
 _NEVER: Final = 2**53
 _ACT_ON_KEYS: Final = frozenset((media_type_of(Kind.STATUS), media_type_of(Kind.MEMBERSHIP)))
 _GOOD_AT_ITS_PLACE: Final = (KeyStanding.GOOD, KeyStanding.UNCERTAIN, KeyStanding.COMPROMISED)
@@ -81,6 +82,7 @@ class BundleEvidence:
         self._by_digest = {item.statement.digest: item for item in statements}
         self._statements = sorted(statements, key=lambda item: item.index)
         self._documents = documents
+        self._names: dict[bytes, str] | None = None
 
     def heads(self) -> tuple[Known, ...]:
         """The bundle's checkpoint."""
@@ -100,9 +102,25 @@ class BundleEvidence:
                 continue
             listed = [self._by_digest.get(digest) for _, digest in rows]
             if None in listed:
-                self.shortfalls.setdefault(Code.PROOF_INCOMPLETE, key.hex())
+                self._withhold(key)
             found[key] = [item for item in listed if item is not None]
         return found
+
+    def _withhold(self, key: bytes) -> None:
+        """Remember whose list is complete, but not readable in full."""
+        if self._names is None:
+            self._names = {subject_key(name): name for name in (self.subject, *self._named())}
+        withheld = {*self.shortfalls.get(Code.PROOF_WITHHELD, "").split(", "), ""}
+        withheld.add(self._names.get(key, key.hex()))
+        self.shortfalls[Code.PROOF_WITHHELD] = ", ".join(sorted(withheld - {""})[:_NAMED])
+
+    def _named(self) -> Iterator[str]:
+        for item in self._statements:
+            yield item.statement.issuer
+            yield item.statement.subject
+            if isinstance(item.statement.payload, Links):
+                for link in item.statement.payload.links:
+                    yield from (end for end in (link.subject, link.object) if end is not None)
 
     def by_digests(self, digests: Sequence[Digest]) -> Mapping[Digest, Registered]:
         """Proven statements among these."""
@@ -141,7 +159,9 @@ def open_bundle(data: bytes, anchors: Anchors) -> BundleEvidence:
     _nothing_else(envelopes, rows, signed.checkpoint.size)
     times = _Times(bundle, anchor, anchors, signed)
     documents = {digest_of(document): document for document in bundle.documents}
-    statements, unproven = _signed(bundle.origin, envelopes, rows, anchors, times, documents)
+    statements, unproven, withheld = _signed(
+        bundle.origin, envelopes, rows, anchors, times, documents
+    )
     used = {envelope.payload for envelope in envelopes.values() if envelope.by_hash}
     if not documents.keys() <= used or len(documents) != len(bundle.documents):
         raise Tampered(
@@ -161,6 +181,8 @@ def open_bundle(data: bytes, anchors: Anchors) -> BundleEvidence:
     )
     if signed.quorum < anchors.quorum:
         evidence.shortfalls[Code.QUORUM_MISSING] = f"{signed.quorum}/{anchors.quorum}"
+    if withheld:
+        evidence.shortfalls[Code.PROOF_WITHHELD] = withheld
     if unproven:
         evidence.shortfalls[Code.PROOF_INCOMPLETE] = unproven
     elif evidence.as_of is None:  # how old it is cannot be told, so it may be as old as it likes
@@ -294,10 +316,11 @@ def _signed(
     anchors: Anchors,
     times: _Times,
     documents: Mapping[Digest, bytes],
-) -> tuple[list[Registered], str]:
+) -> tuple[list[Registered], str, str]:
     """Statements whose signature holds, by the keys that their issuers had at that place.
 
-    Issuers whose list of key events is not proven are left out and named.
+    Named are one issuer whose list of key events is not proven (his statements are left out), and
+    one of whose list something is withheld (it might be the end of his key).
     """
     pinned: dict[str, tuple[PublicKey, ...]] = {
         one.id: pinned_keys(one.keys) for one in anchors.identities
@@ -307,7 +330,7 @@ def _signed(
     proven: dict[str, bool | None] = {}  # by issuer: None where no list of theirs is proven
     found: list[Registered] = []
     later: list[tuple[Envelope, PublicKey]] = []
-    unproven = ""
+    unproven = withheld = ""
     for index in sorted(envelopes):
         envelope = envelopes[index]
         issuer = envelope.issuer
@@ -316,10 +339,11 @@ def _signed(
             proven[issuer] = (
                 None if listed is None else all(digest in by_digest for _, digest in listed)
             )
-        if not proven[issuer]:
+        if proven[issuer] is None:
             unproven = issuer
-            if proven[issuer] is None:
-                continue
+            continue
+        if not proven[issuer]:
+            withheld = issuer
         registered = times.of(index)
         key = ring.key(envelope, index, registered)
         acts = envelope.media_type in _ACT_ON_KEYS
@@ -347,7 +371,7 @@ def _signed(
         and item.statement.payload.action is Action.ERASE
         and item.statement.payload.target.statement is not None
     }
-    return [_placed(item, erased) for item in found], unproven
+    return [_placed(item, erased) for item in found], unproven, withheld
 
 
 def _not_signed(envelope: Envelope) -> Tampered:

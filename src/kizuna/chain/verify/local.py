@@ -189,7 +189,7 @@ class Local:
             found.append(self._failed(subject, rule, rank, int(self.best[number][at]), owner))
         for noted in (*self.more.get(at, ()), *self._lacks(at), *self._happened(at)):
             turn = owner
-            if noted.row >= 0 and noted.code is Code.NOTICE_UNCONFIRMED:
+            if noted.row >= 0 and noted.code in (Code.NOTICE_UNCONFIRMED, Code.WAIVER_IDLE):
                 turn = self.frame.graph.name(int(self.frame.graph.issuer.view[noted.row]))
             digest = (self.frame.graph.digests[noted.row].hex(),) if noted.row >= 0 else ()
             found.append(
@@ -946,7 +946,11 @@ class _Evaluation:
                 and self.authority.void.view[row] == 0
                 and self._may_waive(row, node, payload)
             ):
-                self.waivers.setdefault(node, []).append((row, payload.requirement))
+                if self.rules.names(payload.requirement):
+                    self.waivers.setdefault(node, []).append((row, payload.requirement))
+                    continue
+                about = (("issuer", graph.name(int(graph.issuer.view[row]))),)
+                self._note(node, Noted(Code.WAIVER_IDLE, payload.requirement, row, about))
 
     def _may_waive(self, row: int, node: int, waiver: Waiver) -> bool:
         graph, authority = self.graph, self.authority

@@ -126,6 +126,11 @@ class Rules:
         for number, tie in enumerate(self.ties):
             if tie.category < 0:
                 self._plain[tie.relation] = number
+        self._waivable = frozenset(
+            [r.source.id for r in self.requirements]
+            + [t.requirement for t in self.ties]
+            + ["silent", "root", "follow:links"]
+        )
         self.words = frozenset(w for r in self.requirements for w in r.words)
         self.follows = frozenset(t.relation for t in self.ties)
 
@@ -142,6 +147,10 @@ class Rules:
                 if ANY_TYPE in rule.types or word in rule.types
             )
         return known
+
+    def names(self, requirement: str) -> bool:
+        """Whether a finding under this profile can carry this name: a waiver of it has a sense."""
+        return requirement in self._waivable or requirement.startswith("notice:")
 
     def filled(self, fields: frozenset[str]) -> Ints:
         """Of each set of filled fields in the graph whether it holds all of these."""
