@@ -14,17 +14,16 @@ statements as they arrived, public keys, signatures and messages, and nothing el
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
-from typing import IO, Final, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from kizuna.record.store.examining import Examined, Examiner
+from kizuna.record.store.pipes import receive, send, widen
 from kizuna.roots.keys import Algorithm, Check, PublicKey, verify, verify_many
 
 __all__ = ["Checkers", "serve"]
@@ -35,12 +34,8 @@ _PAYS_FROM: Final = 4096
 _SMALL: Final = 64
 """Fewer than these are checked here: asking would take longer."""
 
-_PREFIX: Final = 4
 _MOST_KEYS: Final = 65_536
 _PROGRAM: Final = "from kizuna.record.store.checking import serve; serve()"
-
-_PIPE: Final = 1 << 20
-"""Bytes a pipe holds, where the system allows it: fewer turns between two processes."""
 
 _CHECK: Final = b"c"
 _EXAMINE: Final = b"e"
@@ -152,7 +147,7 @@ class Checkers:
         for helper in self._running:
             for pipe in (helper.stdin, helper.stdout):
                 if pipe is not None:
-                    _widen(pipe)
+                    widen(pipe)
 
     def _stop(self) -> None:
         for helper in self._running:
@@ -197,8 +192,8 @@ def _exchange(helper: subprocess.Popen[bytes], question: bytes) -> bytes | None:
     if helper.stdin is None or helper.stdout is None:
         return None
     try:
-        _send(helper.stdin, question)
-        return _receive(helper.stdout)
+        send(helper.stdin, question)
+        return receive(helper.stdout)
     except OSError:
         return None
 
@@ -208,12 +203,12 @@ def serve() -> None:
     checker, examiner = _Checker(), Examiner()
     statements = msgspec.msgpack.Decoder(list[bytes])
     source, sink = sys.stdin.buffer, sys.stdout.buffer
-    while (data := _receive(source)) is not None:
+    while (data := receive(source)) is not None:
         if data[:1] == _EXAMINE:
             seen = [examiner.examine(raw) for raw in statements.decode(data[1:])]
-            _send(sink, msgspec.msgpack.encode(seen))
+            send(sink, msgspec.msgpack.encode(seen))
         else:
-            _send(sink, checker.check(data[1:]))
+            send(sink, checker.check(data[1:]))
 
 
 class _Checker:
@@ -234,26 +229,3 @@ class _Checker:
                 key = keys[algorithm, cose_key] = PublicKey(Algorithm(algorithm), cose_key)
             answers.append(verify(key, signature, message))
         return bytes(answers)
-
-
-def _widen(pipe: IO[bytes]) -> None:
-    """Let a pipe hold more; a system that does not allow it is merely slower."""
-    setting = getattr(fcntl, "F_SETPIPE_SZ", None)
-    if setting is not None:
-        with suppress(OSError):
-            fcntl.fcntl(pipe.fileno(), setting, _PIPE)
-
-
-def _send(sink: IO[bytes], data: bytes) -> None:
-    sink.write(len(data).to_bytes(_PREFIX, "big"))
-    sink.write(data)
-    sink.flush()
-
-
-def _receive(source: IO[bytes]) -> bytes | None:
-    prefix = source.read(_PREFIX)
-    if len(prefix) < _PREFIX:
-        return None
-    size = int.from_bytes(prefix, "big")
-    data = source.read(size)
-    return data if len(data) == size else None

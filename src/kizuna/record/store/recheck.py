@@ -2,9 +2,11 @@
 """Checking every signature again: the archive against the log and against the issuers' keys.
 
 The intake checked each signature once; an auditor wants to see it with his own eyes. The archive is
-cut into as many pieces as there are processors, and each piece is read, parsed and verified by a
-process of its own, with keys from the issuers' names. What such a process cannot settle alone
-(issuers whose keys were enrolled, rotated or pinned) is settled here, with their key histories.
+cut into pieces, which as many processes as there are processors read and verify one after the
+other, with keys from the issuers' names, while what they said is held against the log here. What
+they cannot settle alone (issuers whose keys were enrolled, rotated or pinned) is settled here, with
+their key histories. That the bytes are in order was seen at intake: that they are still the same
+bytes is what the log shows.
 
 Keeps: 1. Every entry of the log is accounted for: its bytes are there, have the digest that was
 logged, and are signed by a key of its issuer; whether that key still counts is for a judgement.
@@ -16,16 +18,20 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
-from typing import IO, Final
+from threading import Lock
+from typing import Final
 
 from kizuna.model.errors import Problem, Unavailable
 from kizuna.record.store.archive import Archive
-from kizuna.roots.cose import check_signature, parse_sign1
+from kizuna.record.store.pipes import receive, send, widen
+from kizuna.roots.cose.message import decode_header, read_frame
 from kizuna.roots.identity import genesis_keys
-from kizuna.roots.keys import PublicKey
+from kizuna.roots.keys import PublicKey, verify
 
 __all__ = ["Rechecked", "SignatureFault", "recheck", "serve"]
 
@@ -65,39 +71,44 @@ def recheck(
     entries: Iterator[bytes],
     settle: Settle,
     *,
+    processes: int = 1,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Rechecked:
     """Check every statement of an archive again.
 
     Args:
         path: the archive.
-        pieces: byte ranges of whole records, in order; one process each.
+        pieces: byte ranges of whole records, in order.
         entries: the digests that the log holds, in order.
         settle: the answer for a statement whose key is not in its issuer's name.
+        processes: how many check at once.
         progress: called with the number of statements done.
 
     Raises:
         Unavailable: ``store.recheck-failed`` when a process ended early.
     """
     report = Rechecked()
-    with ThreadPoolExecutor(max(len(pieces), 1), "recheck") as readers:
-        running = [_start(path, piece) for piece in pieces]
+    answers: list[Future[bytes]] = [Future() for _ in pieces]
+    with ThreadPoolExecutor(max(processes, 1), "recheck") as askers:
+        running: list[subprocess.Popen[bytes]] = []
         try:
-            answers = [readers.submit(_drain, process) for process in running]
+            todo = iter(list(zip(pieces, answers, strict=True)))
+            taking = Lock()
+            for _ in range(min(processes, len(pieces))):
+                running.append(_start(path))
+                askers.submit(_ask, running[-1], todo, taking)
             index = 0
             archive = Archive.open(path)
             try:
-                for future, (start, end) in zip(answers, pieces, strict=True):
-                    lines = future.result()
+                for future, piece in zip(answers, pieces, strict=True):
                     index = _account(
-                        report, archive, (start, end), lines, entries, settle, index, progress
+                        report, archive, piece, future.result(), entries, settle, index, progress
                     )
             finally:
                 archive.close()
         finally:
             for process in running:
-                process.kill()
-                process.wait()
+                _end(process)
     missing = sum(1 for _ in entries)
     if missing:
         report.faults.append(
@@ -149,58 +160,87 @@ def _account(
     return index
 
 
-def _start(path: Path, piece: tuple[int, int]) -> subprocess.Popen[bytes]:
+def _start(path: Path) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(  # noqa: S603 - our own program, no input of others
-            [sys.executable, "-P", "-c", _PROGRAM, str(path), str(piece[0]), str(piece[1])],
-            stdin=subprocess.DEVNULL,
+        process = subprocess.Popen(  # noqa: S603 - our own program, no input of others
+            [sys.executable, "-P", "-c", _PROGRAM, str(path)],
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
     except OSError as fault:
         raise _failed(str(fault)) from fault
+    if process.stdout is not None:
+        widen(process.stdout)
+    return process
 
 
-def _drain(process: subprocess.Popen[bytes]) -> bytes:
-    out, _ = process.communicate()
-    if process.returncode != 0 or len(out) % _LINE:
-        raise _failed("a process ended before it was done")
-    return out
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
+
+
+def _ask(
+    process: subprocess.Popen[bytes],
+    todo: Iterator[tuple[tuple[int, int], Future[bytes]]],
+    taking: Lock,
+) -> None:
+    """Have a process do one piece after the other, until none is left or it fails."""
+    while True:
+        with taking:
+            following = next(todo, None)
+        if following is None:
+            return
+        (start, end), future = following
+        lines: bytes | None = None
+        if process.stdin is not None and process.stdout is not None:
+            with suppress(OSError, ValueError):
+                send(process.stdin, f"{start} {end}".encode())
+                lines = receive(process.stdout)
+        if lines is None or len(lines) % _LINE:
+            future.set_exception(_failed("a process ended before it was done"))
+            return
+        future.set_result(lines)
 
 
 def serve() -> None:
-    """What a process does: say of each record of its piece whether it holds, and its digest."""
-    path, start, end = sys.argv[1:4]
-    archive = Archive.open(Path(path))
-    _check_piece(archive, int(start), int(end), sys.stdout.buffer)
-
-
-def _check_piece(archive: Archive, start: int, end: int, sink: IO[bytes]) -> None:
+    """What a process does: say of each record of the pieces it is given whether it holds."""
+    archive = Archive.open(Path(sys.argv[1]))
     keys: dict[str, tuple[PublicKey, ...]] = {}
-    said: list[bytes] = []
-    for record in archive.records(start, end):
-        try:
-            envelope = parse_sign1(record.raw)
-        except Problem:
-            said += (_MALFORMED, bytes(32))
-            continue
-        issuer = envelope.issuer
-        known = keys.get(issuer)
-        if known is None:
-            if len(keys) > _MOST_KEYS:
-                keys.clear()
-            known = keys[issuer] = _from_name(issuer)
-        named = envelope.key_id
-        good = any(
-            (len(named) != 32 or key.thumbprint == named) and check_signature(envelope, key)
-            for key in known
-        )
-        said += (_GOOD if good else _ASK, envelope.digest)
-        if len(said) >= 4096:
-            sink.write(b"".join(said))
-            said.clear()
-    sink.write(b"".join(said))
-    sink.flush()
+    while (piece := receive(sys.stdin.buffer)) is not None:
+        start, end = piece.split()
+        said = [_said(record.raw, keys) for record in archive.records(int(start), int(end))]
+        send(sys.stdout.buffer, b"".join(said))
+
+
+def _said(raw: bytes, keys: dict[str, tuple[PublicKey, ...]]) -> bytes:
+    """An answer about one statement, and its digest."""
+    digest = sha256(raw).digest()
+    try:
+        protected, _, _, signature, _, covered = read_frame(raw)
+        header = decode_header(protected)
+        named, issuer, algorithm = header.get(4, b""), header[15][1], header[1]
+    except (Problem, KeyError, TypeError):
+        return _MALFORMED + digest
+    if type(issuer) is not str or type(named) is not bytes or type(algorithm) is not int:
+        return _MALFORMED + digest
+    known = keys.get(issuer)
+    if known is None:
+        if len(keys) > _MOST_KEYS:
+            keys.clear()
+        known = keys[issuer] = _from_name(issuer)
+    for key in known:
+        if (
+            (len(named) != 32 or key.thumbprint == named)
+            and key.algorithm.answers_to(algorithm)
+            and verify(key, signature, covered)
+        ):
+            return _GOOD + digest
+    return _ASK + digest
 
 
 def _from_name(issuer: str) -> tuple[PublicKey, ...]:

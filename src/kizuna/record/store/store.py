@@ -65,6 +65,9 @@ _AHEAD: Final = 2
 _WORTH_PROCESSES: Final = 8192
 """Fewer statements than this are checked again by one process."""
 
+_PIECE: Final = 2048
+"""Statements that such a process checks at a time."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -454,15 +457,16 @@ class Store:
             return key is not None and check_signature(envelope, key)
 
         cuts = [len(HEADER), last.end]
-        count = self.settings.threads if last.size >= _WORTH_PROCESSES else 1
-        for piece in range(1, count):
-            for row in self.backend.rows(last.size * piece // count, 1):
+        processes = self.settings.threads if last.size >= _WORTH_PROCESSES else 1
+        for first in range(_PIECE, last.size, _PIECE) if processes > 1 else ():
+            for row in self.backend.rows(first, 1):
                 cuts.insert(-1, row[13] - PREFIX)
         return recheck(
             self.archive.path,
             list(pairwise(cuts)),
             self.log.entries(0, last.size),
             settle,
+            processes=processes,
             progress=progress,
         )
 

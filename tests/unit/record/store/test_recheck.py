@@ -9,6 +9,7 @@ from kizuna.model.kind import Kind
 from kizuna.model.payload import Action, Status, Target
 from kizuna.record.store import recheck as rechecking
 from kizuna.record.store import store as storing
+from kizuna.record.store.checking import Checkers
 from kizuna.roots.cose import parse_sign1
 from kizuna.roots.keys import Algorithm
 
@@ -31,6 +32,7 @@ def test_a_sound_store_holds_in_one_piece_and_in_several(place, monkeypatch, pie
     store = place.create()
     fill(store)
     monkeypatch.setattr(storing, "_WORTH_PROCESSES", 0 if pieces == 2 else 10**6)
+    monkeypatch.setattr(storing, "_PIECE", 7)
     seen = []
     report = store.recheck(seen.append)
     assert report.statements == store.head().size
@@ -66,6 +68,21 @@ def test_one_changed_bit_in_the_archive_is_found_and_named(place, where):
     path.write_bytes(data)
     report = store.recheck()
     assert [(f.code, f.index) for f in report.faults] == [("store.archive-differs", index)]
+
+
+def test_a_wrong_signature_that_was_logged_is_found_in_any_piece(place, monkeypatch):
+    monkeypatch.setattr(storing, "_WORTH_PROCESSES", 0)
+    monkeypatch.setattr(storing, "_PIECE", 7)
+    monkeypatch.setattr(Checkers, "_check", lambda _, checks: [True] * len(checks))
+    store = place.create()
+    fill(store, 30)
+    forged = Organisation(b"maker").claim(99)
+    (outcome,) = store.submit([forged[:-1] + bytes([forged[-1] ^ 1])], now=NOW)
+    fill(store, 60)
+    report = store.recheck()
+    assert [(f.code, f.index) for f in report.faults] == [
+        ("envelope.signature-wrong", outcome.index)
+    ]
 
 
 def test_a_process_that_dies_is_a_problem_and_no_pass(place, monkeypatch):
