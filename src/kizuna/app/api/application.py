@@ -21,6 +21,7 @@ from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.catalog import catalog
 from kizuna.app.api.context import Context
+from kizuna.app.api.devices import HOT, devices, heartbeat
 from kizuna.app.api.events import Hub
 from kizuna.app.api.health import health
 from kizuna.app.api.intake import intake
@@ -52,7 +53,7 @@ PERMISSIONS: Final = frozenset({"public", "view", "signature", "operator", "invi
 """Who may use a route: anyone; anyone, who sees what their view shows; whoever signed what is sent;
 the store's organisation; whoever has an invitation."""
 
-_INTAKE: Final = ("/api/statements", "/entries", "/api/import")
+_INTAKE: Final = ("/api/statements", "/entries", "/api/import", *HOT)
 _ENDLESS: Final = ("/api/events",)
 
 
@@ -96,6 +97,7 @@ def make(
         *catalog(context),
         *watches(context),
         *joining(context),
+        *devices(context),
         *(pages.routes if pages is not None else ()),
     ]
     _check(routes)
@@ -128,7 +130,8 @@ def make(
         hub.attach(asyncio.get_running_loop())
         stop: Callable[[], None] = workspace.subscribe(hub.publish)
         try:
-            yield
+            async with heartbeat(context):
+                yield
         finally:
             stop()
             hub.close()

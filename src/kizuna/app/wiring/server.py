@@ -2,7 +2,8 @@
 """The server: the HTTP door over a live workspace, until somebody stops it.
 
 Keeps: 1. The door is named, not imported: this room stands below it. 2. The graph is loaded before
-the port answers, with progress shown. 3. An interrupt ends it in order: what was accepted is
+the port answers, with progress shown. 3. Beyond this machine it answers only to names that were
+given, and only behind TLS. 4. An interrupt ends it in order: what was accepted is
 durable, files and locks are given back by the caller.
 """
 
@@ -11,8 +12,11 @@ from __future__ import annotations
 import gc
 import importlib
 import logging
+import secrets
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from kizuna.app.wiring.values import Progress, quiet
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 
     from kizuna.app.wiring.workspace import Workspace
 
-__all__ = ["serve"]
+__all__ = ["background", "serve"]
 
 DOOR: Final = "kizuna.app.api"
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
@@ -35,14 +39,27 @@ def serve(
     host: str,
     port: int,
     hosts: tuple[str, ...] = (),
+    behind_tls: bool = False,
     progress: Progress = quiet,
-    ready: Callable[[str], None] = lambda _url: None,
+    ready: Callable[[str, str], None] = lambda _url, _token: None,
 ) -> None:
     """Answer requests until interrupted.
 
+    Args:
+        workspace: what is served.
+        host: the address to listen on.
+        port: the port; 0 is any.
+        hosts: names that the server answers to, without port. On the loopback address these are
+            its own names; beyond it they must be given.
+        behind_tls: whether a proxy with TLS stands in front, so that cookies travel over TLS only.
+        progress: of loading.
+        ready: told the address, and the token that lets the operator sign in to the console.
+
     Raises:
-        Misconfigured: ``http.extra-missing``. Unavailable: ``http.port``.
+        Misconfigured: ``http.extra-missing``, ``http.hosts-unnamed``, ``http.tls-needed``.
+        Unavailable: ``http.port``.
     """
+    names = _names(host, hosts, behind_tls=behind_tls)
     try:
         import uvicorn
     except ModuleNotFoundError as fault:
@@ -61,17 +78,68 @@ def serve(
         # rings are looked for from here on, and never among the millions of values just loaded
         gc.freeze()
         gc.enable()
-        loopback = host in _LOOPBACK
-        names = hosts or (_LOOPBACK if loopback else ())
-        # the console shows to whoever reaches it what its operator may see only on this machine
         door = importlib.import_module(DOOR)
-        app = door.create_app(workspace, hosts=names)
+        token = secrets.token_urlsafe(24)
+        app = door.create_app(workspace, hosts=names, console_token=token, behind_tls=behind_tls)
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         config = uvicorn.Config(app, log_level="warning", **door.server_options())
-        server = _telling(config, lambda: ready(f"http://{_shown(host)}:{taken}"))
+        server = _telling(config, lambda: ready(f"http://{_shown(host)}:{taken}", token))
         server.run(sockets=[listener])
     finally:
         listener.close()
+
+
+@contextmanager
+def background(workspace: Workspace) -> Iterator[tuple[str, int]]:
+    """The server in a thread of this process, on a free port of this machine, while the block runs.
+
+    Raises:
+        Misconfigured: ``http.extra-missing``. Unavailable: ``http.port``.
+    """
+    door = importlib.import_module(DOOR)
+    app = door.create_app(workspace, hosts=_LOOPBACK)
+    import uvicorn
+
+    listener = _listen("127.0.0.1", 0)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    answers = Event()
+    config = uvicorn.Config(app, log_level="warning", **door.server_options())
+    server = _telling(config, answers.set)
+    thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="kizuna-serve")
+    thread.start()
+    try:
+        while thread.is_alive() and not answers.wait(0.1):
+            pass
+        yield "127.0.0.1", listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def _names(host: str, hosts: tuple[str, ...], *, behind_tls: bool) -> tuple[str, ...]:
+    """The names that the server answers to; beyond this machine there is no guessing them."""
+    if host in _LOOPBACK:
+        return (*_LOOPBACK, *hosts)
+    if not hosts:
+        raise Misconfigured(
+            "http.hosts-unnamed",
+            f"a server on {host} must know the names it is reached by",
+            why="a page of another origin could otherwise read it under a name of its own",
+            hint="name them: --allowed-host trust.example.jp",
+            host=host,
+        )
+    if not behind_tls:
+        raise Misconfigured(
+            "http.tls-needed",
+            f"a server on {host} would speak plain HTTP over the network",
+            why="kizuna does not do TLS itself: what it answers could be read and changed on the "
+            "way, the operator's session included",
+            hint="put a reverse proxy with TLS in front and say so with --behind-tls, or listen on "
+            "127.0.0.1",
+            host=host,
+        )
+    return hosts
 
 
 def _listen(host: str, port: int) -> socket.socket:

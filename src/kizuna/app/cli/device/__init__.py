@@ -5,7 +5,16 @@ from __future__ import annotations
 
 import typer
 
-from kizuna.app.cli.device import agent, appraise, enrol, life, reference
+from kizuna.app.cli.device import (
+    agent,
+    appraise,
+    enrol,
+    fleet,
+    life,
+    reference,
+    simulate,
+    status,
+)
 
 __all__ = ["hang"]
 
@@ -17,3 +26,6 @@ def hang(app: typer.Typer) -> None:
     reference.hang(app)
     enrol.hang(app)
     life.hang(app)
+    status.hang(app)
+    fleet.hang(app)
+    simulate.hang(app)

@@ -19,12 +19,14 @@ Example:
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
-from kizuna.model.identifier import SubjectId
+from kizuna.proof.attestation.appraisal import AppraisalCode, AppraisalFinding
+from kizuna.proof.attestation.freshness import Freshness
 
-__all__ = ["EPOCH", "NONCE_SIZE", "Epochs"]
+__all__ = ["EPOCH", "NONCE_SIZE", "Epochs", "Fresh"]
 
 EPOCH: Final = 60
 """Seconds of one epoch."""
@@ -44,12 +46,16 @@ class Epochs:
         secret: 32 random bytes that no one else has; a restart needs the same.
         seconds: length of an epoch.
         behind: how many epochs before the current one are still accepted.
+        first: no epoch before this one is accepted: after a restart that lost what was heard last.
     """
 
-    def __init__(self, secret: bytes, *, seconds: int = EPOCH, behind: int = 1) -> None:
+    def __init__(
+        self, secret: bytes, *, seconds: int = EPOCH, behind: int = 1, first: int = 0
+    ) -> None:
         self._secret = secret
         self.seconds = seconds
         self.behind = behind
+        self.first = first
         self._nonces: dict[int, bytes] = {}
 
     def number(self, now: int) -> int:
@@ -69,7 +75,7 @@ class Epochs:
     def accepted(self, now: int) -> range:
         """The epochs whose evidence is fresh enough."""
         current = self.number(now)
-        return range(max(0, current - self.behind), current + 1)
+        return range(max(self.first, current - self.behind), current + 1)
 
     def epoch_of(self, nonce: bytes, now: int) -> int | None:
         """The accepted epoch that has this nonce; None where there is none."""
@@ -78,12 +84,12 @@ class Epochs:
                 return epoch
         return None
 
-    def challenge(self, subject: SubjectId, now: int) -> bytes:
+    def challenge(self, subject: str, now: int) -> bytes:
         """A nonce for one device: eight bytes of time, twenty-four that only we can make."""
         moment = now.to_bytes(8, "big")
         return moment + self._seal(subject, moment)
 
-    def challenged(self, subject: SubjectId, nonce: bytes, now: int) -> int | None:
+    def challenged(self, subject: str, nonce: bytes, now: int) -> int | None:
         """When a challenge was given; None where it is not ours, for another device, or too old."""
         if len(nonce) != NONCE_SIZE:
             return None
@@ -94,5 +100,43 @@ class Epochs:
             return None
         return moment
 
-    def _seal(self, subject: SubjectId, moment: bytes) -> bytes:
+    def fresh(self, subject: str, now: int) -> Fresh:
+        """What evidence of this device must show now."""
+        return Fresh(now=now, clock=self, subject=subject)
+
+    def _seal(self, subject: str, moment: bytes) -> bytes:
         return hmac.digest(self._secret, b"challenge" + moment + subject.encode(), sha256)[:24]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fresh(Freshness):
+    """Freshness by epoch or by challenge, whichever the evidence answers; tells which it was.
+
+    A bare epoch number, which devices without room for a nonce send, is accepted too: it shows
+    that the evidence is of now only as far as its maker could not make it ahead of time.
+    """
+
+    clock: Epochs
+    subject: str
+    found: dict[str, int] = field(default_factory=dict)
+    """``epoch``, and ``challenge`` where one was answered; filled by ``fault``."""
+
+    def fault(self, nonce: bytes | None, epoch: int | None) -> AppraisalFinding | None:
+        """What is wrong with evidence that shows this nonce and epoch; None where it is fresh."""
+        current = self.clock.number(self.now)
+        if nonce is None:
+            if epoch is not None and epoch in self.clock.accepted(self.now):
+                self.found["epoch"] = epoch
+                return None
+            return AppraisalFinding(
+                AppraisalCode.STALE, {"epoch": "none" if epoch is None else str(epoch)[:40]}
+            )
+        answered = self.clock.epoch_of(nonce, self.now)
+        if answered is not None:
+            self.found["epoch"] = answered
+            return None
+        moment = self.clock.challenged(self.subject, nonce, self.now)
+        if moment is not None:
+            self.found["epoch"], self.found["challenge"] = current, moment
+            return None
+        return AppraisalFinding(AppraisalCode.NONCE_DIFFERS, {"nonce": nonce.hex()[:64]})

@@ -77,7 +77,7 @@ class _Flag(IntFlag):
 class Rules:
     """Bounds of one fleet."""
 
-    patience: int = 150
+    patience: int = 200
     """Seconds without fresh evidence after which a device counts as silent."""
     rate: int = 4
     """Pieces of evidence that one device may send in one epoch."""
@@ -156,13 +156,22 @@ class Fleet:
         state = self._state
         return state.epoch[index] != epoch or state.count[index] <= self.rules.rate
 
-    def heard_copy(self, subject: str, digest: bytes) -> bool:
-        """Whether this evidence came before: then its signature need not be checked again."""
+    def copied(
+        self, subject: str, digest: bytes, *, epoch: int, now: int, source: str = ""
+    ) -> list[Event] | None:
+        """Whether this evidence came before: then its signature need not be checked again.
+
+        None where it is new. The last one again is a network's doing; an older one was recorded.
+        """
         index = self.register.find(subject)
         if index is None or not self._state.is_copy(index, digest):
-            return False
+            return None
         self.copies += 1
-        return True
+        if self._state.is_last(index, digest):
+            repeats = min(255, self._state.repeats[index] + 1)
+            self._state.repeats[index] = repeats
+            return self._flood(index, epoch, now, source) if repeats > self.rules.rate else []
+        return self._once(index, Alarm.STALE, epoch, now, source)
 
     def observe(
         self,
@@ -226,7 +235,7 @@ class Fleet:
         else:
             doubled = 1 < state.count[index] <= self.rules.rate and last_epoch == epoch - 1
             state.doubles[index] = min(255, state.doubles[index] + 1) if doubled else 0
-            state.count[index] = 1
+            state.count[index], state.repeats[index] = 1, 0
             state.flags[index] &= ~_Flag.FLOODED
         alarm, detail = self._contradiction(index, appraisal, place, epoch)
         state.remember(index, appraisal.evidence)
@@ -415,6 +424,8 @@ class Fleet:
                 state.flags[index] |= _Flag.EXCEPTED
                 state.seen[index] = max(state.seen[index], before_seen)
                 self._wheel.put(index, state.seen[index] + self.rules.patience)
+            if alarm is Alarm.SILENCE and now - state.seen[index] < self.rules.patience:
+                continue  # silent there, but heard elsewhere
             effect = status if alarm is None else (effect_of(alarm) or status)
             if effect is not None:
                 events += self._become(index, effect, alarm, now, gateway)
@@ -441,6 +452,18 @@ class Fleet:
                 events += self._lapse(index, now)
                 self._wheel.put(index, now + patience)
             elif state.flags[index] & _Flag.EXCEPTED:
+                if self._gateway_is_well(index):
+                    events += self._lapse(index, now)
+                else:
+                    self._wheel.put(index, now + patience)
+        return events
+
+    def sweep(self, now: int) -> list[Event]:
+        """As ``tick``, looking at everybody: for a fleet that was just restored to be looked at."""
+        events: list[Event] = []
+        for index in range(len(self.register)):
+            direct = self.register.position_of(index) is None
+            if direct and self._state.seen[index] + self.rules.patience <= now:
                 events += self._lapse(index, now)
         return events
 
@@ -476,13 +499,16 @@ class Fleet:
     def standing_of(self, index: int) -> Status:
         """The status of the device at a place, its gateway's troubles included."""
         own = _STATUS[self._state.status[index]]
-        position = self.register.position_of(index)
-        if position is None or own is not Status.AFFIRMING:
-            return own
-        gateway = self.register.find(position)
-        if gateway is None or _STATUS[self._state.status[gateway]] is not Status.AFFIRMING:
+        if own is Status.AFFIRMING and not self._gateway_is_well(index):
             return Status.NONE
         return own
+
+    def _gateway_is_well(self, index: int) -> bool:
+        position = self.register.position_of(index)
+        if position is None:
+            return True
+        gateway = self.register.find(position)
+        return gateway is not None and (_STATUS[self._state.status[gateway]] is Status.AFFIRMING)
 
     def _standing(self, index: int) -> Standing:
         state = self._state
@@ -641,7 +667,8 @@ def _by_findings(appraisal: Appraisal, codes: set[AppraisalCode]) -> tuple[Alarm
     for code, alarm in _BY_FINDING.items():
         if code in codes:
             about = next(f.about for f in appraisal.findings if f.code is code)
-            return alarm, str(about.get("component", ""))[:200]
+            what = str(about.get("component", about.get("what", "")))[:200]
+            return (Alarm.MOVED if what == "position" else alarm), what
     return Alarm.TAMPERING, ""
 
 

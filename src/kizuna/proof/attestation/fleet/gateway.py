@@ -84,9 +84,10 @@ class Gateway:
                 if len(self._strangers) < _MAX_STRANGERS:
                     self._strangers[subject] = evidence
                 continue
-            if not fleet.admits(subject, self._epoch) or fleet.heard_copy(
-                subject, sha256(evidence).digest()
-            ):
+            copied = fleet.copied(
+                subject, sha256(evidence).digest(), epoch=self._epoch, now=now, source=port
+            )
+            if copied is not None or not fleet.admits(subject, self._epoch):
                 continue
             device = register.device(index)
             known.append((subject, evidence, port))

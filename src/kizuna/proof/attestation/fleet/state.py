@@ -28,6 +28,7 @@ _COLUMNS: Final[tuple[tuple[str, str], ...]] = (
     ("status", "B"),  # place in Status
     ("reason", "B"),  # place in Alarm plus one; 0 none
     ("count", "B"),  # authentic evidence in the last epoch
+    ("repeats", "B"),  # copies in that epoch
     ("doubles", "B"),  # epochs in a row with more than one
     ("flags", "B"),
     ("since", "I"),  # when the standing began
@@ -56,6 +57,7 @@ class State:
     status: array[int]
     reason: array[int]
     count: array[int]
+    repeats: array[int]
     doubles: array[int]
     flags: array[int]
     since: array[int]
@@ -110,6 +112,11 @@ class State:
         """Whether this very evidence came before."""
         start = index * RECENT
         return int.from_bytes(digest[:8], "big") in self.recent[start : start + RECENT]
+
+    def is_last(self, index: int, digest: bytes) -> bool:
+        """Whether it is the very last that came."""
+        place = (self.next[index] - 1) % RECENT
+        return self.recent[index * RECENT + place] == int.from_bytes(digest[:8], "big")
 
     def remember(self, index: int, digest: bytes) -> None:
         """Know this evidence again."""

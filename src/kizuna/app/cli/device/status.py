@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``kizuna device status`` and ``attest``: one device, how it stands, and evidence by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from kizuna.app.cli.door import Door, Failure, command
+from kizuna.app.cli.times import clock_face
+from kizuna.model.outcome import Outcome
+
+__all__ = ["hang", "reason_of", "seen_of"]
+
+_OUTCOME = {
+    "affirming": Outcome.HOLDS,
+    "warning": Outcome.NOT_TRUSTED,
+    "contraindicated": Outcome.TAMPERED,
+    "none": Outcome.EVIDENCE_MISSING,
+}
+
+
+def hang(app: typer.Typer) -> None:
+    """Hang the commands into the tree."""
+
+    @command(app, "status")
+    def status(
+        door: Door,
+        subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="The device.")],
+    ) -> None:
+        """Tell how a device stands, since when, and why.
+
+        Example: kizuna device status urn:dev:ops:000000-sensor-17
+        """
+        from kizuna.app.wiring.devices.look import look
+        from kizuna.app.wiring.devices.shown import standing_json
+
+        told = standing_json(look(door.workspace(read_only=True)).standing(subject))
+        door.answer(told, lambda: _lines(door, told))
+        if told["status"] != "affirming":
+            raise Failure(_OUTCOME[told["status"]])
+
+    @command(app, "attest")
+    def attest(
+        door: Door,
+        subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Whose evidence it is.")],
+        file: Annotated[str, typer.Argument(metavar="FILE", help="The evidence, - for stdin.")],
+    ) -> None:
+        """Hand in a device's evidence from a file; what it changes is registered.
+
+        The evidence must answer the current epoch or a challenge: `kizuna device challenge`.
+
+        Example: kizuna device attest urn:dev:ops:000000-sensor-17 evidence.cbor
+        """
+        from kizuna.app.wiring.devices.fleet import MAX_EVIDENCE, Piece, keeper_of
+        from kizuna.model.identifier import canonical
+
+        keeper = keeper_of(door.workspace())
+        try:
+            piece = Piece(canonical(subject), door.read(file, limit=MAX_EVIDENCE))
+            (answer,) = keeper.hear([piece], "command line")
+            keeper.close_epoch()
+            statements = keeper.settle()
+        finally:
+            keeper.close()
+        told = {**answer.as_json(), "statements": statements}
+        door.answer(told, lambda: _attested(door, told))
+        if told["standing"] != "affirming":
+            raise Failure(_OUTCOME.get(str(told["standing"]), Outcome.EVIDENCE_MISSING))
+
+    @command(app, "challenge")
+    def challenge(
+        door: Door,
+        subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Who shall answer.")],
+    ) -> None:
+        """Make a nonce for a device; evidence that holds it counts for two minutes.
+
+        Example: kizuna device challenge urn:dev:ops:000000-sensor-17
+        """
+        from kizuna.app.wiring.devices.look import look
+
+        nonce = look(door.workspace(read_only=True)).challenge(subject).hex()
+        door.answer({"subject": subject, "nonce": nonce}, [nonce])
+
+
+def _lines(door: Door, told: dict[str, Any]) -> list[str]:
+    lines = [
+        door.text(
+            "fleet.status.line",
+            subject=told["subject"],
+            status=door.text(f"appraisal.status.{told['status']}"),
+            since=clock_face(told["since"]),
+            seen=seen_of(door, told),
+        )
+    ]
+    if told["reason"]:
+        lines.append("  " + reason_of(door, told["reason"]))
+    if told["gateway"]:
+        lines.append(door.text("fleet.status.gateway", gateway=told["gateway"]))
+    return lines
+
+
+def _attested(door: Door, told: dict[str, Any]) -> list[str]:
+    lines = [
+        door.text(
+            "fleet.attested",
+            subject=told["subject"],
+            status=told["status"],
+            standing=told["standing"] or "-",
+        )
+    ]
+    if told["reason"]:
+        lines.append("  " + reason_of(door, told["reason"]))
+    return lines
+
+
+def seen_of(door: Door, told: dict[str, Any]) -> str:
+    """When it was last heard, in words."""
+    return clock_face(told["seen"]) if told["seen"] else door.text("fleet.never")
+
+
+def reason_of(door: Door, reason: str) -> str:
+    """The words of an alarm or refusal; its name where there are none."""
+    words = door.text(f"fleet.reason.{reason}")
+    return words if words != f"fleet.reason.{reason}" else reason

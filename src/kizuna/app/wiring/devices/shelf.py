@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fleet's own folder in a store: who is enrolled, what is remembered, the secret of epochs.
+
+::
+
+    fleet/devices      one enrolled device a line (JSON), the last line of a name counts; 0600
+    fleet/references   one reference value a line (JSON)
+    fleet/state        counters, epochs and digests of recent evidence; written whole
+    fleet/notices      digest of the notice in effect, by device
+    fleet/history      one line a minute: how many devices stood how
+    fleet/open         there while devices are heard; found at a start, the last end was no end
+    fleet/secret       32 random bytes that make epochs' nonces; 0600
+    fleet/writer       locked by the one process that keeps the fleet
+
+Keeps: 1. A line half written by a crash is left out, the others count. 2. One process writes;
+others read. 3. Shared secrets of HMAC devices stand here and nowhere else: whoever can read this
+folder can speak for those devices, as can this verifier itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from kizuna.app.wiring.folder import write_whole
+from kizuna.model.errors import Malformed, Unavailable
+from kizuna.model.identifier import canonical
+from kizuna.proof.attestation.reference import Reference, References
+from kizuna.proof.attestation.scheme import Enrolled
+from kizuna.proof.attestation.schemes.observed import LEARNT, Learnt
+from kizuna.roots.cose import SharedKey
+from kizuna.roots.keys import Algorithm, PublicKey
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
+
+__all__ = ["Shelf"]
+
+_HISTORY: int = 24 * 60
+"""Minutes of history that are shown."""
+
+
+class Shelf:
+    """Files of one fleet."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.path: Path = workspace.path / "fleet"
+        self._lock: IO[bytes] | None = None
+
+    # --- one writer ---------------------------------------------------------------------------
+
+    def take(self) -> None:
+        """Become the one that keeps the fleet.
+
+        Raises:
+            Unavailable: ``fleet.kept-elsewhere``.
+        """
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        lock = (self.path / "writer").open("ab")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as fault:
+            lock.close()
+            raise Unavailable(
+                "fleet.kept-elsewhere",
+                "another process keeps this fleet",
+                why="a server runs over this store and takes evidence in",
+                hint="send evidence to it: POST /api/devices/evidence; or stop it first",
+            ) from fault
+        self._lock = lock
+
+    def give_back(self) -> None:
+        """Let another process keep the fleet."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    # --- devices ------------------------------------------------------------------------------
+
+    def marks(self) -> tuple[int, int]:
+        """How long the tables of devices and of references are: they only grow."""
+        return self._length("devices"), self._length("references")
+
+    def devices(self, after: int = 0) -> Iterator[Enrolled]:
+        """Everybody enrolled, each once, as last enrolled; only lines beyond ``after`` bytes."""
+        last: dict[str, dict[str, Any]] = {}
+        for entry in self._lines("devices", after):
+            last[entry["subject"]] = entry
+        return map(_device, last.values())
+
+    def add_devices(self, devices: Iterable[Enrolled]) -> None:
+        """Write these down, durably."""
+        self._append("devices", map(_entry, devices), mode=0o600)
+
+    # --- references ---------------------------------------------------------------------------
+
+    def references(self) -> References:
+        """The reference values kept here; a class with one is closed unless it says otherwise."""
+        found = References()
+        for entry in self._lines("references"):
+            found.add(
+                Reference(
+                    model=entry["model"],
+                    component=entry["component"],
+                    digest_alg=entry["alg"],
+                    digest=bytes.fromhex(entry["digest"]),
+                    version=entry.get("version"),
+                    signer=bytes.fromhex(entry["signer"]) if entry.get("signer") else None,
+                    signed=bool(entry.get("signed")),
+                )
+            )
+            if entry.get("closed", True):
+                found.close(entry["model"])
+        return found
+
+    def add_references(self, values: Iterable[Reference], *, closed: bool = True) -> None:
+        """Accept these values, durably."""
+        self._append(
+            "references",
+            (
+                {
+                    "model": v.model,
+                    "component": v.component,
+                    "alg": v.digest_alg,
+                    "digest": v.digest.hex(),
+                    "version": v.version,
+                    "signer": None if v.signer is None else v.signer.hex(),
+                    "signed": v.signed,
+                    "closed": closed,
+                }
+                for v in values
+            ),
+        )
+
+    # --- state --------------------------------------------------------------------------------
+
+    def state(self) -> bytes | None:
+        """The last snapshot; None where there is none."""
+        try:
+            return (self.path / "state").read_bytes()
+        except FileNotFoundError:
+            return None
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody heard devices and never closed: what was heard last is lost."""
+        return (self.path / "open").exists()
+
+    def mark(self, *, opened: bool) -> None:
+        """Note that devices are heard from now on, or that all that was heard is kept."""
+        if opened:
+            (self.path / "open").touch()
+        else:
+            (self.path / "open").unlink(missing_ok=True)
+
+    def keep_state(self, data: bytes) -> None:
+        """Replace the snapshot."""
+        write_whole(self.path / "state", data)
+
+    def notices(self) -> dict[str, str]:
+        """Digest (hex) of the notice in effect, by device."""
+        try:
+            found = json.loads((self.path / "notices").read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def keep_notices(self, notices: Mapping[str, str]) -> None:
+        """Replace the table of notices."""
+        write_whole(self.path / "notices", json.dumps(dict(notices)).encode())
+
+    def note_counts(self, now: int, counts: Mapping[str, int]) -> None:
+        """One more minute of history."""
+        self._append("history", [{"at": now, **counts}])
+
+    def history(self) -> list[dict[str, int]]:
+        """How many devices stood how, minute by minute, the last day of it."""
+        return list(self._lines("history"))[-_HISTORY:]
+
+    def secret(self) -> bytes:
+        """The secret of epochs and challenges, made once."""
+        file = self.path / "secret"
+        with contextlib.suppress(FileNotFoundError):
+            found = file.read_bytes()
+            if len(found) == 32:
+                return found
+        made = secrets.token_bytes(32)
+        write_whole(file, made)
+        return made
+
+    # --- lines --------------------------------------------------------------------------------
+
+    def _length(self, name: str) -> int:
+        try:
+            return (self.path / name).stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _lines(self, name: str, after: int = 0) -> Iterator[dict[str, Any]]:
+        try:
+            with (self.path / name).open("rb") as file:
+                file.seek(after)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        return  # a crash cut it short
+                    yield json.loads(line)
+        except FileNotFoundError:
+            return
+        except ValueError as fault:
+            raise Malformed(
+                "fleet.shelf-damaged",
+                f"a line of {self.path / name} cannot be read",
+                why=str(fault),
+                hint="restore the file from a backup, or take out the line that was changed",
+                path=str(self.path / name),
+            ) from fault
+
+    def _append(self, name: str, entries: Iterable[Mapping[str, Any]], mode: int = 0o600) -> None:
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        data = b"".join(json.dumps(dict(entry)).encode() + b"\n" for entry in entries)
+        descriptor = os.open(self.path / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode)
+        with os.fdopen(descriptor, "ab") as file:
+            end = file.tell()
+            if end and not self._ends_whole(name):
+                file.write(b"\n")
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _ends_whole(self, name: str) -> bool:
+        with (self.path / name).open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read(1) == b"\n"
+
+
+def _entry(device: Enrolled) -> dict[str, Any]:
+    entry: dict[str, Any] = {"subject": device.subject, "scheme": device.scheme}
+    if isinstance(device.key, PublicKey):
+        entry["key"] = _key_text(device.key)
+    elif device.key is not None:
+        entry["secret"] = device.key.secret.hex()
+    if device.roots:
+        entry["roots"] = [_root_text(root) for root in device.roots]
+    for name in ("reference", "position"):
+        if getattr(device, name) is not None:
+            entry[name] = getattr(device, name)
+    if device.identity is not None:
+        entry["identity"] = device.identity.hex()
+    learnt = device.about.get(LEARNT)
+    if isinstance(learnt, Learnt):
+        entry["learnt"] = {
+            "address": learnt.address,
+            "position": learnt.position,
+            "banner": None if learnt.banner is None else learnt.banner.hex(),
+            "interval": learnt.interval,
+            "tolerance": learnt.tolerance,
+        }
+    return entry
+
+
+def _device(entry: Mapping[str, Any]) -> Enrolled:
+    key: PublicKey | SharedKey | None = None
+    if "key" in entry:
+        key = _key(entry["key"])
+    elif "secret" in entry:
+        key = SharedKey(bytes.fromhex(entry["secret"]))
+    about: dict[str, Any] = {}
+    if learnt := entry.get("learnt"):
+        banner = learnt["banner"]
+        about[LEARNT] = Learnt(
+            address=learnt["address"],
+            position=learnt["position"],
+            banner=None if banner is None else bytes.fromhex(banner),
+            interval=learnt["interval"],
+            tolerance=learnt["tolerance"],
+        )
+    identity = entry.get("identity")
+    return Enrolled(
+        scheme=entry["scheme"],
+        subject=canonical(entry["subject"]),
+        key=key,
+        roots=tuple(_root(text) for text in entry.get("roots", ())),
+        reference=entry.get("reference"),
+        identity=None if identity is None else bytes.fromhex(identity),
+        position=entry.get("position"),
+        about=about,
+    )
+
+
+def _key_text(key: PublicKey) -> str:
+    return f"{key.algorithm.value}:{key.cose_key.hex()}"
+
+
+def _key(text: str) -> PublicKey:
+    algorithm, _, cose_key = text.partition(":")
+    return PublicKey(Algorithm(int(algorithm)), bytes.fromhex(cose_key))
+
+
+def _root_text(root: object) -> str:
+    if isinstance(root, PublicKey):
+        return "key:" + _key_text(root)
+    return "bytes:" + root.hex() if isinstance(root, bytes) else ""
+
+
+def _root(text: str) -> PublicKey | bytes:
+    form, _, rest = text.partition(":")
+    return _key(rest) if form == "key" else bytes.fromhex(rest)
