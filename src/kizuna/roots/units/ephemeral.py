@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from kizuna.roots.keys import Algorithm, PrivateKey, PublicKey
-from kizuna.roots.units.problems import checked_use, no_such_key
+from kizuna.roots.units.problems import checked_label, checked_use, no_such_key
 from kizuna.roots.units.registers import Registers
 from kizuna.roots.units.soft import Soft
 from kizuna.roots.units.unit import Handle, Protection, Purpose, Secret, Traits
@@ -50,6 +50,7 @@ class EphemeralUnit(Soft):
         Raises:
             Malformed: ``key.unsupported``.
         """
+        checked_label(label)
         checked_use(algorithm, purpose)
         if self._seed is None:
             key = PrivateKey.generate(algorithm)
@@ -62,6 +63,7 @@ class EphemeralUnit(Soft):
 
     def generate_secret(self, label: str) -> Secret:
         """Make an AES key."""
+        checked_label(label)
         secret = Secret(os.urandom(32).hex(), label)
         self._secrets[secret.id] = (secret, os.urandom(32))
         return secret
