@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from kizuna.model.identifier import Digest, SubjectId
@@ -197,7 +198,7 @@ class Vector:
     @property
     def status(self) -> Status:
         """The status that the worst claim gives."""
-        return max((status_of(n) for n in self.numbers), key=_STATUS_RANK.__getitem__)
+        return _worst(self.numbers)
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -221,6 +222,11 @@ class Vector:
 
 
 CLAIMS: Final = tuple(member.name for member in fields(Vector))
+
+
+@lru_cache(maxsize=1024)
+def _worst(numbers: tuple[int, ...]) -> Status:
+    return max(map(status_of, numbers), key=_STATUS_RANK.__getitem__)
 
 
 def status_of(number: int) -> Status:

@@ -20,7 +20,7 @@ from kizuna.model.errors import Malformed, Problem
 from kizuna.model.identifier import Digest
 from kizuna.proof.attestation.appraisal import AppraisalCode, AppraisalFinding
 from kizuna.proof.attestation.scheme import Check
-from kizuna.roots.cose import HMAC_256, SharedKey, decode, decode_header, mac_structure, read_frame
+from kizuna.roots.cose import HMAC_256, SharedKey, decode, decode_header, read_frame
 from kizuna.roots.cose.message import refuse_critical
 from kizuna.roots.keys import PublicKey
 
@@ -32,6 +32,9 @@ MAX_TOKEN: Final = 64 << 10
 _MAX_HEADER: Final = 1024
 _CWT: Final = b"\xd8\x3d"
 _EMPTY: Final = b"\xa0"
+_MAC_CONTEXT: Final = b"\x84\x64MAC0"
+_SIGN1_CONTEXT: Final = len(b"\x84\x6aSignature1")
+"""What a COSE_Sign1 covers differs from what a COSE_Mac0 covers in its first words alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def read_token(data: bytes) -> Token:
     if payload is None:
         raise malformed("the claims are not in the token")
     if maced:
-        covered = mac_structure(protected, payload)
+        covered = _MAC_CONTEXT + covered[_SIGN1_CONTEXT:]
     return Token(
         Digest(sha256(data).digest()), maced, algorithm, key_id, payload, covered, signature
     )

@@ -11,7 +11,8 @@ Standard: RFC 9711 (EAT), RFC 9052 (COSE_Mac0).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.proof.attestation.appraisal import (
@@ -102,10 +103,7 @@ class Hmac:
             nonce=get(NONCE),
             epoch=get(EPOCH),
             counters=Counters(boot=boot, sequence=sequence, clock=uptime),
-            measurements=tuple(
-                Measurement(component=name, digest_alg="sha-256", digest=digest)
-                for name, digest in claims[MEASUREMENTS]
-            ),
+            measurements=_measured(claims[MEASUREMENTS]) or (),
             claims={name: claims[label] for label, name in _NAMES if label in claims},
             key_hint=token.key_id,
             body=token,
@@ -179,28 +177,42 @@ def _faults(claims: Mapping[Any, Any]) -> tuple[AppraisalFinding, ...]:
     get = claims.get
     if get(_PROFILE) != PROFILE:
         return (slip("eat-profile", f"it is not {PROFILE}"),)
-    faults = [
-        slip(name, "it is missing, or has not the form that the profile demands")
-        for label, name, holds, needed in _RULES
-        if not (holds(value) if (value := get(label)) is not None else not needed)
-    ]
-    return tuple(faults)
+    return tuple(
+        [
+            slip(name, "it is missing, or has not the form that the profile demands")
+            for label, name, holds, needed in _RULES
+            if (needed if (value := get(label)) is None else not holds(value))
+        ]
+    )
 
 
 def _measurements(value: object) -> bool:
-    if not isinstance(value, list | tuple) or len(value) > MAX_MEASUREMENTS:
-        return False
-    seen: set[str] = set()
-    for one in value:
-        if not isinstance(one, list | tuple) or len(one) != 2:
-            return False
-        name, digest = one
-        if type(name) is not str or not 0 < len(name) <= 80 or name in seen:
-            return False
+    return isinstance(value, list | tuple) and _measured(value) is not None
+
+
+def _measured(value: Sequence[Any]) -> tuple[Measurement, ...] | None:
+    """The measurements of a token; None where they break a rule."""
+    if len(value) > MAX_MEASUREMENTS:
+        return None
+    try:
+        return _parsed(tuple([(name, digest) for name, digest in value]))
+    except (TypeError, ValueError):
+        return None  # no pairs, or of something that is no plain value
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _parsed(pairs: tuple[tuple[Any, Any], ...]) -> tuple[Measurement, ...] | None:
+    """Devices of a class measure the same, so the answer is kept."""
+    for name, digest in pairs:
+        if type(name) is not str or not 0 < len(name) <= 80:
+            return None
         if type(digest) is not bytes or len(digest) != 32:
-            return False
-        seen.add(name)
-    return True
+            return None
+    if len({name for name, _ in pairs}) != len(pairs):
+        return None
+    return tuple(
+        Measurement(component=name, digest_alg="sha-256", digest=digest) for name, digest in pairs
+    )
 
 
 _AFFIRMED: Final = Vector(instance_identity=AFFIRMS, executables=AFFIRMS)

@@ -9,6 +9,7 @@ Standard: RFC 9783.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.proof.attestation.appraisal import (
@@ -22,8 +23,8 @@ from kizuna.proof.attestation.judgement import AFFIRMS, judged, measured, openin
 from kizuna.proof.attestation.scheme import Check, Enrolled, Reading
 from kizuna.proof.attestation.schemes.psa.claims import (
     Lifecycle,
-    components_of,
     faults_of,
+    measurements_of,
     rules_of,
 )
 from kizuna.proof.attestation.token import Token, check_of, claims_of, read_token, slip
@@ -40,6 +41,7 @@ _GOOD: Final = Vector(
     runtime_opaque=AFFIRMS,
     storage_opaque=AFFIRMS,
 )
+_AFFIRMED: Final = replace(_GOOD, executables=AFFIRMS)
 _GENUINE: Final = Vector(hardware=AFFIRMS)
 
 
@@ -86,7 +88,7 @@ class Psa:
             identity=instance,
             model=named["psa-implementation-id"].hex(),
             nonce=named["psa-nonce"],
-            measurements=components_of(claims, rules),
+            measurements=measurements_of(claims.get(rules.components) or ()) or (),
             claims=named,
             key_hint=token.key_id,
             body=token,
@@ -115,18 +117,19 @@ class Psa:
         number = reading.claims["psa-security-lifecycle"]
         state = Lifecycle.of(number) if isinstance(number, int) else None
         executables, findings = measured(reading, enrolled=enrolled, references=references, now=now)
-        vector = _GOOD
+        vector = _AFFIRMED if executables == AFFIRMS else _GOOD
         if state is not Lifecycle.SECURED:
             lesser = state is Lifecycle.NON_PSA_DEBUG
             code = AppraisalCode.DEBUG_OPEN if lesser else AppraisalCode.DEVICE_OPEN
-            vector = _GOOD if lesser else _GENUINE
+            if not lesser:
+                vector = _GENUINE
             findings.append(AppraisalFinding(code, {"state": str(state)}))
         return judged(
             reading,
             tier=tier,
             enrolled=enrolled,
             now=now,
-            vector=vector.worsened("executables", executables),
+            vector=vector,
             findings=findings,
         )
 

@@ -10,14 +10,15 @@ Standard: RFC 9783 (``tag:psacertified.org,2023:psa#tfm``), its drafts
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from kizuna.proof.attestation.appraisal import AppraisalFinding, Measurement
 from kizuna.proof.attestation.token import slip
 
-__all__ = ["PROFILES", "Lifecycle", "Rules", "components_of", "faults_of", "rules_of"]
+__all__ = ["PROFILES", "Lifecycle", "Rules", "faults_of", "measurements_of", "rules_of"]
 
 MAX_COMPONENTS: Final = 64
 
@@ -83,24 +84,47 @@ def _pattern(pattern: re.Pattern[str]) -> Rule:
 
 
 def _components(value: object) -> bool:
-    return (
-        isinstance(value, list | tuple)
-        and 0 < len(value) <= MAX_COMPONENTS
-        and all(map(_component, value))
-    )
+    return isinstance(value, list | tuple) and measurements_of(value) is not None
 
 
-def _component(value: object) -> bool:
-    if not isinstance(value, Mapping):
-        return False
-    measurement, signer = value.get(2), value.get(5)
-    return (
-        type(measurement) is bytes
-        and len(measurement) in _HASH_SIZES
-        and type(signer) is bytes
-        and len(signer) in _HASH_SIZES
-        and all(label not in value or _text(value[label]) for label in (1, 4, 6))
-    )
+def measurements_of(value: Sequence[Any]) -> tuple[Measurement, ...] | None:
+    """The measured software of a list of components; None where it breaks a rule.
+
+    Devices of a class measure the same, so the answer is kept.
+    """
+    if not 0 < len(value) <= MAX_COMPONENTS:
+        return None
+    try:
+        return _parsed(
+            tuple([(one.get(1), one[2], one.get(4), one[5], one.get(6)) for one in value])
+        )
+    except (KeyError, TypeError, AttributeError):
+        return None  # no map, a member missing, or one that is no plain value
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _parsed(parts: tuple[tuple[Any, ...], ...]) -> tuple[Measurement, ...] | None:
+    found: list[Measurement] = []
+    for kind, measurement, version, signer, algorithm in parts:
+        if (
+            type(measurement) is not bytes
+            or len(measurement) not in _HASH_SIZES
+            or type(signer) is not bytes
+            or len(signer) not in _HASH_SIZES
+            or not all(held is None or _text(held) for held in (kind, version, algorithm))
+        ):
+            return None
+        named = (algorithm or "").replace("-", "").lower()
+        found.append(
+            Measurement(
+                component=kind or "",
+                digest_alg=_DIGEST_NAMED.get(named, _DIGEST_OF_SIZE[len(measurement)]),
+                digest=measurement,
+                version=version,
+                signer=signer,
+            )
+        )
+    return tuple(found)
 
 
 class Rules:
@@ -198,19 +222,3 @@ def faults_of(claims: Mapping[Any, Any], rules: Rules) -> tuple[AppraisalFinding
         elif without not in (None, 1) or type(without) is bool:
             faults.append(slip("psa-no-software-measurements", "it is 1 where it stands"))
     return tuple(faults)
-
-
-def components_of(claims: Mapping[Any, Any], rules: Rules) -> tuple[Measurement, ...]:
-    """The measured software; only for claims without a fault there."""
-    return tuple(
-        Measurement(
-            component=one.get(1, ""),
-            digest_alg=_DIGEST_NAMED.get(
-                one.get(6, "").replace("-", "").lower(), _DIGEST_OF_SIZE[len(one[2])]
-            ),
-            digest=one[2],
-            version=one.get(4),
-            signer=one[5],
-        )
-        for one in claims.get(rules.components) or ()
-    )
