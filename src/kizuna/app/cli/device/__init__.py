@@ -9,6 +9,7 @@ from kizuna.app.cli.device import (
     agent,
     appraise,
     enrol,
+    firmware,
     fleet,
     life,
     reference,
@@ -29,3 +30,4 @@ def hang(app: typer.Typer) -> None:
     status.hang(app)
     fleet.hang(app)
     simulate.hang(app)
+    firmware.hang(app)

@@ -31,6 +31,8 @@ class Firmware:
     sequence: int
     uri: str
     component: tuple[bytes, ...] = (b"\x00",)
+    reference: str | None = None
+    """The identifier of the firmware as a subject, which the manifest names (reference URI)."""
 
 
 def vendor_id(domain: str) -> bytes:
@@ -79,16 +81,17 @@ def make_manifest(firmware: Firmware) -> bytes:
         _REPORT_FAILURE,
         *match,
     )
-    return encode(
-        {
-            1: 1,
-            2: firmware.sequence,
-            3: encode({2: [list(firmware.component)], 4: shared}),
-            int(Procedure.VALIDATE): _commands(*match),
-            int(Procedure.INVOKE): _commands(Command.INVOKE, _REPORT_FAILURE),
-            int(Procedure.INSTALL): update,
-        }
-    )
+    manifest: dict[int, object] = {
+        1: 1,
+        2: firmware.sequence,
+        3: encode({2: [list(firmware.component)], 4: shared}),
+        int(Procedure.VALIDATE): _commands(*match),
+        int(Procedure.INVOKE): _commands(Command.INVOKE, _REPORT_FAILURE),
+        int(Procedure.INSTALL): update,
+    }
+    if firmware.reference is not None:
+        manifest[4] = firmware.reference
+    return encode(manifest)
 
 
 def _commands(*parts: object) -> bytes:

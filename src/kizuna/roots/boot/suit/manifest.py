@@ -28,6 +28,7 @@ __all__ = [
     "SuitDigest",
     "read_digest",
     "read_manifest",
+    "reference_of",
     "suit_malformed",
 ]
 
@@ -198,6 +199,18 @@ def read_manifest(data: bytes, severed: Mapping[int, bytes] | None = None) -> Ma
         reference=reference,
         raw=data,
     )
+
+
+def reference_of(data: bytes) -> str | None:
+    """The reference URI alone, to choose whose keys to ask for; nothing else is read.
+
+    Raises:
+        Malformed: ``suit.malformed``.
+    """
+    if len(data) > MAX_MANIFEST:
+        raise suit_malformed(f"{len(data)} bytes, at most {MAX_MANIFEST}")
+    reference = _map(_decode(data), "manifest").get(4)
+    return reference if type(reference) is str and len(reference) <= 2048 else None
 
 
 def read_digest(value: object) -> SuitDigest:

@@ -166,7 +166,7 @@ def _quote_findings(parts: Parts, about: Mapping[str, object]) -> tuple[Appraisa
 
 
 def _registers_differ(fault: str) -> AppraisalFinding:
-    return AppraisalFinding(AppraisalCode.REGISTERS_DIFFER, {"fault": fault})
+    return AppraisalFinding(AppraisalCode.REGISTERS_DIFFER, {"what": fault})
 
 
 def _measurements(parts: Parts) -> tuple[Measurement, ...]:

@@ -173,9 +173,13 @@ def _misfit(parts: Parts, bank: str) -> Misfit | None:
 
 
 def _log_differs(misfit: Misfit) -> AppraisalFinding:
+    where = f"register {misfit.register}"
+    if misfit.event is not None:
+        where += f", event {misfit.event} ({misfit.name[:80]})"
     return AppraisalFinding(
         AppraisalCode.LOG_DIFFERS,
         {
+            "what": f"{where}: {misfit.cause}",
             "register": misfit.register,
             "event": "" if misfit.event is None else misfit.event,
             "name": misfit.name[:80],
