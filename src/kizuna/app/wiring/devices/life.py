@@ -438,11 +438,14 @@ class Lives:
         }
         return {name: value for name, value in named.items() if value}
 
-    @staticmethod
-    def _ties(said: Enrolment) -> list[tuple[Kind, Payload]]:
-        if not said.gateway:
+    def _ties(self, said: Enrolment) -> list[tuple[Kind, Payload]]:
+        from kizuna.app.wiring.devices.fleet import collector_of
+
+        if not (said.gateway or said.scheme):
             return []
-        tie = Link(relation=Relation.MEASURED_BY, object=canonical(said.gateway))
+        # a device under no gateway is listened to by this store's own verifier
+        listener = said.gateway or collector_of(self._workspace.identity)
+        tie = Link(relation=Relation.MEASURED_BY, object=canonical(listener))
         return [(Kind.LINK, Links(links=[tie], part="enrolment"))]
 
     def _tell_fleet(

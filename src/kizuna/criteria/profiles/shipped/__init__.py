@@ -16,7 +16,7 @@ from kizuna.model.errors import Absent
 
 __all__ = ["SHIPPED", "shipped_profile", "shipped_source"]
 
-SHIPPED: Final = ("building-services", "iot-device", "software-product")
+SHIPPED: Final = ("attested-site", "building-services", "iot-device", "software-product")
 """Names of the shipped profiles."""
 
 

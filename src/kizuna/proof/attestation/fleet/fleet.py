@@ -136,10 +136,11 @@ class Fleet:
                 events.append(self._event(index, before, Status.NONE, now))
         if device.scheme == "gateway":
             state.flags[index] |= _Flag.GATEWAY
-        if device.position is None:
+        position = self.register.position_of(index)
+        if position is None:
             self._wheel.put(index, now + self.rules.patience)
         else:
-            self._unwell.setdefault(device.position, set()).add(index)
+            self._unwell.setdefault(position, set()).add(index)
         return events
 
     # --- hearing ------------------------------------------------------------------------------

@@ -84,9 +84,10 @@ class Register:
             self._about[index] = device.about
         else:
             self._about.pop(index, None)
-        if device.position is not None:
-            self._children.setdefault(device.position, []).append(index)
-            self._sorted.pop(device.position, None)
+        position = self.position_of(index)
+        if position is not None:
+            self._children.setdefault(position, []).append(index)
+            self._sorted.pop(position, None)
         return index, new
 
     def device(self, index: int) -> Enrolled:
@@ -114,8 +115,12 @@ class Register:
         return self._shared[self._class[index]][0]
 
     def position_of(self, index: int) -> str | None:
-        """The gateway it stands under; None where it speaks for itself."""
-        return self._shared[self._class[index]][3]
+        """The gateway it stands under; None where it speaks for itself.
+
+        A gateway is named by its identifier; any other word for a place is for people.
+        """
+        position = self._shared[self._class[index]][3]
+        return position if position is not None and ":" in position else None
 
     def children_of(self, gateway: str) -> Sequence[int]:
         """The devices under a gateway, by name: the order of its leaves."""
