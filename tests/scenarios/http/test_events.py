@@ -109,3 +109,32 @@ def test_what_only_some_may_read_does_not_show_by_its_time(tower):
     tower.break_it()
     heard = json.loads(events.get(timeout=20)["data"])
     assert (heard["before"], heard["after"]) == ("trusted", "untrusted")
+
+
+def test_the_public_hears_what_changes_for_the_public_only(tower):
+    """The operator knows already, from a restricted notice, what the public learns today."""
+    profile = tower.workspace.profile("building-services")
+    tower.workspace.watch(tower.root, profile, None)
+    (maker,) = [p for p in tower.world.parties.values() if p.title["en"].startswith("Aoba Air")]
+    tower.clock.now += 60
+    told = seal(
+        maker.unit,
+        maker.handle,
+        issuer=maker.id,
+        subject=SubjectId(tower.root),
+        media_type=media_type_of(Kind.NOTICE),
+        payload=encode_payload(Notice(type="incident", severity=Severity.CRITICAL)),
+        now=tower.clock.now,
+        audience=(tower.workspace.identity,),
+    )
+    tower.workspace.register_one(told.statement, told.documents)
+    assert tower.workspace.verify(SubjectId(tower.root), profile).value is Value.UNTRUSTED
+    events: Queue = Queue()
+    started = threading.Event()
+    listen(tower, events, started)
+    assert started.wait(10)
+    tower.break_it()
+    heard = events.get(timeout=20)
+    data = json.loads(heard["data"])
+    assert (data["before"], data["after"]) == ("trusted", "untrusted")
+    assert heard["id"].endswith("-1")  # the operator's own events are not even counted

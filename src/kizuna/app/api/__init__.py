@@ -28,6 +28,8 @@ def create_app(
     hosts: Collection[str] = (),
     console: str | None = "kizuna.app.console",
     console_view: View | None = None,
+    console_token: str | None = None,
+    behind_tls: bool = False,
 ) -> Shell:
     """The ASGI application of a workspace.
 
@@ -39,6 +41,8 @@ def create_app(
             a name of its own choosing.
         console: module that gives the pages, or ``None`` for a server without.
         console_view: whose eyes the pages are; ``None`` is the public's.
+        console_token: what shows the pages' reader to be the operator; ``None``: nobody can.
+        behind_tls: whether browsers reach this server over TLS only.
 
     Raises:
         Misconfigured: ``http.extra-missing`` where the extra ``server`` is not installed.
@@ -64,6 +68,8 @@ def create_app(
         hosts=hosts,
         console=console,
         console_view=console_view,
+        console_token=console_token,
+        behind_tls=behind_tls,
     )
 
 

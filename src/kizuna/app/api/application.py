@@ -9,7 +9,7 @@ read from the environment here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +22,6 @@ from litestar.types import ControllerRouterHandler
 from kizuna.app.api.catalog import catalog
 from kizuna.app.api.context import Context
 from kizuna.app.api.devices import HOT, devices, heartbeat
-from kizuna.app.api.events import Hub
 from kizuna.app.api.health import health
 from kizuna.app.api.intake import intake
 from kizuna.app.api.joining import joining
@@ -38,6 +37,7 @@ from kizuna.app.api.records import records
 from kizuna.app.api.repeated import Repeated
 from kizuna.app.api.scrapi import scrapi
 from kizuna.app.api.shell import Shell, render
+from kizuna.app.api.streams import Streams
 from kizuna.app.api.tiles import tiles
 from kizuna.app.api.watches import watches
 from kizuna.app.api.workers import Workers
@@ -64,6 +64,8 @@ def make(
     hosts: Collection[str] = (),
     console: str | None = "kizuna.app.console",
     console_view: View | None = None,
+    console_token: str | None = None,
+    behind_tls: bool = False,
 ) -> Shell:
     """See ``kizuna.app.api.create_app``."""
     from kizuna.record.store.view import PUBLIC  # noqa: PLC0415 - the workspace has it loaded
@@ -71,21 +73,27 @@ def make(
     metrics = Metrics()
     questions = Workers("kizuna-ask", limits.readers, limits.waiting)
     entering = Workers("kizuna-intake", limits.writers, limits.waiting)
-    hub = Hub(limits, workspace.clock())
+    streams = Streams(workspace, questions, limits)
     context = Context(
         workspace=workspace,
         limits=limits,
         metrics=metrics,
         questions=questions,
         intake=entering,
-        hub=hub,
+        streams=streams,
         readers=Readers(workspace, questions),
         repeated=Repeated(limits.remembered),
     )
     pages: Pages | None = None
     if console is not None:
         # by name: the doors are strangers, and a server may run without pages
-        pages = import_module(console).pages(workspace, questions.run, console_view or PUBLIC)
+        pages = import_module(console).pages(
+            workspace,
+            questions.run,
+            console_view or PUBLIC,
+            token=console_token,
+            secure=behind_tls,
+        )
     routes: list[ControllerRouterHandler] = [
         *health(context),
         *intake(context),
@@ -127,14 +135,12 @@ def make(
 
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncIterator[None]:
-        hub.attach(asyncio.get_running_loop())
-        stop: Callable[[], None] = workspace.subscribe(hub.publish)
+        streams.attach(asyncio.get_running_loop())
         try:
             async with heartbeat(context):
                 yield
         finally:
-            stop()
-            hub.close()
+            streams.close()
             questions.close()
             entering.close()
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every route of one server shares.
 
-Keeps: one workspace, one set of bounds, one stream of events. Routes get it as an argument of the
+Keeps: one workspace, one set of bounds, one set of streams. Routes get it as an argument of the
 function that makes them; there is no global.
 """
 
@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from kizuna.app.api.events import Hub
 from kizuna.app.api.limits import Limits
 from kizuna.app.api.metrics import Metrics
 from kizuna.app.api.readers import Readers
 from kizuna.app.api.repeated import Repeated
+from kizuna.app.api.streams import Streams
 from kizuna.app.api.workers import Workers
 from kizuna.app.wiring.workspace import Workspace
 
@@ -36,7 +36,7 @@ class Context:
     metrics: Metrics
     questions: Workers
     intake: Workers
-    hub: Hub
+    streams: Streams
     readers: Readers
     repeated: Repeated
 

@@ -4,7 +4,7 @@
 Keeps: 1. An event has one number for ever; a client that was away catches up by that number, and is
 told plainly (``gap``) when the server no longer has what it missed. 2. A slow client fills its own
 bounded queue and nobody else's; when it is full the client is let go, and resumes by number.
-3. A reader sees a change only as its own view judges it: a subject it may not read never shows.
+3. A stream belongs to one view; see ``streams``.
 Standard: WHATWG HTML, server-sent events.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,10 +34,6 @@ class Event:
 
     number: int
     change: Change
-
-
-Judge = Callable[[Event], Awaitable[Change | None]]
-"""The change as a reader's view judges it; ``None`` where that view shows none."""
 
 
 class _Client:
@@ -104,7 +100,6 @@ class Hub:
     async def listen(
         self,
         after: int | None,
-        judge: Judge,
         *,
         pause: float = 15.0,
         wanted: Callable[[Change], bool] = lambda _: True,
@@ -114,7 +109,6 @@ class Hub:
         Args:
             after: the last number the client has; ``None`` for "from now on"; a negative number
                 for one from another run of the server.
-            judge: gives the change as this client may see it.
             pause: seconds between signs of life.
             wanted: the client's own filter.
         """
@@ -133,8 +127,8 @@ class Hub:
             if gap:
                 yield _gap(self.epoch, missed[0].number if missed else self._last + 1)
             for event in missed:
-                if wanted(event.change) and (seen := await judge(event)) is not None:
-                    yield as_text(self.epoch, event.number, seen)
+                if wanted(event.change):
+                    yield as_text(self.epoch, event.number, event.change)
             while not self._closing:
                 try:
                     async with asyncio.timeout(pause):
@@ -145,8 +139,8 @@ class Hub:
                 if waiting is None:
                     yield b"event: bye\ndata: {}\n\n"
                     return
-                if wanted(waiting.change) and (seen := await judge(waiting)) is not None:
-                    yield as_text(self.epoch, waiting.number, seen)
+                if wanted(waiting.change):
+                    yield as_text(self.epoch, waiting.number, waiting.change)
         finally:
             self._clients.discard(client)
 

@@ -56,7 +56,7 @@ def health(context: Context) -> Sequence[ControllerRouterHandler]:
             size = 0
         text = context.metrics.text(
             {
-                "event_listeners": context.hub.clients,
+                "event_listeners": context.streams.clients,
                 "questions_pending": context.questions.pending,
                 "intake_pending": context.intake.pending,
                 "log_size": size,

@@ -19,7 +19,7 @@ from kizuna.app.api.asked import as_instant, as_known, as_subject, language
 from kizuna.app.api.context import Context
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.answers import tree_json, verdict_json
-from kizuna.app.wiring.naming import identifiers_in, names_in_tree
+from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
 from kizuna.model.identifier import SubjectId
 
 __all__ = ["Question", "judging"]
@@ -149,8 +149,8 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
                 lists=lists,
                 view=view,
             )
-            names = showing.names(workspace, identifiers_in(told.verdict.findings), view)
-            names |= names_in_tree(told.tree)
+            spoken_of = identifiers_in(told.verdict.findings) | unnamed_in_tree(told.tree)
+            names = showing.names(workspace, spoken_of, view) | names_in_tree(told.tree)
             return {
                 "tree": tree_json(told.tree, lang, profile=chosen, names=names),
                 "verdict": told.verdict.value.word,

@@ -8,9 +8,7 @@ Keeps: 1. A watch costs work for as long as it stands, so only the store's own o
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -20,16 +18,13 @@ from litestar.types import ControllerRouterHandler, Receive, Scope, Send
 
 from kizuna.app.api.asked import as_subject, header, language, method, query
 from kizuna.app.api.context import Context
-from kizuna.app.api.events import Event, number_of
+from kizuna.app.api.events import number_of
 from kizuna.app.api.problems import BadMethod
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.answers import standing_json
-from kizuna.app.wiring.values import Change
-from kizuna.model.finding import Code, Value
-from kizuna.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from kizuna.record.store.view import View
+    pass
 
 __all__ = ["Watch", "watches"]
 
@@ -49,7 +44,6 @@ class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 def watches(context: Context) -> Sequence[ControllerRouterHandler]:
     """Routes of this resource."""
     workspace = context.workspace
-    seen = _Seen(context)
 
     @get(
         "/api/watches",
@@ -111,9 +105,9 @@ def watches(context: Context) -> Sequence[ControllerRouterHandler]:
         subject = query(scope, "subject")
         only = as_subject(subject) if subject else None
         said = header(scope, b"last-event-id") or query(scope, "after")
-        stream = context.hub.listen(
-            number_of(context.hub.epoch, said),
-            lambda event: seen.by(view, event),
+        hub = await context.streams.of(view)
+        stream = hub.listen(
+            number_of(hub.epoch, said),
             wanted=lambda change: only is None or change.subject == only,
         )
         first = await anext(stream)  # refuses before the answer begins
@@ -159,47 +153,3 @@ async def _until_gone(receive: Receive) -> None:
         message: Any = await receive()
         if message["type"] == "http.disconnect":
             return
-
-
-class _Seen:
-    """Changes as views judge them. A change that a view cannot see must not show by its time
-    either: what a view knew before is kept, and an event that changes nothing for it is none.
-    """
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._told: OrderedDict[tuple[str, int], Change | None] = OrderedDict()
-        self._last: OrderedDict[tuple[str, str, str], Value] = OrderedDict()
-
-    async def by(self, view: View, event: Event) -> Change | None:
-        """The event in the eyes of a view; the same for every listener of that view."""
-        if view.everything:
-            return event.change
-        place = (view.name, event.number)
-        if place not in self._told:
-            told = await self._judged(view, event.change)
-            self._told.setdefault(place, told)
-            while len(self._told) > _REMEMBERED:
-                self._told.popitem(last=False)
-        return self._told[place]
-
-    async def _judged(self, view: View, change: Change) -> Change | None:
-        workspace = self._context.workspace
-
-        def judge() -> Verdict:
-            profile = showing.profile_named(workspace, change.profile)
-            return workspace.verify(change.subject, profile, view=view)
-
-        verdict = await self._context.ask(judge)
-        if any(
-            f.code is Code.SUBJECT_UNKNOWN and f.subject == change.subject for f in verdict.findings
-        ):
-            return None
-        key = (view.name, change.subject, change.profile)
-        before = self._last.get(key, change.before)
-        self._last[key] = verdict.value
-        while len(self._last) > _REMEMBERED:
-            self._last.popitem(last=False)
-        if verdict.value is before:
-            return None
-        return replace(change, before=before, after=verdict.value)

@@ -158,7 +158,7 @@ def leave_open(door: Door, demo: Demo, port: int) -> None:
             host="127.0.0.1",
             port=port,
             progress=door.bars,
-            ready=lambda url: door.say("serve.ready", url=url),
+            ready=lambda url, _: door.say("serve.ready", url=url),
         )
 
     try:

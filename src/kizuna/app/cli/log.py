@@ -73,7 +73,7 @@ def hang(app: typer.Typer) -> None:
         trust: _TRUST = None,
     ) -> None:
         """Check a checkpoint, a proof, or a statement with its receipt, with your own anchors."""
-        from kizuna.app.wiring.logs import check as checked
+        from kizuna.app.wiring.proofs import check as checked
 
         found = checked(Door.read(file, limit=4 << 20), _anchors(door, trust), entry=entry)
         door.answer(found, [door.text(f"log.check.{found['what']}", **found)])
@@ -94,6 +94,8 @@ def hang(app: typer.Typer) -> None:
         )
         if found["problems"]:
             raise Failure(Outcome.TAMPERED)
+        if found["awaits"]:
+            door.say("log.fsck.awaits")
 
     @command(app, "audit-map")
     def audit_map(door: Door) -> None:

@@ -22,17 +22,42 @@ def hang(app: typer.Typer) -> None:
         host: Annotated[
             str, typer.Option("--host", help="Address to listen on; 0.0.0.0 is every network.")
         ] = "127.0.0.1",
+        allowed: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--allowed-host",
+                metavar="NAME",
+                help="A name it is reached by; needed beyond this machine.",
+            ),
+        ] = None,
+        behind_tls: Annotated[
+            bool,
+            typer.Option(
+                "--behind-tls", help="A proxy with TLS stands in front; needed beyond this machine."
+            ),
+        ] = False,
     ) -> None:
         """Serve the store over HTTP, with the console, until interrupted.
 
+        The console shows what the public may see. With the token that is printed at the start its
+        operator signs in and sees everything.
+
         Example: kizuna serve --port 8473
+
+        Example: kizuna serve --host 0.0.0.0 --allowed-host trust.example.jp --behind-tls
         """
         from kizuna.app.wiring.server import serve as run
+
+        def ready(url: str, token: str) -> None:
+            door.say("serve.ready", url=url)
+            door.say("serve.sign-in", url=url, token=token)
 
         run(
             door.workspace(),
             host=host,
             port=port,
+            hosts=tuple(allowed or ()),
+            behind_tls=behind_tls,
             progress=door.bars,
-            ready=lambda url: door.say("serve.ready", url=url),
+            ready=ready,
         )

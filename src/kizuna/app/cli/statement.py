@@ -240,7 +240,7 @@ def hang(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Show a registered statement: who, about what, since when, and what it says."""
-        from kizuna.app.wiring.logs import entry_named
+        from kizuna.app.wiring.entries import entry_named
         from kizuna.app.wiring.showing import entry
 
         workspace = door.workspace(read_only=True)
@@ -265,7 +265,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna statement list --subject pkg:generic/fan --kind certificate
         """
-        from kizuna.app.wiring.logs import statements
+        from kizuna.app.wiring.entries import statements
         from kizuna.model.identifier import canonical
 
         rows = statements(

@@ -58,7 +58,7 @@ def _one_known(text: str) -> tuple[str, int, str | None]:
     if match is not None and not Path(text).is_file():
         return match["origin"], int(match["size"]), match["root"]
     from kizuna.app.cli.door import Door
-    from kizuna.app.wiring.logs import read_checkpoint
+    from kizuna.app.wiring.proofs import read_checkpoint
 
     found = read_checkpoint(Door.read(text, limit=1 << 20))
     return found.origin, found.size, found.root

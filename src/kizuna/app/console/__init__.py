@@ -22,8 +22,12 @@ def pages(
     workspace: Workspace,
     run: Callable[[Callable[[], Any]], Awaitable[Any]],
     view: View | None,
+    *,
+    token: str | None = None,
+    secure: bool = False,
 ) -> Site:
-    """The console of a workspace; see ``Site``."""
-    from kizuna.app.console.site import Site  # noqa: PLC0415 - keeps the import cheap
+    """The console of a workspace; see ``Site`` and ``Door``."""
+    from kizuna.app.console.signing_in import Door  # noqa: PLC0415 - keeps the import cheap
+    from kizuna.app.console.site import Site  # noqa: PLC0415 - as above
 
-    return Site(workspace, run, view)
+    return Site(workspace, run, view, Door(token, workspace.clock, secure=secure))

@@ -14,7 +14,7 @@ from kizuna.app.console.chains import chain_of, short_name
 from kizuna.app.console.folding import Chain, fold, without_shortcuts
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.answers import tree_json, verdict_json
-from kizuna.app.wiring.naming import identifiers_in, names_in_tree
+from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
 from kizuna.model.finding import Value
 from kizuna.model.identifier import Digest, SubjectId
 
@@ -109,7 +109,7 @@ class Reading:
         }, folded
 
     def _names(self, explained: Explained) -> dict[str, str]:
-        parties = identifiers_in(explained.verdict.findings)
+        parties = identifiers_in(explained.verdict.findings) | unnamed_in_tree(explained.tree)
         return showing.names(self.workspace, parties, self.view) | names_in_tree(explained.tree)
 
     def dependents(self, of: str) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages and their addresses.
 
-Keeps: 1. Pages only read: there is no form that changes anything, so there is nothing to forge.
+Keeps: 1. Pages only read: there is no form that changes anything, so there is nothing to forge; the
+one form there is shows a token, and changes whose eyes the pages are (``signing_in``).
 2. Everything works without JavaScript, of which there is none; styles come from one file of this
 server; the content security policy forbids all else. 3. Each page has a ``.json`` twin made of the
 same values. 4. Where the language was asked for by ``?lang=``, every link keeps it.
@@ -9,30 +10,28 @@ same values. 4. Where the language was asked for by ``?lang=``, every link keeps
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from litestar import Request, Response, get
+from litestar import Request, Response, get, post
 from litestar.types import ControllerRouterHandler
 
+from kizuna.app.console.asked import Asked, instant
+from kizuna.app.console.cells import clock, quoted, table, verdict_mark
 from kizuna.app.console.chains import short_name
-from kizuna.app.console.drawing import draw, mark
+from kizuna.app.console.drawing import draw
 from kizuna.app.console.folding import Box, Chain
 from kizuna.app.console.reading import Reading
+from kizuna.app.console.signing_in import Door
 from kizuna.app.console.texts import say
 from kizuna.app.wiring.answers import problem_json
 from kizuna.model.errors import Absent, Malformed, Problem
-from kizuna.model.finding import Value
 from kizuna.model.identifier import Digest, canonical
 
 if TYPE_CHECKING:
@@ -42,8 +41,8 @@ if TYPE_CHECKING:
 __all__ = ["Site"]
 
 _FOLDER: Final = Path(__file__).resolve().parent
-_LANGUAGES: Final = ("en", "ja")
 _PUBLIC: Final = {"permission": "public"}
+_UNKEPT: Final = {"cache-control": "no-store", "vary": "cookie"}
 
 Run = Callable[[Callable[[], Any]], Awaitable[Any]]
 """Runs a blocking call in a thread and gives its result."""
@@ -61,7 +60,8 @@ class Site:
     Args:
         workspace: what is shown.
         run: how to run a blocking call beside the event loop.
-        view: whose eyes the pages are; ``None`` is the store's own operator.
+        view: whose eyes the pages are for somebody who did not sign in.
+        door: lets the operator sign in.
     """
 
     policy = (
@@ -69,10 +69,12 @@ class Site:
         b"base-uri 'none'; frame-ancestors 'none'"
     )
 
-    def __init__(self, workspace: Workspace, run: Run, view: View | None) -> None:
+    def __init__(self, workspace: Workspace, run: Run, view: View | None, door: Door) -> None:
         self._workspace = workspace
         self._run = run
-        self._reading = Reading(workspace, view)
+        self._door = door
+        self._public = Reading(workspace, view)
+        self._operator = Reading(workspace, None)
         self._style = (_FOLDER / "style.css").read_bytes()
         self._style_path = f"/static/{sha256(self._style).hexdigest()[:16]}.css"
         self._icon_path = f"/static/{sha256(ICON.encode()).hexdigest()[:16]}.svg"
@@ -83,7 +85,7 @@ class Site:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._templates.globals.update(mark=_mark, short=short_name)
+        self._templates.globals.update(mark=verdict_mark, short=short_name)
 
     # --- addresses ----------------------------------------------------------------------------
 
@@ -93,27 +95,31 @@ class Site:
         site = self
 
         def page(
-            path: str, twin: str, answer: Callable[[_Asked], Awaitable[_Shown]]
+            path: str, twin: str, answer: Callable[[Asked], Awaitable[_Shown]]
         ) -> Sequence[ControllerRouterHandler]:
             @get(path, opt=_PUBLIC, include_in_schema=False, name=f"page {path}")
             async def human(request: Request[Any, Any, Any]) -> Response[bytes]:
-                asked = _Asked(request.scope)
+                asked = site._asked(request.scope)
                 return site._page(asked, await answer(asked), here=path, twin=twin)
 
             @get(twin, opt=_PUBLIC, include_in_schema=False, name=f"page {twin}")
             async def machine(request: Request[Any, Any, Any]) -> Response[bytes]:
-                shown = await answer(_Asked(request.scope))
-                return Response(msgspec.json.encode(shown.data), media_type="application/json")
+                shown = await answer(site._asked(request.scope))
+                return Response(
+                    msgspec.json.encode(shown.data),
+                    media_type="application/json",
+                    headers=_UNKEPT,
+                )
 
             return human, machine
 
         @get("/portfolio.csv", opt=_PUBLIC, include_in_schema=False, name="page /portfolio.csv")
-        async def table(request: Request[Any, Any, Any]) -> Response[bytes]:
-            shown = await site._portfolio(_Asked(request.scope))
+        async def spreadsheet(request: Request[Any, Any, Any]) -> Response[bytes]:
+            shown = await site._portfolio(site._asked(request.scope))
             return Response(
-                _csv(shown.data["watches"]),
+                table(shown.data["watches"]),
                 media_type="text/csv",
-                headers={"content-disposition": 'attachment; filename="portfolio.csv"'},
+                headers={"content-disposition": 'attachment; filename="portfolio.csv"', **_UNKEPT},
             )
 
         @get(
@@ -130,7 +136,24 @@ class Site:
                 headers={"cache-control": "public, max-age=31536000, immutable"},
             )
 
+        @get("/sign-in", opt=_PUBLIC, include_in_schema=False, name="page /sign-in")
+        async def door(request: Request[Any, Any, Any]) -> Response[bytes]:
+            return site._sign_in(Asked(request.scope), wrong=False)
+
+        @post("/sign-in", opt=_PUBLIC, include_in_schema=False, name="page /sign-in post")
+        async def enter(request: Request[Any, Any, Any]) -> Response[bytes]:
+            asked = Asked(request.scope)
+            cookie = site._door.enter(_field(await request.body(), "token"))
+            if cookie is None:
+                return site._sign_in(asked, wrong=True)
+            return _onward(asked, cookie)
+
+        @post("/sign-out", opt=_PUBLIC, include_in_schema=False, name="page /sign-out")
+        async def leave(request: Request[Any, Any, Any]) -> Response[bytes]:
+            return _onward(Asked(request.scope), site._door.leave(request.scope))
+
         return (
+            *((door, enter, leave) if self._door.exists else ()),
             *page("/", "/portfolio.json", self._portfolio),
             *page("/subject", "/subject.json", self._subject),
             *page("/explain", "/explain.json", self._explain),
@@ -139,15 +162,21 @@ class Site:
             *page("/entry", "/entry.json", self._entry),
             *page("/lists", "/lists.json", self._lists),
             *page("/profiles", "/profiles.json", self._profiles),
-            table,
+            spreadsheet,
             files,
         )
 
+    def _asked(self, scope: Mapping[str, Any]) -> Asked:
+        return Asked(scope, operator=self._door.knows(scope))
+
+    def _of(self, asked: Asked) -> Reading:
+        return self._operator if asked.operator else self._public
+
     # --- pages --------------------------------------------------------------------------------
 
-    async def _portfolio(self, asked: _Asked) -> _Shown:
+    async def _portfolio(self, asked: Asked) -> _Shown:
         verdict = asked.text("verdict")
-        data = await self._run(lambda: self._reading.portfolio(verdict, asked.lang))
+        data = await self._run(lambda: self._of(asked).portfolio(verdict, asked.lang))
         return _Shown(
             "portfolio.html",
             say("portfolio.title", asked.lang),
@@ -155,13 +184,13 @@ class Site:
             ["kizuna watch list"] if data["total"] else [],
         )
 
-    async def _subject(self, asked: _Asked) -> _Shown:
+    async def _subject(self, asked: Asked) -> _Shown:
         subject = canonical(asked.needed("id"))
         profile = asked.text("profile") or await self._first_profile(asked)
         at_text = asked.text("at")
-        at = _instant(at_text)
+        at = instant(at_text)
         data, chain = await self._run(
-            lambda: self._reading.subject(subject, profile, at, asked.lang)
+            lambda: self._of(asked).subject(subject, profile, at, asked.lang)
         )
         data["asked_at"] = at_text
         explain = asked.url("/explain", id=subject, profile=profile)
@@ -171,10 +200,10 @@ class Site:
             data["name"],
             data,
             [
-                f"kizuna verify {_quoted(subject)} --profile {profile}{when}",
-                f"kizuna explain {_quoted(subject)} --profile {profile}{when}",
-                f"kizuna impact {_quoted(subject)}",
-                f"kizuna export {_quoted(subject)} --profile {profile} --out proof.kz",
+                f"kizuna verify {quoted(subject)} --profile {profile}{when}",
+                f"kizuna explain {quoted(subject)} --profile {profile}{when}",
+                f"kizuna impact {quoted(subject)}",
+                f"kizuna export {quoted(subject)} --profile {profile} --out proof.kz",
             ],
             extra={
                 "explain_url": explain,
@@ -182,7 +211,7 @@ class Site:
             },
         )
 
-    def _picture(self, chain: Chain, asked: _Asked, name: str, profile: str) -> object:
+    def _picture(self, chain: Chain, asked: Asked, name: str, profile: str) -> object:
         if not chain.ties:
             return ""
 
@@ -198,10 +227,10 @@ class Site:
             title=say("subject.chain.title", asked.lang, name=name),
         )
 
-    async def _explain(self, asked: _Asked) -> _Shown:
+    async def _explain(self, asked: Asked) -> _Shown:
         subject = canonical(asked.needed("id"))
         profile = asked.text("profile") or await self._first_profile(asked)
-        data = await self._run(lambda: self._reading.explain(subject, profile, asked.lang))
+        data = await self._run(lambda: self._of(asked).explain(subject, profile, asked.lang))
         title = say(
             "explain.title",
             asked.lang,
@@ -212,22 +241,22 @@ class Site:
             "explain.html",
             title,
             data,
-            [f"kizuna explain {_quoted(subject)} --profile {profile}"],
+            [f"kizuna explain {quoted(subject)} --profile {profile}"],
         )
 
-    async def _impact(self, asked: _Asked) -> _Shown:
+    async def _impact(self, asked: Asked) -> _Shown:
         of = asked.needed("id")
         of = of if len(of) == 64 and set(of) <= set("0123456789abcdef") else canonical(of)
-        data = await self._run(lambda: self._reading.impact(of))
+        data = await self._run(lambda: self._of(asked).impact(of))
         data["profile"] = asked.text("profile")
         return _Shown(
             "impact.html",
             say("impact.title", asked.lang, name=data["name"]),
             data,
-            [f"kizuna impact {_quoted(of)}"],
+            [f"kizuna impact {quoted(of)}"],
         )
 
-    async def _log(self, asked: _Asked) -> _Shown:
+    async def _log(self, asked: Asked) -> _Shown:
         cursor = asked.text("cursor")
         if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 16):
             raise Malformed(
@@ -235,7 +264,7 @@ class Site:
                 "the cursor is not one of ours",
                 hint="take it from `next` of the page before",
             )
-        data = await self._run(lambda: self._reading.log(int(cursor) if cursor else None, cursor))
+        data = await self._run(lambda: self._of(asked).log(int(cursor) if cursor else None, cursor))
         data["next"] = "" if data["following"] is None else str(data.pop("following"))
         return _Shown(
             "log.html",
@@ -244,14 +273,14 @@ class Site:
             ["kizuna log checkpoint", "kizuna log fsck"],
         )
 
-    async def _entry(self, asked: _Asked) -> _Shown:
+    async def _entry(self, asked: Asked) -> _Shown:
         statement, index = asked.text("statement"), asked.text("index")
         data: dict[str, Any] | None = None
         if len(statement) == 64 and set(statement) <= set("0123456789abcdef"):
             digest = Digest(bytes.fromhex(statement))
-            data = await self._run(lambda: self._reading.entry(digest))
+            data = await self._run(lambda: self._of(asked).entry(digest))
         elif index.isascii() and index.isdigit() and len(index) < 16:
-            data = await self._run(lambda: self._reading.entry_at(int(index)))
+            data = await self._run(lambda: self._of(asked).entry_at(int(index)))
         if data is None:
             raise Absent(
                 "statement.unknown",
@@ -270,25 +299,31 @@ class Site:
             [f"kizuna log prove {data['index']}", f"kizuna impact {data['digest']}"],
         )
 
-    async def _lists(self, asked: _Asked) -> _Shown:
-        data = await self._run(self._reading.lists)
+    async def _lists(self, asked: Asked) -> _Shown:
+        data = await self._run(self._of(asked).lists)
         commands = [f"kizuna list show --list {found['name']}" for found in data["lists"]]
         return _Shown("lists.html", say("lists.title", asked.lang), data, commands)
 
-    async def _profiles(self, asked: _Asked) -> _Shown:
-        data = await self._run(lambda: self._reading.all_profiles(asked.lang))
+    async def _profiles(self, asked: Asked) -> _Shown:
+        data = await self._run(lambda: self._of(asked).all_profiles(asked.lang))
         commands = [f"kizuna profile show {found['name']}" for found in data["profiles"]]
         return _Shown("profiles.html", say("profiles.title", asked.lang), data, commands)
 
-    async def _first_profile(self, asked: _Asked) -> str:
-        found = await self._run(lambda: self._reading.profiles(asked.lang))
+    def _sign_in(self, asked: Asked, *, wrong: bool) -> Response[bytes]:
+        shown = _Shown("sign_in.html", say("signin.title", asked.lang), {"wrong": wrong}, [])
+        answer = self._page(asked, shown, here="/sign-in", twin="")
+        answer.status_code = 403 if wrong else 200
+        return answer
+
+    async def _first_profile(self, asked: Asked) -> str:
+        found = await self._run(lambda: self._of(asked).profiles(asked.lang))
         return str(found[0]["name"]) if found else ""
 
     # --- rendering ----------------------------------------------------------------------------
 
     def problem(self, scope: Mapping[str, Any], problem: Problem, lang: str) -> bytes:
         """A whole page that says what went wrong and what to do next."""
-        asked = _Asked(scope)
+        asked = Asked(scope)
         shown = _Shown(
             "problem.html",
             say("problem.title", lang),
@@ -298,19 +333,19 @@ class Site:
         )
         return self._html(asked, shown, here="", twin="")
 
-    def _page(self, asked: _Asked, shown: _Shown, *, here: str, twin: str) -> Response[bytes]:
+    def _page(self, asked: Asked, shown: _Shown, *, here: str, twin: str) -> Response[bytes]:
         return Response(
-            self._html(asked, shown, here=here, twin=asked.same(twin)),
+            self._html(asked, shown, here=here, twin=asked.same(twin) if twin else ""),
             media_type="text/html",
             headers={
                 "content-security-policy": self.policy.decode(),
                 "content-language": asked.lang,
-                "vary": "accept-language",
+                "vary": "accept-language, cookie",
                 "cache-control": "no-store",
             },
         )
 
-    def _html(self, asked: _Asked, shown: _Shown, *, here: str, twin: str) -> bytes:
+    def _html(self, asked: Asked, shown: _Shown, *, here: str, twin: str) -> bytes:
         def words(key: str, **values: object) -> str:
             return say(key, asked.lang, **values)
 
@@ -322,7 +357,7 @@ class Site:
             explicit=asked.explicit,
             url=asked.url,
             other=asked.same(asked.path, lang=other),
-            clock=_clock,
+            clock=clock,
             organisation=self._workspace.name,
             style=self._style_path,
             icon=self._icon_path,
@@ -332,50 +367,10 @@ class Site:
             data=shown.data,
             commands=shown.commands,
             names=shown.data.get("names", {}),
+            door=self._door.exists,
+            operator=asked.operator,
             **shown.extra,
         ).encode()
-
-
-class _Asked:
-    """What the address and the browser's language say."""
-
-    def __init__(self, scope: Mapping[str, Any]) -> None:
-        self.path = str(scope.get("path", "/")) or "/"
-        raw = bytes(scope.get("query_string", b"")).decode("latin-1")
-        try:
-            pairs = parse_qsl(raw, max_num_fields=40, errors="replace")
-        except ValueError:
-            pairs = []
-        self._query = dict(pairs)
-        asked = self._query.get("lang", "")
-        self.explicit = asked in _LANGUAGES
-        self.lang = asked if self.explicit else _accepted(scope)
-
-    def text(self, name: str) -> str:
-        return self._query.get(name, "").strip()
-
-    def needed(self, name: str) -> str:
-        value = self.text(name)
-        if not value:
-            raise Malformed(
-                "http.parameter-missing",
-                f"the address lacks ?{name}=",
-                hint="name what is asked about",
-                parameter=name,
-            )
-        return value
-
-    def url(self, path: str, **parameters: object) -> str:
-        """A link to another page, in the same language when that was asked for."""
-        pairs = [(k, str(v)) for k, v in parameters.items() if v not in ("", None)]
-        if self.explicit:
-            pairs.append(("lang", self.lang))
-        return f"{path}?{urlencode(pairs)}" if pairs else path
-
-    def same(self, path: str, **changed: str) -> str:
-        """The same question at another path or with a parameter changed."""
-        pairs = {**self._query, **changed}
-        return f"{path}?{urlencode(pairs)}" if pairs else path
 
 
 class _Shown:
@@ -396,71 +391,19 @@ class _Shown:
         self.extra = dict(extra or {})
 
 
-def _accepted(scope: Mapping[str, Any]) -> str:
-    """The first of our languages in ``Accept-Language``, by weight; English without one."""
-    text = next((v for k, v in scope.get("headers", ()) if k == b"accept-language"), b"")
-    best = ("en", 0.0)
-    for item in bytes(text).decode("latin-1")[:500].split(","):
-        tag, _, weight = item.strip().partition(";q=")
-        short = tag.lower().partition("-")[0]
-        try:
-            quality = float(weight) if weight else 1.0
-        except ValueError:
-            continue
-        if short in _LANGUAGES and quality > best[1]:
-            best = (short, quality)
-    return best[0]
-
-
-def _instant(text: str) -> int | None:
-    if not text:
-        return None
-    if text.isascii() and text.isdigit() and len(text) < 12:
-        return int(text)
+def _field(body: bytes, name: str) -> str:
+    """A field of a form, or an empty text."""
     try:
-        moment = datetime.fromisoformat(text)
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() // 1)
-    except (ValueError, OverflowError) as fault:
-        raise Malformed(
-            "http.time-malformed",
-            f"at is not an instant: {text[:40]!r}",
-            hint="write 2026-11-22T09:00:00Z, 2026-11-22, or seconds since 1970",
-            parameter="at",
-            value=text[:40],
-        ) from fault
+        pairs = parse_qsl(body[:4096].decode("latin-1"), max_num_fields=8, errors="replace")
+    except ValueError:
+        return ""
+    return dict(pairs).get(name, "")
 
 
-@lru_cache(maxsize=4096)
-def _clock(moment: int | str) -> str:
-    """An instant as people read it, in UTC and saying so."""
-    if isinstance(moment, str):
-        try:
-            when = datetime.fromisoformat(moment).astimezone(UTC)
-        except ValueError:
-            return moment
-    else:
-        try:
-            when = datetime.fromtimestamp(moment, UTC)
-        except (ValueError, OverflowError, OSError):
-            return str(moment)
-    return when.strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """A table for a spreadsheet: UTF-8 with its mark; no cell is taken for a formula."""
-    out = io.StringIO()
-    writer = csv.writer(out)
-    columns = ("subject", "name", "profile", "verdict", "findings", "next_change", "at")
-    writer.writerow(columns)
-    for row in rows:
-        cells = ["" if row[c] is None else str(row[c]) for c in columns]
-        writer.writerow([f"'{cell}" if cell[:1] in tuple("=+-@\t\r") else cell for cell in cells])
-    return b"\xef\xbb\xbf" + out.getvalue().encode()
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
-
-
-def _mark(value: str) -> object:
-    return mark(Value[value.upper()])
+def _onward(asked: Asked, cookie: str) -> Response[bytes]:
+    return Response(
+        b"",
+        status_code=303,
+        media_type="text/html",
+        headers={"location": asked.url("/"), "set-cookie": cookie, **_UNKEPT},
+    )

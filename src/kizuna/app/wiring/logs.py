@@ -1,30 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The log as commands use it: checkpoints, proofs, checks, mirrors, witnesses.
+"""The log as commands use it: checkpoints, proofs, audits, mirrors, witnesses.
 
-Keeps: 1. Checking a proof uses the verifier's anchors, never keys that came with it. 2. A mirror
-and a witness are told by their operator which log they watch and which keys it has. 3. A witness
-has its own folder and its own key.
+Keeps: 1. A mirror and a witness are told by their operator which log they watch and which keys it
+has. 2. A witness has its own folder and its own key.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+from kizuna.app.wiring.entries import entry_named
 from kizuna.app.wiring.folder import Folder
 from kizuna.app.wiring.network import checked_url, fetch
+from kizuna.app.wiring.proofs import anchor_of, read_checkpoint
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.values import Progress, quiet
-from kizuna.model.errors import Absent, Malformed, Refused
-from kizuna.model.identifier import Digest, SubjectId
-from kizuna.model.kind import Kind
-from kizuna.model.trust import Anchors, LogAnchor
-from kizuna.model.verdict import Known
+from kizuna.model.errors import Malformed, Refused
+from kizuna.model.trust import Anchors
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
@@ -35,33 +32,15 @@ if TYPE_CHECKING:
 __all__ = [
     "add_cosignature",
     "audit",
-    "check",
     "checkpoint",
-    "entry_named",
     "fsck",
     "make_mirror",
     "prove",
-    "read_checkpoint",
     "source_of",
-    "statements",
     "witness",
 ]
 
-_HEX64 = re.compile(r"[0-9a-f]{64}")
 _WITNESS_LABEL: Final = "witness"
-_FIRST_PROOF_LINE: Final = b"c2sp.org/tlog-proof@"
-
-
-def read_checkpoint(data: bytes) -> Known:
-    """Origin, size and root of a checkpoint file; nobody's word is taken for it.
-
-    Raises:
-        Malformed: ``log.note-malformed``, ``log.checkpoint-malformed``.
-    """
-    from kizuna.record.log import parse_checkpoint
-    from kizuna.record.log.note import parse_note
-
-    return parse_checkpoint(parse_note(data).text).known
 
 
 def checkpoint(workspace: Workspace) -> dict[str, Any]:
@@ -100,31 +79,6 @@ def prove(workspace: Workspace, which: str) -> dict[str, Any]:
         "root": workspace.log.root(size).hex(),
         "proof": proof.to_bytes().decode(),
         "receipt": base64.b64encode(workspace.log.receipt(found.index, size)).decode(),
-    }
-
-
-def check(data: bytes, anchors: Anchors, *, entry: str | None) -> dict[str, Any]:
-    """Judge a checkpoint, a proof of inclusion, or a transparent statement, with these anchors.
-
-    Raises:
-        Tampered: ``log.*`` where it does not hold. Malformed: where it is none of the three.
-        Absent: ``log.not-accepted`` where the anchors do not name its log.
-    """
-    from kizuna.record.log import read_checkpoint as judged
-
-    if data.startswith(_FIRST_PROOF_LINE):
-        return _check_proof(data, anchors, entry)
-    if data[:1] in (b"\xd2", b"\x84"):
-        return _check_transparent(data, anchors)
-    known = read_checkpoint(data)
-    signed = judged(data, _anchor_of(anchors, known.origin), anchors.witnesses)
-    return {
-        "what": "checkpoint",
-        "origin": known.origin,
-        "size": known.size,
-        "root": known.root,
-        "quorum": signed.quorum,
-        "quorum_asked": anchors.quorum,
     }
 
 
@@ -196,40 +150,6 @@ def audit(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]
     }
 
 
-def statements(
-    workspace: Workspace,
-    *,
-    subject: SubjectId | None,
-    issuer: SubjectId | None,
-    kind: Kind | None,
-    limit: int,
-    before: int | None,
-) -> list[dict[str, Any]]:
-    """Registered statements, the newest first, as lines of the log.
-
-    What the log says of itself (a map head ends every batch) shows only where it is asked for.
-    """
-    from kizuna.app.wiring.showing import entry_json
-    from kizuna.record.log.keys import subject_key
-
-    reader = workspace.store.reader()
-    found: Sequence[Registered]
-    if subject is None:
-        own = f"https://{workspace.log.origin}"
-        newest = reader.latest(2 * limit + 1, before=before, kind=kind, issuer=issuer)
-        found = [row for row in newest if row.statement.subject != own]
-    else:
-        key = subject_key(subject)
-        found = [
-            row
-            for row in sorted(reader.by_keys([key]).get(key, ()), key=lambda r: -r.index)
-            if (before is None or row.index < before)
-            and (kind is None or row.statement.kind is kind)
-            and (issuer is None or row.statement.issuer == issuer)
-        ]
-    return [entry_json(row) for row in found[:limit]]
-
-
 def source_of(where: str) -> Callable[[str], bytes]:
     """The files of a log in a folder, or at an address."""
     from kizuna.record.log.tiles import directory
@@ -256,7 +176,7 @@ def make_mirror(
     brought = mirror(
         source,
         into,
-        _anchor_of(anchors, origin),
+        anchor_of(anchors, origin),
         witnesses=anchors.witnesses,
         progress=lambda done, total: progress("phase.copying", done, total),
     )
@@ -345,110 +265,6 @@ def _keys(store: Store, row: Registered) -> Sequence[bytes]:
     if said.document is not None and said.payload is None:
         return store.stored_keys(said)
     return keys_of(said)
-
-
-def entry_named(workspace: Workspace, which: str) -> Registered:
-    """The entry with that index or digest.
-
-    Raises:
-        Absent: ``statement.unknown``. Malformed: ``log.entry-unnamed``.
-    """
-    reader = workspace.store.reader()
-    found: Registered | None = None
-    if _HEX64.fullmatch(which):
-        digest = Digest(bytes.fromhex(which))
-        found = reader.by_digests([digest]).get(digest)
-    elif which.isdigit() and len(which) < 16:
-        found = next(iter(reader.by_indices([int(which)])), None)
-    else:
-        raise Malformed(
-            "log.entry-unnamed",
-            f"neither an index nor a digest: {which[:80]!r}",
-            hint="give a number, or 64 lower-case hexadecimal digits",
-            value=which[:80],
-        )
-    if found is None:
-        raise Absent(
-            "statement.unknown",
-            f"no statement {which[:16]} here",
-            hint="check the number or digest, and which store registered it",
-            statement=which[:64],
-        )
-    return found
-
-
-def _anchor_of(anchors: Anchors, origin: str) -> LogAnchor:
-    for anchor in anchors.logs:
-        if anchor.origin == origin:
-            return anchor
-    raise Absent(
-        "log.not-accepted",
-        f"the log {origin} is not among those that are believed",
-        why="the trust file names " + (", ".join(a.origin for a in anchors.logs) or "none"),
-        hint="add its key: `kizuna trust import FILE` with a file of its operator that you checked",
-        origin=origin[:200],
-    )
-
-
-def _check_proof(data: bytes, anchors: Anchors, entry: str | None) -> dict[str, Any]:
-    from kizuna.record.log.proof import check_proof, read_proof
-
-    if entry is None or not _HEX64.fullmatch(entry):
-        raise Malformed(
-            "log.entry-unnamed",
-            "a proof shows one entry: which?",
-            hint="give the statement's digest with --entry",
-            value=entry or "",
-        )
-    proof = read_proof(data)
-    anchor = _anchor_of(anchors, read_checkpoint(proof.note).origin)
-    signed = check_proof(
-        proof,
-        bytes.fromhex(entry),
-        anchor,
-        witnesses=anchors.witnesses,
-        quorum=anchors.quorum,
-    )
-    found = signed.checkpoint
-    return {
-        "what": "proof",
-        "origin": found.origin,
-        "size": found.size,
-        "root": found.known.root,
-        "index": proof.index,
-        "entry": entry,
-        "quorum": signed.quorum,
-        "quorum_asked": anchors.quorum,
-    }
-
-
-def _check_transparent(data: bytes, anchors: Anchors) -> dict[str, Any]:
-    from kizuna.record.log import NoteKey, check_receipt, read_receipt
-    from kizuna.roots.cose import parse_sign1
-
-    envelope = parse_sign1(data)
-    held = []
-    for raw in envelope.receipts:
-        receipt = read_receipt(raw)
-        anchor = _anchor_of(anchors, (receipt.origin or "").removeprefix("https://"))
-        keys = [NoteKey.parse(text).public for text in anchor.keys]
-        key = next((k for k in keys if k.thumbprint == receipt.key_id), None)
-        if key is None:
-            raise Absent(
-                "log.not-accepted",
-                f"a receipt of {receipt.origin} is signed with a key that is not believed",
-                hint="check the log's keys in the trust file",
-                origin=receipt.origin or "",
-            )
-        root = check_receipt(receipt, envelope.digest, key)
-        held.append({"origin": anchor.origin, "root": root.hex()})
-    if not held:
-        raise Absent(
-            "log.no-receipt",
-            "the statement carries no receipt",
-            hint="ask the store for the transparent statement: `kizuna statement show --out FILE`",
-        )
-    return {"what": "statement", "digest": envelope.digest.hex(), "receipts": held}
 
 
 def _fault(fault: Fault) -> dict[str, str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kizuna.app.wiring.lines import entry_json
 from kizuna.model.errors import Absent
 from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.payload import encode_payload
@@ -25,7 +26,6 @@ __all__ = [
     "about",
     "entries",
     "entry",
-    "entry_json",
     "latest_entries",
     "log_head",
     "names",
@@ -34,26 +34,6 @@ __all__ = [
     "proof_of",
     "registered",
 ]
-
-
-def entry_json(found: Registered) -> dict[str, Any]:
-    """One line of the log."""
-    statement = found.statement
-    return {
-        "index": found.index,
-        "digest": statement.digest.hex(),
-        "kind": statement.kind.value,
-        "subject": statement.subject,
-        "issuer": statement.issuer,
-        "media_type": statement.media_type,
-        "key": statement.key_id.hex(),
-        "issued_at": statement.issued_at,
-        "registered_at": found.registered.earliest,
-        "audience": list(statement.audience),
-        "document": None if statement.document is None else statement.document.hex(),
-        "erased": found.erased,
-        "origin": found.origin,
-    }
 
 
 def registered(workspace: Workspace, digest: Digest, view: View | None) -> Registered:

@@ -366,7 +366,7 @@ class Workspace:
 
     def subject_of(self, which: str) -> tuple[SubjectId, str]:
         """What a registered statement (its index or digest) is about, and its digest (hex)."""
-        from kizuna.app.wiring.logs import entry_named
+        from kizuna.app.wiring.entries import entry_named
 
         statement = entry_named(self, which).statement
         return statement.subject, statement.digest.hex()

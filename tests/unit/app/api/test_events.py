@@ -5,7 +5,7 @@ import asyncio
 
 import pytest
 
-from kizuna.app.api.events import Event, Hub, number_of
+from kizuna.app.api.events import Hub, number_of
 from kizuna.app.api.limits import Limits
 from kizuna.app.api.problems import Busy
 from kizuna.app.wiring.values import Change
@@ -21,14 +21,6 @@ def change(name: str = "pkg:generic/a@1") -> Change:
         after=Value.UNTRUSTED,
         at=1,
     )
-
-
-async def seen(event: Event) -> Change | None:
-    return event.change
-
-
-async def hidden(event: Event) -> Change | None:
-    return None
 
 
 def hub(**bounds: int) -> Hub:
@@ -48,7 +40,7 @@ async def take(stream, count: int) -> list[str]:
 def test_a_listener_hears_changes_in_order_with_their_numbers():
     async def story() -> None:
         made = hub()
-        stream = made.listen(None, seen)
+        stream = made.listen(None)
         await take(stream, 1)
         made.publish(change("pkg:generic/a@1"))
         made.publish(change("pkg:generic/b@1"))
@@ -66,7 +58,7 @@ def test_who_comes_back_gets_what_it_missed_and_no_more():
         for i in range(5):
             made.publish(change(f"pkg:generic/{i}@1"))
         await asyncio.sleep(0)
-        stream = made.listen(number_of(made.epoch, "1000-3"), seen)
+        stream = made.listen(number_of(made.epoch, "1000-3"))
         _, fourth, fifth = await take(stream, 3)
         assert "id: 1000-4" in fourth
         assert "id: 1000-5" in fifth
@@ -82,7 +74,7 @@ def test_a_gap_is_told(last: str):
         for i in range(5):
             made.publish(change(f"pkg:generic/{i}@1"))
         await asyncio.sleep(0)
-        stream = made.listen(number_of(made.epoch, last), seen)
+        stream = made.listen(number_of(made.epoch, last))
         _, gap, *_ = await take(stream, 4)
         assert "event: gap" in gap
         assert '"first":4' in gap
@@ -94,7 +86,7 @@ def test_a_gap_is_told(last: str):
 def test_a_slow_client_is_let_go_and_others_are_not():
     async def story() -> None:
         made = hub(backlog=3)
-        slow, quick = made.listen(None, seen), made.listen(None, seen)
+        slow, quick = made.listen(None), made.listen(None)
         await take(slow, 1)
         await take(quick, 1)
         heard: list[str] = []
@@ -113,25 +105,13 @@ def test_a_slow_client_is_let_go_and_others_are_not():
     asyncio.run(story())
 
 
-def test_what_a_view_hides_never_shows():
-    async def story() -> None:
-        made = hub()
-        stream = made.listen(None, hidden, pause=0.05)
-        await take(stream, 1)
-        made.publish(change())
-        assert (await take(stream, 1)) == [": still here\n\n"]
-        await stream.aclose()
-
-    asyncio.run(story())
-
-
 def test_too_many_clients_are_asked_to_come_again():
     async def story() -> None:
         made = hub(listeners=1)
-        first = made.listen(None, seen)
+        first = made.listen(None)
         await take(first, 1)
         with pytest.raises(Busy) as refused:
-            await anext(made.listen(None, seen))
+            await anext(made.listen(None))
         assert refused.value.code == "events.full"
         await first.aclose()
         assert made.clients == 0

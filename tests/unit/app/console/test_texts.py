@@ -6,14 +6,26 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
+from babel.messages import pofile
 
 from kizuna.app import console
-from kizuna.app.console.texts import TEXTS, say
+from kizuna.app.console.texts import PREFIX, say
+from kizuna.app.wiring.messages import FOLDER
 from kizuna.model.finding import Value
 from kizuna.model.identifier import Element
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Level, Standing
 from kizuna.model.relation import Relation
+
+
+def catalogue(lang: str) -> dict[str, str]:
+    with (FOLDER / f"{lang}.po").open("rb") as file:
+        every = {str(m.id): str(m.string) for m in pofile.read_po(file) if m.id}
+    return {key[len(PREFIX) :]: words for key, words in every.items() if key.startswith(PREFIX)}
+
+
+EN, JA = catalogue("en"), catalogue("ja")
+TEXTS = {key: (EN[key], JA.get(key, "")) for key in EN}
 
 
 def gaps(template: str) -> set[str]:

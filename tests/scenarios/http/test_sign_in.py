@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The public sees the public's view; the operator signs in with the token and sees everything."""
+
+from contextlib import contextmanager
+
+import httpx
+import pytest
+
+from kizuna.app.api import create_app
+from kizuna.app.console.signing_in import COOKIE, Door
+from kizuna.app.wiring.server import serve
+from kizuna.model.errors import Misconfigured
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Claim
+
+PUMP = "pkg:generic/fuji/pump@4.2"
+SHOWN = "token-of-this-server"
+
+
+@pytest.fixture
+def console(workspace):
+    """A browser at a server whose operator may sign in, without a network between."""
+
+    @contextmanager
+    def opened(**more):
+        app = create_app(workspace, console_token=SHOWN, hosts=("store.example",), **more)
+        yield httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="https://store.example"
+        )
+
+    return opened
+
+
+@pytest.fixture
+def restricted(workspace):
+    said = workspace.say(
+        Kind.EVIDENCE, PUMP, Claim(type="security-test"), audience=[workspace.identity]
+    )
+    workspace.register_one(said.statement, said.documents)
+    return said.digest
+
+
+@pytest.mark.anyio
+async def test_only_who_shows_the_token_sees_what_is_restricted(console, restricted):
+    with console() as browser:
+        async with browser:
+            assert restricted not in (await browser.get("/log.json")).text
+            entry = f"/entry.json?statement={restricted}"
+            assert (await browser.get(entry)).status_code == 404
+            wrong = await browser.post("/sign-in", data={"token": "guess"})
+            assert wrong.status_code == 403
+            assert "set-cookie" not in wrong.headers
+            assert (await browser.get(entry)).status_code == 404
+            right = await browser.post("/sign-in", data={"token": SHOWN})
+            assert (right.status_code, right.headers["location"]) == (303, "/")
+            assert restricted in (await browser.get("/log.json")).text
+            assert (await browser.get(entry)).status_code == 200
+            assert "operator" in (await browser.get("/")).text
+            out = await browser.post("/sign-out")
+            assert out.status_code == 303
+            assert (await browser.get(entry)).status_code == 404
+
+
+@pytest.mark.anyio
+async def test_the_cookie_stays_with_the_browser_and_with_this_site(console):
+    for secure in (False, True):
+        with console(behind_tls=secure) as browser:
+            async with browser:
+                answer = await browser.post("/sign-in", data={"token": SHOWN})
+                cookie = answer.headers["set-cookie"]
+                assert "HttpOnly" in cookie
+                assert "SameSite=Strict" in cookie
+                assert ("Secure" in cookie) is secure
+                assert SHOWN not in cookie
+                assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.anyio
+async def test_a_session_opens_the_pages_and_not_the_api(console, restricted):
+    with console() as browser:
+        async with browser:
+            await browser.post("/sign-in", data={"token": SHOWN})
+            assert (await browser.get(f"/api/statements/{restricted}")).status_code == 404
+            body = {"subject": PUMP, "profile": "iot-device"}
+            assert (await browser.post("/api/watches", json=body)).status_code == 404
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("cookie", ["", "x", "=", "a" * 9000, "\\\\;=;", "'\"", "; ;", "%00"])
+async def test_a_cookie_that_is_none_of_ours_is_the_publics(console, restricted, cookie):
+    with console() as browser:
+        async with browser:
+            headers = {"cookie": f"{COOKIE}={cookie}; other=1"}
+            answer = await browser.get("/log.json", headers=headers)
+            assert answer.status_code == 200
+            assert restricted not in answer.text
+
+
+@pytest.mark.anyio
+async def test_without_a_token_there_is_no_door(workspace):
+    app = create_app(workspace)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://127.0.0.1"
+    ) as browser:
+        assert (await browser.get("/sign-in")).status_code == 404
+        assert "/sign-in" not in (await browser.get("/")).text
+
+
+@pytest.mark.anyio
+async def test_a_name_that_was_not_allowed_is_refused(console):
+    with console() as browser:
+        async with browser:
+            answer = await browser.get("/", headers={"host": "evil.example"})
+            assert answer.status_code == 421
+
+
+def test_a_session_ends():
+    now = 0
+    door = Door(SHOWN, lambda: now, secure=False)
+    cookie = door.enter(SHOWN).partition(";")[0].encode()
+    scope = {"headers": [(b"cookie", cookie)]}
+    assert door.knows(scope)
+    now = 12 * 3600
+    assert not door.knows(scope)
+    assert Door(None, lambda: 0, secure=False).enter("") is None
+
+
+def test_sessions_are_bounded():
+    door = Door(SHOWN, lambda: 0, secure=False)
+    first = {"headers": [(b"cookie", door.enter(SHOWN).partition(";")[0].encode())]}
+    for _ in range(64):
+        door.enter(SHOWN)
+    assert not door.knows(first)
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({}, "http.hosts-unnamed"),
+        ({"behind_tls": True}, "http.hosts-unnamed"),
+        ({"hosts": ("store.example",)}, "http.tls-needed"),
+    ],
+)
+def test_beyond_this_machine_names_and_tls_are_needed(workspace, more, code):
+    with pytest.raises(Misconfigured) as refused:
+        serve(workspace, host="0.0.0.0", port=0, **more)  # noqa: S104 - refused
+    assert refused.value.code == code
