@@ -52,15 +52,20 @@ class Token:
     signature: bytes
 
 
-def read_token(data: bytes) -> Token:
+def read_token(data: bytes, *, bare: bool = False) -> Token:
     """The frame of a token: COSE_Sign1 or COSE_Mac0, tagged as such (a CWT tag may stand before).
+
+    Args:
+        data: the token.
+        bare: nothing may stand outside what is signed, as in the formats that are fixed here: the
+            same token then has no second spelling.
 
     Raises:
         Malformed: ``attestation.malformed``.
     """
     if len(data) > MAX_TOKEN:
         raise malformed(f"{len(data)} bytes, at most {MAX_TOKEN}")
-    inner = data[2:] if data[:2] == _CWT else data
+    inner = data[2:] if data[:2] == _CWT and not bare else data
     maced = inner[:1] == b"\xd1"
     if inner[:2] not in (b"\xd1\x84", b"\xd2\x84"):
         raise malformed("neither a COSE_Sign1 (tag 18) nor a COSE_Mac0 (tag 17)")
@@ -71,9 +76,11 @@ def read_token(data: bytes) -> Token:
         if len(protected) > _MAX_HEADER or len(unprotected) > _MAX_HEADER:
             raise malformed(f"a header of more than {_MAX_HEADER} bytes")
         algorithm, key_id = _header(protected)
-        if key_id is None and unprotected != _EMPTY:
+        if unprotected != _EMPTY:
             beside = decode(unprotected)
-            if type(beside) is dict and type(hint := beside.get(4)) is bytes:
+            if bare or type(beside) is not dict:
+                raise malformed("the unprotected header is not empty, or no map")
+            if key_id is None and type(hint := beside.get(4)) is bytes:
                 key_id = hint
     except Problem as fault:
         if fault.code == "attestation.malformed":

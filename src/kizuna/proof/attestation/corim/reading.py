@@ -262,8 +262,6 @@ def _environment(value: Mapping[Any, Any]) -> Environment:
         else:
             words = [w for w in (kind.get(1), kind.get(2)) if type(w) is str and w]
             model = "/".join(words)[:200] or None
-    elif isinstance(instance, Tag) and isinstance(instance.value, bytes):
-        model = _name_of(instance)  # values for one instance and no class: it is its own class
     identity = None
     if isinstance(instance, Tag) and isinstance(instance.value, bytes):
         identity = instance.value
@@ -277,12 +275,18 @@ def _environment(value: Mapping[Any, Any]) -> Environment:
         if isinstance(class_id, Tag) and isinstance(class_id.value, bytes)
         else None,
         instance_tag=instance.tag if isinstance(instance, Tag) else None,
+        instance_name=_name_of(instance)
+        if isinstance(instance, Tag) and isinstance(instance.value, bytes)
+        else "",
         vendor=kind.get(1) if kind is not None and type(kind.get(1)) is str else None,
     )
 
 
 def _values(triple: Triple, left: set[str]) -> Iterator[Reference]:
-    model = triple.environment.model
+    where = triple.environment
+    model = where.model
+    if model is None and where.instance_name:
+        model = where.instance_name  # values for one instance of no class: it is its own class
     for one in triple.items:
         if not isinstance(one, Mapping) or not isinstance(one.get(1), Mapping):
             raise malformed("a measurement has no values")

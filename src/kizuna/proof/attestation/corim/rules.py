@@ -33,6 +33,7 @@ class Environment:
     class_tag: int | None = None
     class_bytes: bytes | None = None
     instance_tag: int | None = None
+    instance_name: str = ""
     vendor: str | None = None
 
 

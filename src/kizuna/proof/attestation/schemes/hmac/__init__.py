@@ -76,7 +76,7 @@ class Hmac:
         Raises:
             Malformed: ``attestation.malformed``.
         """
-        token = read_token(evidence)
+        token = read_token(evidence, bare=True)
         claims = claims_of(token)
         if isinstance(claims, AppraisalFinding):
             faults: tuple[AppraisalFinding, ...] = (claims,)

@@ -92,7 +92,7 @@ class Observed:
         Raises:
             Malformed: ``attestation.malformed``.
         """
-        token = read_token(evidence)
+        token = read_token(evidence, bare=True)
         claims = claims_of(token)
         if isinstance(claims, AppraisalFinding):
             faults: tuple[AppraisalFinding, ...] = (claims,)
