@@ -161,6 +161,27 @@ def _copies(app: typer.Typer) -> None:
         found = resumed(workspace, newest, lost=lost)
         door.answer(found, [door.text("store.resumed", size=found["size"])])
 
+    @command(app, "complete")
+    def complete(
+        door: Door,
+        where: Annotated[
+            str,
+            typer.Option(
+                "--from", metavar="FOLDER_OR_URL", help="A newer backup, a store, or a server."
+            ),
+        ],
+    ) -> None:
+        """Bring what was published after the backup back from a copy, and let the store write.
+
+        Everything is held against a checkpoint that this log's own key has signed.
+
+        Example: kizuna store complete --from https://trust.example.jp
+        """
+        from kizuna.app.wiring.upkeep import complete as completed
+
+        found = completed(door.workspace(), where, progress=door.bars)
+        door.answer(found, [door.text("store.completed", **found)])
+
 
 def _hosting(app: typer.Typer) -> None:
     @command(app, "invite")

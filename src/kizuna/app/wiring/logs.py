@@ -84,12 +84,14 @@ def prove(workspace: Workspace, which: str) -> dict[str, Any]:
 
 def fsck(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]:
     """Compute log and map again from the ground up, and check every signature again; ``problems``
-    is empty where all holds.
+    is empty where all holds. ``awaits`` says what a store that was restored still waits for.
     """
     from kizuna.record.log.fsck import check_log, check_map
     from kizuna.record.log.map_head import read_map_head
 
     store, log = workspace.store, workspace.log
+    refusal = store.refusal()
+    awaits = refusal is not None and refusal.code == "store.restored"
     reader = store.reader()
     rows = [row for page in reader.all() for row in page]
     report = check_log(
@@ -108,7 +110,9 @@ def fsck(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]:
             for key in _keys(store, row)
         )
         problems += [
-            _fault(f) for f in check_map(workspace.folder.map, pairs, head.size, head.root)
+            _fault(f)
+            for f in check_map(workspace.folder.map, pairs, head.size, head.root)
+            if not (awaits and f.code == "map.behind")  # a restored map is made again later
         ]
     signed = store.recheck(lambda done: progress("phase.checking", done, len(rows)))
     problems += [
@@ -122,6 +126,7 @@ def fsck(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]:
         "files": report.files,
         "checkpoints": report.checkpoints,
         "problems": problems,
+        "awaits": "resume" if awaits else None,
     }
 
 

@@ -9,7 +9,7 @@ writes only after it was shown the newest checkpoint that anyone has.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "backup",
+    "complete",
     "erase",
     "invite",
     "invites",
@@ -178,6 +179,51 @@ def resume(workspace: Workspace, newest: bytes | None, *, lost: bool) -> dict[st
     signer = _new_log_key(workspace)
     anchor = workspace.store.resume_with(signer, now=workspace.clock())
     return _after_rotation(workspace, signer.handle.id, anchor)
+
+
+def complete(workspace: Workspace, where: str, *, progress: Progress = quiet) -> dict[str, Any]:
+    """Bring what was published after the backup back from a copy: a folder or a server's address.
+
+    Raises:
+        As ``Store.complete``.
+    """
+    from kizuna.app.wiring.logs import source_of
+    from kizuna.app.wiring.network import checked_url, fetch
+    from kizuna.record.store.archive import Archive
+    from kizuna.record.store.completing import Lost, archived
+
+    before = workspace.head().size
+    source = source_of(where)
+    archive: Archive | None = None
+    if where.startswith(("http://", "https://")):
+        base = checked_url(where)
+
+        def statements(_: int, digests: Sequence[Digest]) -> Iterator[Lost]:
+            for digest in digests:
+                address = f"{base}/api/statements/{digest.hex()}"
+                yield fetch(address, {"accept": "application/cose"}), None
+    else:
+        folder = Path(where)
+        if (folder / "log").is_dir():  # a store, or a backup of one
+            folder = folder / "log"
+            source = source_of(str(folder))
+        archive = Archive.open(folder / "statements")
+        statements = archived(archive)
+    try:
+        checkpoint = workspace.store.complete(
+            source,
+            statements,
+            now=workspace.clock(),
+            progress=lambda done, total: progress("phase.fetching", done, total),
+        )
+    finally:
+        if archive is not None:
+            archive.close()
+    return {
+        "origin": checkpoint.origin,
+        "size": workspace.head().size,
+        "brought": workspace.head().size - before,
+    }
 
 
 def rotate_log_key(workspace: Workspace) -> dict[str, Any]:

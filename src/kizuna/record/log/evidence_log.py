@@ -437,8 +437,7 @@ class EvidenceLog:
         Raises:
             Tampered: ``log.rolled-back``, ``log.forked``; and as ``read_checkpoint``.
         """
-        anchor = LogAnchor(origin=self.origin, keys=list(self._keys))
-        checkpoint = read_checkpoint(note, anchor).checkpoint
+        checkpoint = self.read_own(note)
         with self._lock:
             problem = self._contradiction(checkpoint)
             if problem is not None:
@@ -446,6 +445,46 @@ class EvidenceLog:
                 self.fault = problem
                 raise problem
         return checkpoint
+
+    def read_own(self, note: bytes) -> Checkpoint:
+        """A checkpoint that this log signed itself, wherever it comes from.
+
+        Raises:
+            As ``read_checkpoint``.
+        """
+        anchor = LogAnchor(origin=self.origin, keys=list(self._keys))
+        return read_checkpoint(note, anchor).checkpoint
+
+    def complete(self, entries: Sequence[bytes], target: Checkpoint, now: int) -> None:
+        """Take back entries that were published once and are lost here, and publish them again.
+
+        Allowed also where writing is refused because others have seen them: nothing is signed but
+        the very tree that this log's key has signed before.
+
+        Args:
+            entries: everything after the published entries, in order.
+            target: the checkpoint they lead to, from ``read_own``.
+            now: the present; publication is dated so, because nothing here proves an earlier time.
+
+        Raises:
+            Tampered: ``log.tiles-differ`` where they do not; nothing is changed then.
+            Unavailable, Misconfigured: as ``append``.
+        """
+        with self._lock, self._exclusive():
+            self._present_signer()
+            before = self.published_size
+            writer = TileWriter(self.path, before)
+            try:
+                writer.append(entries)
+                _check_reached(writer, target)
+                self._writer, self.fault = writer, None
+                self.publish(now)
+            except BaseException:
+                if self.published_size == before:
+                    writer.truncate(before)
+                self._load()
+                raise
+            self._load()
 
     def rotate(
         self, signer: Signer, now: int, *, compromised_after: int | None = None
@@ -802,6 +841,17 @@ def _check_signer(signer: Signer, origin: str) -> None:
             hint="name the log key like the log",
             name=signer.name,
             origin=origin,
+        )
+
+
+def _check_reached(writer: TileWriter, target: Checkpoint) -> None:
+    if writer.size != target.size or writer.root() != target.root:
+        raise Tampered(
+            "log.tiles-differ",
+            f"the entries do not give the root signed for size {target.size}",
+            why="the copy is damaged, or this log's own entries are",
+            hint="nothing was taken over; mend it from another copy",
+            size=target.size,
         )
 
 

@@ -35,9 +35,11 @@ from kizuna.record.log import EvidenceLog, MapProof, Signer, VerifiableMap
 from kizuna.record.log.checkpoint import Checkpoint
 from kizuna.record.log.keys import keys_of
 from kizuna.record.log.map_head import map_head_subject
+from kizuna.record.log.tiles import Source
 from kizuna.record.store.archive import HEADER, PREFIX, Archive
 from kizuna.record.store.backend import Backend
 from kizuna.record.store.checking import Checkers
+from kizuna.record.store.completing import Statements, take_lost
 from kizuna.record.store.examining import Examined
 from kizuna.record.store.heads import TableHeads
 from kizuna.record.store.pipeline import Accepted, Item, Outcome, Refusal, find_keys, parse
@@ -501,6 +503,41 @@ class Store:
                 as it is, and ``resume_with`` or the missing files are the ways on; ``log.forked``.
         """
         checkpoint = self.observe(newest)
+        self._confirm()
+        return checkpoint
+
+    def complete(
+        self,
+        source: Source,
+        statements: Statements,
+        *,
+        now: int,
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Checkpoint:
+        """Bring what was published after the backup back from a copy, and write again.
+
+        Args:
+            source: the log's files in the copy.
+            statements: where the statements' bytes come from (``completing.archived``, or a fetch).
+            now: the present.
+            progress: called with (statements brought, statements lost).
+
+        Raises:
+            As ``completing.take_lost``. Tampered: also where a signature or a logged head of the
+                map does not hold; the store does not write then.
+        """
+        with self._quiet():
+            with self._writer.exclusive(), self._writer.guard:
+                checkpoint = take_lost(
+                    self.backend,
+                    self.archive,
+                    self.log,
+                    source,
+                    statements,
+                    now=now,
+                    progress=progress,
+                )
+            self._writer.rebuild()
         self._confirm()
         return checkpoint
 

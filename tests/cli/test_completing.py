@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An old backup is made whole from a copy: a newer folder, or the server of a second one."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+
+
+@pytest.fixture
+def behind(store, kizuna, tmp_path):
+    """A store, and another that was restored from its old backup."""
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "metadata": {
+            "component": {"type": "firmware", "name": "pump", "purl": "pkg:generic/pump@1"}
+        },
+        "components": [{"type": "library", "name": "a", "purl": "pkg:generic/a@1"}],
+    }
+    bill = tmp_path / "pump.cdx.json"
+    bill.write_text(json.dumps(document))
+    assert store("store", "backup", tmp_path / "copy", "--json").code == 0
+    assert store("import", bill, "-q").code == 0
+    assert store("key", "rotate", "--json").code == 0
+    again = type(kizuna)(tmp_path / "again")
+    restored = again("store", "restore", tmp_path / "copy", "--secret", store.store / "secret")
+    assert restored.code == 0
+    return store, again
+
+
+@contextmanager
+def served(store):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kizuna", "serve", "--port", str(port), "--store", str(store.store)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={k: v for k, v in os.environ.items() if not k.startswith("KIZUNA_")},
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(300):
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=1):
+                    break
+            except OSError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def check_whole(again, store, done):
+    assert done.code == 0, done.stderr
+    told = store("log", "checkpoint", "--json").json
+    assert done.json["size"] == told["size"]
+    assert done.json["brought"] > 0
+    assert again("log", "checkpoint", "--json").json["root"] == told["root"]
+    checked = again("log", "fsck", "--json")
+    assert (checked.code, checked.json["problems"], checked.json["awaits"]) == (0, [], None)
+    assert again("key", "list", "--json").code == 0
+    assert again("store", "status", "--json").json["refusal"] is None
+
+
+def test_a_restored_store_says_calmly_what_it_awaits(behind):
+    _, again = behind
+    checked = again("log", "fsck", "--json")
+    assert (checked.code, checked.json["problems"], checked.json["awaits"]) == (0, [], "resume")
+    assert "kizuna store resume" in again("log", "fsck").stderr
+
+
+def test_from_a_folder_also_after_it_was_shown_the_newest_checkpoint(behind, tmp_path):
+    store, again = behind
+    (tmp_path / "newest").write_text(store("log", "checkpoint", "--json").json["checkpoint"])
+    refused = again("store", "resume", "--checkpoint", tmp_path / "newest", "--json")
+    assert (refused.code, refused.json["code"]) == (11, "log.rolled-back")
+    check_whole(again, store, again("store", "complete", "--from", store.store, "--json"))
+
+
+def test_from_a_newer_backup(behind, tmp_path):
+    store, again = behind
+    assert store("store", "backup", tmp_path / "newer", "--json").code == 0
+    check_whole(again, store, again("store", "complete", "--from", tmp_path / "newer", "--json"))
+
+
+def test_from_a_server(behind):
+    store, again = behind
+    with served(store) as url:
+        done = again("store", "complete", "--from", url, "--json")
+    check_whole(again, store, done)
+
+
+def test_a_copy_that_is_no_further_has_nothing_to_give(behind, tmp_path):
+    _, again = behind
+    refused = again("store", "complete", "--from", tmp_path / "copy", "--json")
+    assert refused.json["code"] == "store.nothing-lost"
+    assert "Traceback" not in refused.stderr
