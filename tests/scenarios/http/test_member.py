@@ -296,3 +296,14 @@ def test_a_strangers_word_about_a_members_keys_has_no_effect(served, member, par
         headers={"content-type": "application/cose"},
     )
     assert states(member) == {old["old"]: "rotated", old["new"]: "current"}
+
+
+def test_what_lies_outside_the_members_scope_is_registered_with_a_warning(member, kizuna):
+    theirs = SubjectId("pkg:generic/other/fan@1")
+    within = member.publish([("parts.csv", TABLE.encode())])
+    assert within.beyond == ()
+    outside = member.publish([("other.csv", TABLE.replace("sato", "other").encode())])
+    assert not outside.refused
+    assert set(outside.beyond) >= {SubjectId("pkg:generic/other/pump@1")}
+    signed = [member.say(Kind.CAPABILITY, s, CONTACT).statement for s in (PUMP, theirs)]
+    assert member.beyond(signed) == (theirs,)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kizuna.app.cli.door import Door, Failure, command
+from kizuna.app.cli.show import tell_beyond
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.values import ImportOutcome
@@ -99,3 +100,4 @@ def tell_remarks(door: Door, outcome: ImportOutcome) -> None:
         door.say("import.not-understood", place=remark.where, why=remark_of(remark, door.lang))
     if len(outcome.remarks) > _REMARKS:
         door.say("findings.more", count=len(outcome.remarks) - _REMARKS)
+    tell_beyond(door, outcome.beyond)

@@ -39,6 +39,7 @@ def hang(app: typer.Typer) -> None:
             "not_understood": list(outcome.not_understood),
             "remarks": import_json(outcome, door.lang)["remarks"],
             "duplicates": outcome.duplicates,
+            "beyond": list(outcome.beyond),
         }
         door.answer(
             told,

@@ -9,13 +9,15 @@ from typing import Any, Final
 from kizuna.app.cli.door import Door
 from kizuna.app.cli.times import clock_face
 
-__all__ = ["entry_line", "mark", "tree_lines", "verdict_lines"]
+__all__ = ["entry_line", "mark", "tell_beyond", "tree_lines", "verdict_lines"]
 
 _COLOR: Final = {"trusted": "green", "undetermined": "yellow", "untrusted": "red"}
 _SIGN: Final = {"trusted": "✓", "undetermined": "?", "untrusted": "✗"}
 _SHOWN: Final = 12
 """Kinds of findings told before `--all` is needed."""
 _ALIKE: Final = 3
+_WARNED: Final = 10
+"""Subjects beyond one's scope that are told; --json tells all."""
 
 
 def _grouped(findings: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
@@ -124,3 +126,11 @@ def _node(door: Door, node: Mapping[str, Any], lead: str, below: str, depth: int
         )
     if left_out:
         yield f"{below}└── " + door.text("tree.left-out", count=left_out)
+
+
+def tell_beyond(door: Door, subjects: Sequence[str]) -> None:
+    """Warn of what nobody who goes by the lists will believe."""
+    for subject in subjects[:_WARNED]:
+        door.say("effect.beyond-scope", subject=subject)
+    if len(subjects) > _WARNED:
+        door.say("findings.more", count=len(subjects) - _WARNED)

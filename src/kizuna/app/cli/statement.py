@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from kizuna.app.cli.door import Door, Failure, command
-from kizuna.app.cli.show import entry_line
+from kizuna.app.cli.show import entry_line, tell_beyond
 from kizuna.app.cli.times import instant
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kizuna.app.wiring.member import Organisation
     from kizuna.model.identifier import SubjectId
     from kizuna.model.kind import Kind
     from kizuna.model.payload import Payload
@@ -161,6 +164,9 @@ def hang(app: typer.Typer) -> None:
                 told["documents"].append(beside)
         if register:
             told["index"] = organisation.register_one(signed.statement, signed.documents)[1]
+            _tell_effect(door, organisation, [signed.statement])
+        else:
+            _tell_idle(door, [signed.statement])
         if out != "-":
             door.answer(told, [signed.digest])
 
@@ -213,18 +219,17 @@ def hang(app: typer.Typer) -> None:
         from kizuna.model.identifier import digest_of
 
         documents = {digest_of(d): d for d in (Door.read(f) for f in document or ())}
+        statements = [Door.read(f, limit=2 << 20) for f in files]
+        workspace = door.workspace()
         told = _registered(
-            door.workspace().register(
-                [Door.read(f, limit=2 << 20) for f in files], documents, progress=door.bars
-            ),
-            door.lang,
-            door,
+            workspace.register(statements, documents, progress=door.bars), door.lang, door
         )
         door.answer(
             told,
             [door.text("register.done", count=len(told["registered"]))]
             + [door.text("register.refused", **r) for r in told["refused"]],
         )
+        _tell_effect(door, workspace, statements)
         if told["refused"]:
             raise Failure(told["outcome"])
 
@@ -304,7 +309,23 @@ def _say(door: Door, kind: Kind, subject: SubjectId, payload: Payload) -> tuple[
     """Sign and register, here or in the store that was joined: digest (hex) and place."""
     organisation = door.organisation()
     signed = organisation.say(kind, subject, payload)
-    return organisation.register_one(signed.statement, signed.documents)
+    made = organisation.register_one(signed.statement, signed.documents)
+    _tell_effect(door, organisation, [signed.statement])
+    return made
+
+
+def _tell_effect(door: Door, organisation: Organisation, statements: Sequence[bytes]) -> None:
+    """Warn where what was registered will have no effect."""
+    _tell_idle(door, statements)
+    tell_beyond(door, organisation.beyond(statements))
+
+
+def _tell_idle(door: Door, statements: Sequence[bytes]) -> None:
+    from kizuna.app.wiring.effect import idle_waivers
+    from kizuna.app.wiring.profiles import find_profile
+
+    for text, words in idle_waivers(statements, lambda name: find_profile(name, door.settings)):
+        door.say(text, **words)
 
 
 def _field(text: str) -> tuple[str, Any]:

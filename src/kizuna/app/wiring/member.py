@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
@@ -97,6 +98,10 @@ class Organisation(Protocol):
         self, statement: bytes, documents: Mapping[Digest, bytes] | None = None
     ) -> tuple[str, int]:
         """Register one statement: digest (hex) and place in the log; raises what refuses it."""
+        ...
+
+    def beyond(self, statements: Sequence[bytes]) -> tuple[SubjectId, ...]:
+        """Subjects about which no believed list lets the statements' issuers speak so."""
         ...
 
     def subject_of(self, which: str) -> tuple[SubjectId, str]:
@@ -193,7 +198,21 @@ class Member:
                 if receipt is not None:
                     receipts.append(receipt)
             progress("phase.registering", len(results), total)
-        return outcome_of(prepared, results, receipts)
+        beyond = self.beyond(prepared.statements)
+        return replace(outcome_of(prepared, results, receipts), beyond=beyond)
+
+    def beyond(self, statements: Sequence[bytes]) -> tuple[SubjectId, ...]:
+        """Subjects about which the lists of the store that was joined do not let it speak so."""
+        from kizuna.app.wiring.effect import beyond_scope
+
+        trust = self._trust()
+        if trust is None:
+            return ()
+        anchors = msgspec.structs.replace(Anchors.from_json(trust), verifier=None)
+        try:
+            return beyond_scope(statements, self.earlier(), anchors, self.clock())
+        except Problem:
+            return ()  # everything is registered: what cannot be asked now stays unsaid
 
     def say(
         self,

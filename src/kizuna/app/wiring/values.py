@@ -70,6 +70,8 @@ class ImportOutcome:
     unchanged: int = 0
     """How many of ``statements`` stood already and said the same."""
     receipts: tuple[bytes, ...] = ()
+    beyond: tuple[SubjectId, ...] = ()
+    """Subjects about which no list that is believed lets the importer speak so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

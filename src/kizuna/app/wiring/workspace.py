@@ -15,6 +15,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -410,7 +411,14 @@ class Workspace:
             prepared.statements.append(self.sign(Kind.STATUS, subject, status))
         results = self.register(prepared.statements, prepared.documents, progress=progress)
         receipts = self.store.receipts([r.digest for r in results if isinstance(r, Accepted)])
-        return outcome_of(prepared, results, receipts)
+        beyond = self.beyond(prepared.statements)
+        return replace(outcome_of(prepared, results, receipts), beyond=beyond)
+
+    def beyond(self, statements: Sequence[bytes]) -> tuple[SubjectId, ...]:
+        """Subjects about which no believed list lets the statements' issuers speak so."""
+        from kizuna.app.wiring.effect import beyond_scope
+
+        return beyond_scope(statements, self.earlier(), self.anchors(), self.clock())
 
     def publish(
         self, files: Sequence[tuple[str, bytes]], *, progress: Progress = quiet
