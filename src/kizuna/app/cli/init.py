@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -36,6 +37,14 @@ def hang(app: typer.Typer) -> None:
             str | None,
             typer.Option("--database", help="PostgreSQL address; default: SQLite in the folder."),
         ] = None,
+        unit: Annotated[
+            str | None,
+            typer.Option(
+                "--unit",
+                help="Where the keys go: software, process:SOCKET, pkcs11:LIBRARY;TOKEN; or "
+                "tpm:TCTI, which certifies keys kept in software.",
+            ),
+        ] = None,
     ) -> None:
         """Make a store with its log and one organisation identity; refuses to overwrite.
 
@@ -44,6 +53,8 @@ def hang(app: typer.Typer) -> None:
         from kizuna.app.wiring.workspace import Workspace
 
         settings = door.settings
+        if unit is not None:
+            settings = replace(settings, unit=unit)
         with Workspace.init(
             settings.store,
             name,

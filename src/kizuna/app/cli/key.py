@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kizuna.app.cli.door import Door, command
+from kizuna.app.cli.key_units import hang_units, other, place, placed_keys
 from kizuna.app.cli.times import instant
 
 if TYPE_CHECKING:
@@ -52,13 +53,24 @@ def read_jwk(file: str) -> dict[str, str]:
 
 def hang(app: typer.Typer) -> None:
     """Hang the noun's commands into the tree."""
+    hang_units(app)
 
     @command(app, "list")
     def list_(door: Door) -> None:
-        """List the organisation's keys and what each may still do."""
-        rows = door.organisation(read_only=True).keys.states()
+        """List the organisation's keys and what each may still do; where they are, who certifies.
+
+        Keys that speak for nobody (of the log, attesting ones) stand below.
+        """
+        speaker = door.organisation(read_only=True)
+        rows = speaker.keys.states()
+        placed = placed_keys(speaker)
+        by_name = {key["thumbprint"]: key for key in placed if "thumbprint" in key}
+        for row in rows:
+            here = by_name.pop(row["thumbprint"], {})
+            row |= {name: here.get(name) for name in ("unit", "protection", "certified_by")}
+        others = [k for k in placed if k.get("thumbprint") in by_name or "problem" in k]
         door.answer(
-            {"keys": rows},
+            {"keys": rows, "others": others},
             [
                 door.text(
                     "key.row",
@@ -67,8 +79,10 @@ def hang(app: typer.Typer) -> None:
                     state=door.text(f"key.state.{r['state']}"),
                     here=door.text("key.here") if r["here"] else "",
                 ).rstrip()
+                + place(door, r)
                 for r in rows
-            ],
+            ]
+            + [other(door, k) for k in others],
         )
 
     @command(app, "rotate")

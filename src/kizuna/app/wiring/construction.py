@@ -47,6 +47,7 @@ def construct(
     policy: str,
 ) -> _W:
     """A new store in an empty folder; see ``Workspace.init``."""
+    from kizuna.app.wiring.units import home_unit
     from kizuna.record.lists import list_id_of
     from kizuna.record.log import EvidenceLog, Signer
     from kizuna.record.store import Store
@@ -70,6 +71,7 @@ def construct(
         log_key=log_handle.id,
         policy=policy,
         database=without_password(database) if database else "sqlite",
+        unit=home_unit(settings.unit),
     )
     workspace = kind(settings, folder, description)
     workspace.bind_unit(unit)
@@ -209,10 +211,11 @@ def backend_of(folder: Folder, description: Description, database: str | None) -
 
 def new_identity(folder: Folder, settings: Settings) -> tuple[Unit, Handle, SubjectId]:
     """A unit with one key, and the identity that this key names."""
+    from kizuna.app.wiring.units import new_unit
     from kizuna.roots.identity import did_key
     from kizuna.roots.keys import Algorithm
 
-    unit = folder.create_unit(settings.passphrase)
+    unit = new_unit(folder, settings)
     handle = unit.generate(Algorithm.ES256, ORGANISATION)
     return unit, handle, did_key(unit.public(handle))
 

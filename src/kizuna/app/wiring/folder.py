@@ -52,6 +52,10 @@ class Description(
     database: str = ""
     """``sqlite`` or a PostgreSQL address without password."""
     url: str = ""
+    unit: str = ""
+    """Where the keys are; empty for the software unit in this folder."""
+    units: dict[str, str] = {}
+    """Further units of this organisation, by short name."""
     own_lists: dict[str, str] = {}
     """Further lists that this organisation operates, by short name."""
 

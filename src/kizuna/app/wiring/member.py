@@ -27,6 +27,7 @@ from kizuna.app.wiring.importing import outcome_of, prepare, read_all, seal, set
 from kizuna.app.wiring.joined import Answered, Joined, checked_answer
 from kizuna.app.wiring.network import checked_url
 from kizuna.app.wiring.settings import Settings
+from kizuna.app.wiring.units import home_unit, open_home
 from kizuna.app.wiring.values import (
     Explained,
     ImportOutcome,
@@ -158,6 +159,7 @@ class Member:
                 key=handle.id,
                 origin=anchors.logs[0].origin,
                 url=address,
+                unit=home_unit(settings.unit),
             )
         except BaseException:
             folder.abandon()
@@ -370,7 +372,7 @@ class Member:
     def unit(self) -> Unit:
         """Where the private keys are; opened when first needed."""
         if self._unit is None:
-            self._unit = self.folder.open_unit(self.settings.passphrase)
+            self._unit = open_home(self.folder, self._description, self.settings)
         return self._unit
 
     @property

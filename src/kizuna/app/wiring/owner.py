@@ -91,6 +91,10 @@ class Owner(Speaker, Protocol):
         """Use this store (construction only)."""
         ...
 
+    def describe_as(self, description: Description) -> None:
+        """Remember this of the store from now on."""
+        ...
+
     @property
     def log(self) -> EvidenceLog:
         """The evidence log."""

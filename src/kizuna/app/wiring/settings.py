@@ -30,6 +30,9 @@ VARIABLES: Final[dict[str, str]] = {
     "KIZUNA_PASSPHRASE": "passphrase that opens the store's keys (default: the secret file)",
     "KIZUNA_PASSPHRASE_FILE": "file that holds the passphrase",
     "KIZUNA_SPARE_PASSPHRASE": "passphrase of a spare key (default: asked for on a terminal)",
+    "KIZUNA_UNIT": "unit that keeps a new store's keys: software, process:SOCKET, "
+    "pkcs11:LIBRARY;TOKEN or tpm:TCTI (default: software)",
+    "KIZUNA_UNIT_PIN_FILE": "file that holds the PIN of token or TPM keys",
     "KIZUNA_LANG": "language of messages, en or ja (default: from LC_ALL, LC_MESSAGES, LANG)",
     "LC_ALL": "language of messages where KIZUNA_LANG is not set",
     "LC_MESSAGES": "language of messages where LC_ALL is not set",
@@ -63,6 +66,9 @@ class Settings:
     database: str | None = field(default=None, repr=False)
     passphrase: bytes | None = field(default=None, repr=False)
     spare_passphrase: bytes | None = field(default=None, repr=False)
+    unit: str = ""
+    """Where a new store's keys go; empty for the software unit in its folder."""
+    unit_pin_file: Path | None = None
     lang: str = "en"
     color: bool = True
     clock: Clock = now
@@ -106,6 +112,8 @@ class Settings:
             database=database or env.get("KIZUNA_DATABASE", "") or None,
             passphrase=secret,
             spare_passphrase=env.get("KIZUNA_SPARE_PASSPHRASE", "").encode() or None,
+            unit=env.get("KIZUNA_UNIT", ""),
+            unit_pin_file=Path(pin) if (pin := env.get("KIZUNA_UNIT_PIN_FILE", "")) else None,
             lang=lang or language(env),
             color=not env.get("NO_COLOR", ""),
         )

@@ -23,6 +23,7 @@ import msgspec
 
 from kizuna.app.wiring.folder import Description, Folder, write_whole
 from kizuna.app.wiring.settings import Clock, Settings
+from kizuna.app.wiring.units import open_home
 from kizuna.app.wiring.values import (
     Change,
     Explained,
@@ -124,6 +125,10 @@ class Workspace:
             policy=policy,
         )
         workspace.begin()
+        if chosen.unit:
+            from kizuna.app.wiring.certifying import certify_at_birth
+
+            certify_at_birth(workspace)
         return workspace
 
     @classmethod
@@ -181,7 +186,7 @@ class Workspace:
         """Where the private keys are; opened when first needed."""
         with self._lock:
             if self._unit is None:
-                self._unit = self.folder.open_unit(self.settings.passphrase)
+                self._unit = open_home(self.folder, self.description, self.settings)
             return self._unit
 
     @property
@@ -209,6 +214,13 @@ class Workspace:
         with self._lock:
             self.description = msgspec.structs.replace(self.description, log_key=key)
             self.folder.write_description(self.description)
+            self._described = self.folder.description_file.stat().st_mtime_ns
+
+    def describe_as(self, description: Description) -> None:
+        """Remember this of the store from now on."""
+        with self._lock:
+            self.description = description
+            self.folder.write_description(description)
             self._described = self.folder.description_file.stat().st_mtime_ns
 
     @contextmanager
@@ -240,7 +252,7 @@ class Workspace:
         wanted = self.description.key
         for again in (False, True):
             if again:  # the key may be newer than the unit that was read
-                self._unit = self.folder.open_unit(self.settings.passphrase)
+                self._unit = open_home(self.folder, self.description, self.settings)
             for handle in self.unit.handles():
                 if handle.id == wanted:
                     return handle

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import msgspec
 
-from kizuna.model.errors import Misconfigured, Problem, Unavailable
+from kizuna.model.errors import Malformed, Misconfigured, Problem, Unavailable
 from kizuna.roots.units.process.wire import (
     CALLS,
     Answer,
@@ -198,17 +198,13 @@ def _answer(unit: Unit, frame: bytes) -> Answer:
     except Problem as problem:
         return Answer(_NOTHING, Failure.of(problem))
     except (msgspec.MsgspecError, KeyError, UnicodeDecodeError, ValueError, TypeError) as fault:
-        return Answer(
-            _NOTHING,
-            Failure(
-                "Malformed",
-                "unit.call",
-                "not a call that this unit knows",
-                type(fault).__name__,
-                "speak to it with the same version of kizuna",
-                {},
-            ),
+        unknown = Malformed(
+            "unit.call",
+            "not a call that this unit knows",
+            why=type(fault).__name__,
+            hint="speak to it with the same version of kizuna",
         )
+        return Answer(_NOTHING, Failure.of(unknown))
 
 
 def _do(unit: Unit, name: str, given: tuple[Any, ...]) -> Any:  # noqa: ANN401 - by the table
