@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``kizuna device appraise|reference`` as a person or a script meets them."""
+
+import json
+from hashlib import sha256
+
+import pytest
+
+from kizuna.app.cli.run import execute
+from kizuna.proof.attestation.corim import make_corim, sign_corim
+from kizuna.proof.attestation.reference import Reference
+from kizuna.proof.attestation.schemes.hmac import make_token, tiny_claims
+from kizuna.roots import base64url
+from kizuna.roots.cose import SharedKey, encode, sign1
+from kizuna.roots.keys import Algorithm
+from kizuna.roots.units import EphemeralUnit
+
+SECRET = SharedKey(b"\x0b" * 32)
+NONCE = bytes(range(16))
+FIRMWARE = b"firmware 1.0" * 80
+
+
+@pytest.fixture
+def sensor(tmp_path):
+    """Token, shared key, firmware and signed reference values of one sensor, as files."""
+    token = make_token(
+        SECRET,
+        tiny_claims(
+            identity=b"\x01" * 17,
+            boot=1,
+            sequence=0,
+            nonce=NONCE,
+            model="acme/sensor",
+            measurements={"fw": sha256(FIRMWARE).digest()},
+        ),
+    )
+    unit = EphemeralUnit(b"maker")
+    handle = unit.generate(Algorithm.ES256, "maker")
+    value = Reference(
+        model="acme/sensor",
+        component="fw",
+        digest_alg="sha-256",
+        digest=sha256(FIRMWARE).digest(),
+    )
+    content = make_corim("sensor 1.0", maker="Acme", values=[value])
+    files = {
+        "token": token,
+        "firmware": FIRMWARE,
+        "key": json.dumps({"kty": "oct", "k": base64url.encode(SECRET.secret)}).encode(),
+        "maker": unit.public(handle).to_pem(),
+        "unsigned": content,
+        "corim": sign_corim(unit, handle, content, signer="Acme"),
+        "list": f"{sha256(FIRMWARE).hexdigest()}  fw\n".encode(),
+        "bad": token[:-1] + bytes([token[-1] ^ 1]),
+        "cut": token[:-1],
+    }
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    return tmp_path
+
+
+def test_a_psa_token_is_appraised_and_an_altered_one_is_contraindicated(kizuna, shared, tmp_path):
+    folder = shared / "vectors/psa-token/tf-m"
+    key = folder / "public.pem"
+    token = folder / "psa-2_0_0_sign1.bin"
+    good = kizuna("device", "appraise", token, "--scheme", "psa", "--key", key, "--json")
+    assert (good.code, good.json["status"]) == (13, "none")
+    assert [one["component"] for one in good.json["measurements"]] == ["SPE", "NSPE"]
+    assert good.json["claims"]["psa-security-lifecycle"] == 12288
+    altered = bytearray(token.read_bytes())
+    altered[-1] ^= 1
+    (tmp_path / "bad.bin").write_bytes(altered)
+    bad = kizuna(
+        "device", "appraise", tmp_path / "bad.bin", "--scheme", "psa", "--key", key, "--json"
+    )
+    assert (bad.code, bad.json["status"]) == (11, "contraindicated")
+    assert bad.json["findings"][0]["code"] == "attestation.signature-wrong"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "status"),
+    [
+        (["token", "--key", "key", "--reference", "corim", "--signer", "maker"], 0, "affirming"),
+        (["token", "--key", "key", "--key", "maker", "--reference", "corim"], 0, "affirming"),
+        (
+            ["token", "--key", "key", "--reference", "corim", "--signer", "maker"]
+            + ["--nonce", NONCE.hex()],
+            0,
+            "affirming",
+        ),
+        (["token", "--key", "key", "--nonce", "ff" * 16], 12, "none"),
+        (["token", "--key", "key", "--reference", "unsigned", "--allow-unsigned"], 10, "warning"),
+        (
+            ["token", "--key", "key", "--reference", "list", "--allow-unsigned"]
+            + ["--model", "acme/sensor"],
+            10,
+            "warning",
+        ),
+        (["token", "--key", "key"], 13, "none"),
+        (["token"], 13, "none"),
+        (["bad", "--key", "key"], 11, "contraindicated"),
+        (["cut", "--key", "key"], 13, "none"),
+    ],
+)
+def test_each_case_has_its_status_and_exit_code(sensor, monkeypatch, capsys, words, code, status):
+    monkeypatch.chdir(sensor)
+    assert execute(["device", "appraise", *words, "--scheme", "hmac", "--json"]) == code
+    told = json.loads(capsys.readouterr().out)
+    assert (told["status"], told["tier"]) == (status, "shared-key")
+    assert bool(told["findings"]) == (status != "affirming")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "problem"),
+    [
+        (["token", "--scheme", "palm-reading"], 2, "attestation.no-scheme"),
+        (["token", "--scheme", "hmac", "--nonce", "xyz"], 2, "attestation.nonce-form"),
+        (["token", "--scheme", "hmac", "--key", "firmware"], 2, "key.file-unknown"),
+        (["token", "--scheme", "hmac", "--reference", "unsigned"], 10, "corim.unsigned"),
+        (["token", "--scheme", "hmac", "--reference", "corim"], 11, "corim.signature-wrong"),
+        (["token", "--scheme", "hmac", "--reference", "firmware"], 2, "reference.list"),
+        (["nothing", "--scheme", "hmac"], 13, "file.absent"),
+    ],
+)
+def test_what_cannot_be_done_says_why(sensor, monkeypatch, capsys, words, code, problem):
+    monkeypatch.chdir(sensor)
+    assert execute(["device", "appraise", *words, "--json"]) == code
+    told = json.loads(capsys.readouterr().out)
+    assert told["code"] == problem
+    assert told["hint"]
+
+
+def test_a_device_cannot_vouch_for_its_own_firmware(kizuna, tmp_path):
+    unit = EphemeralUnit(b"device")
+    handle = unit.generate(Algorithm.ES256, "device")
+    claims = tiny_claims(
+        identity=b"\x01" * 17, boot=1, sequence=0, model="m", measurements={"fw": bytes(32)}
+    )
+    value = Reference(model="m", component="fw", digest_alg="sha-256", digest=bytes(32))
+    own = sign_corim(unit, handle, make_corim("x", maker="X", values=[value]), signer="X")
+    (tmp_path / "token").write_bytes(sign1(unit, handle, {}, encode(claims)))
+    (tmp_path / "key.pem").write_bytes(unit.public(handle).to_pem())
+    (tmp_path / "own").write_bytes(own)
+    ran = kizuna(
+        *["device", "appraise", "token", "--scheme", "hmac", "--key", "key.pem"],
+        *["--reference", "own", "--json"],
+        cwd=tmp_path,
+    )
+    assert (ran.code, ran.json["status"]) == (13, "none")
+    assert ran.json["findings"][0]["code"] == "attestation.key-unknown"
+
+
+def test_what_a_person_reads(kizuna, sensor):
+    words = ["device", "appraise", "token", "--scheme", "hmac", "--key", "key"]
+    ran = kizuna(*words, "--reference", "corim", "--signer", "maker", cwd=sensor)
+    assert ran.stdout.splitlines()[0] == "affirming · worth at best: shared key · scheme hmac"
+    stale = kizuna(*words, "--nonce", "ff" * 16, "--lang", "ja", cwd=sensor)
+    assert "ノンス" in stale.stdout
+    assert "Traceback" not in stale.stderr
+
+
+def test_reference_values_are_made_taken_in_listed_and_used(store, sensor):
+    made = store(
+        *["device", "reference", "make", "fw=firmware", "--model", "acme/sensor"],
+        *["--version", "1.0", "--days", "30", "--out", "own.corim", "--json"],
+        cwd=sensor,
+    )
+    assert made.code == 0
+    assert made.json["digests"] == {"fw": sha256(FIRMWARE).hexdigest()}
+    taken = store(
+        *["device", "reference", "import", "own.corim", "--subject", "pkg:x/sensor@1"],
+        *["--closed", "--json"],
+        cwd=sensor,
+    )
+    assert taken.code == 0
+    assert taken.json["models"] == ["acme/sensor"]
+    shown = store("statement", "show", taken.json["statements"][0], "--json")
+    assert shown.code == 0
+    assert "rim+cbor" in shown.stdout
+    rows = store("device", "reference", "list", "--json").json["models"]
+    assert [(row["model"], row["closed"]) for row in rows] == [("acme/sensor", True)]
+    words = ["device", "appraise", "token", "--scheme", "hmac", "--key", "key", "--json"]
+    good = store(*words, "--store", store.store, cwd=sensor)
+    assert (good.code, good.json["status"]) == (0, "affirming")
+
+
+def test_reference_values_of_a_stranger_do_not_get_into_the_store(store, sensor):
+    before = store("log", "checkpoint", "--json").json["size"]
+    for name, code in (("corim", 11), ("unsigned", 10), ("list", 10), ("firmware", 2)):
+        assert store("device", "reference", "import", name, cwd=sensor).code == code
+    assert store("log", "checkpoint", "--json").json["size"] == before
+    assert store("device", "reference", "list", "--json").json["models"] == []
+    taken = store("device", "reference", "import", "corim", "--signer", "maker", cwd=sensor)
+    assert taken.code == 0
