@@ -37,6 +37,7 @@ _OTHERS: Final = "others"
 class Report:
     """What is to be told of refusals: one notice."""
 
+    series: str
     rule: str
     caller: str
     code: str
@@ -233,24 +234,33 @@ class Gate:
             )
 
     def reports(self) -> list[Report]:
-        """What is to be told now; what is given here is not given again."""
+        """What is to be told now; ``told`` says that it was."""
         now = self._clock()
-        found: list[Report] = []
         state = self._book.read()
-        if not any(s.unreported for s in state.series.values()):
-            return []
+        room = _REPORTS if now - state.noticed >= _LONGEST_PAUSE else _REPORTS - state.notices
+        waiting = [
+            _report(name, series, state)
+            for name, series in state.series.items()
+            if series.unreported
+            and (not series.reported or now - series.reported >= _LONGEST_PAUSE)
+        ]
+        return waiting[: max(room, 0)]
+
+    def told(self, reports: Sequence[Report]) -> None:
+        """Note that these were told, durably; they are not given again."""
+        if not reports:
+            return
+        now = self._clock()
         with self._book.turn() as state:
             self._flush(state, now)
             if now - state.noticed >= _LONGEST_PAUSE:
                 state.noticed, state.notices = now, 0
-            for series in state.series.values():
-                fresh = not series.reported or now - series.reported >= _LONGEST_PAUSE
-                if not (series.unreported and fresh and state.notices < _REPORTS):
-                    continue
-                found.append(_report(series, state))
-                series.unreported, series.reported = 0, now
-                state.notices += 1
-        return found
+            for report in reports:
+                series = state.series.get(report.series)
+                if series is not None:
+                    series.unreported = max(0, series.unreported - report.count)
+                    series.reported = now
+                    state.notices += 1
 
     def note(self, event: str, detail: str) -> None:
         """Record something that an operator did to the gate itself."""
@@ -374,9 +384,10 @@ def _series(ask: Ask, decision: Decision) -> str:
     return f"{ask.key[:16]}|{decision.rule}|{decision.code}|{ask.caller.name}"
 
 
-def _report(series: Series, state: State) -> Report:
+def _report(name: str, series: Series, state: State) -> Report:
     event = series.event
     return Report(
+        series=name,
         rule=event.rule,
         caller=event.caller,
         code=event.code,
