@@ -17,6 +17,8 @@ from kizuna.roots.units import EphemeralUnit
 
 SECRET = SharedKey(b"\x0b" * 32)
 NONCE = bytes(range(16))
+SHOWN = ("--nonce", NONCE.hex())
+SENSOR = ("--model", "acme/sensor")
 FIRMWARE = b"firmware 1.0" * 80
 
 
@@ -83,16 +85,14 @@ def test_a_psa_token_is_appraised_and_an_altered_one_is_contraindicated(kizuna, 
         (["token", "--key", "key", "--reference", "corim", "--signer", "maker"], 0, "affirming"),
         (["token", "--key", "key", "--key", "maker", "--reference", "corim"], 0, "affirming"),
         (
-            ["token", "--key", "key", "--reference", "corim", "--signer", "maker"]
-            + ["--nonce", NONCE.hex()],
+            ["token", "--key", "key", "--reference", "corim", "--signer", "maker", *SHOWN],
             0,
             "affirming",
         ),
         (["token", "--key", "key", "--nonce", "ff" * 16], 12, "none"),
         (["token", "--key", "key", "--reference", "unsigned", "--allow-unsigned"], 10, "warning"),
         (
-            ["token", "--key", "key", "--reference", "list", "--allow-unsigned"]
-            + ["--model", "acme/sensor"],
+            ["token", "--key", "key", "--reference", "list", "--allow-unsigned", *SENSOR],
             10,
             "warning",
         ),
