@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench docs format lock clean
+.PHONY: help setup demo test peers check bench docs format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -23,8 +23,11 @@ setup: $(STAMP) ## own virtual environment with locked dependencies
 demo: $(STAMP) ## build the demo world, judge it, break it, mend it
 	@$(BIN)/kizuna demo --store .kizuna-demo
 
-test: $(STAMP) ## every test, real PostgreSQL included
+test: peers ## every test, real PostgreSQL, SoftHSM2 and software TPM included
 	@$(BIN)/python -m pytest -n 2 -q
+
+peers: $(STAMP) ## what tests talk to: swtpm, tpm2-tools, SoftHSM2, mosquitto, where it may install
+	@$(BIN)/python tools/peers.py
 
 check: $(STAMP) ## formatting, lint, types, import rules, generated files
 	@$(BIN)/ruff format --check .
@@ -45,9 +48,12 @@ format: $(STAMP) ## let ruff lay out the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-lock: $(STAMP) ## renew requirements.lock from pyproject.toml
+lock: $(STAMP) ## renew requirements.lock and requirements-tpm.lock from pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --extra all --group dev \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate -o requirements.lock
+	@grep -o 'tpm2-pytss>=[0-9.]*' pyproject.toml | $(BIN)/uv pip compile - --quiet --universal \
+	  --python-version 3.11 --constraint requirements.lock --generate-hashes \
+	  --no-emit-index-url --no-header --no-annotate -o requirements-tpm.lock
 
 clean: ## remove everything that can be made again
 	@rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
