@@ -22,6 +22,7 @@ from kizuna.app.wiring.settings import VARIABLES
 from kizuna.model.finding import Code, Value
 from kizuna.model.outcome import PRECEDENCE, Outcome
 from kizuna.model.payload import schemas
+from kizuna.proof.attestation.appraisal import AppraisalCode
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "reference"
@@ -79,6 +80,17 @@ def findings() -> str:
         out.append(
             f"## {code.value}\n\n{effect} · exit {code.outcome.value} · "
             f"{'a waiver may remove it' if code.waivable else 'no waiver removes it'}\n\n"
+            f"- {plain(en[key + '.message'])} → {plain(en[key + '.mend'])}\n"
+            f"- {plain(ja[key + '.message'])} → {plain(ja[key + '.mend'])}\n\n"
+        )
+    out.append(
+        "# Findings of appraisals\n\nWhat appraising evidence of a device finds. The code says what "
+        "the appraisal is at best and which exit code it stands for.\n\n"
+    )
+    for found in AppraisalCode:
+        key = f"appraisal.{found.value}"
+        out.append(
+            f"## {found.value}\n\n{found.status.value} · exit {found.outcome.value}\n\n"
             f"- {plain(en[key + '.message'])} → {plain(en[key + '.mend'])}\n"
             f"- {plain(ja[key + '.message'])} → {plain(ja[key + '.mend'])}\n\n"
         )
