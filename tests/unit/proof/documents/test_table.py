@@ -15,6 +15,7 @@ from kizuna.model.kind import Kind
 from kizuna.model.payload import Claim, decode_payload
 from kizuna.model.relation import Relation
 from kizuna.proof.documents import Imported, csv_template, read, xlsx_template
+from kizuna.proof.documents.table import workbook
 from kizuna.proof.documents.table.cells import day_of, quantity_of, standard_name
 from kizuna.proof.documents.table.reading import cell_name
 
@@ -419,6 +420,31 @@ def test_a_cell_at_the_far_end_of_the_sheet_costs_nothing():
     )
     imported = read(repack(book(["part"]), **{SHEET: far}), issuer=OWN)
     assert imported.root == "did:web:small.example/parts/fan"
+
+
+def test_cells_far_away_on_many_sheets_are_not_walked_to(monkeypatch):
+    """Rows are counted, not timed: the library fills up all that lies before a cell."""
+    asked = []
+    values = workbook._values
+
+    def counted(sheet, most):
+        asked.append(most)
+        return values(sheet, most)
+
+    monkeypatch.setattr(workbook, "_values", counted)
+    made = openpyxl.Workbook()
+    for number in range(19):
+        made.create_sheet(f"far {number}").cell(row=1_048_576, column=16_384, value="x")
+    table = made.create_sheet("parts")
+    for row in (["identifier", "part", "version"], ["pkg:generic/fan@1", "Fan", "1"]):
+        table.append(row)
+    table.cell(row=90_000, column=16_000, value="stray")
+    del made["Sheet"]
+    data = io.BytesIO()
+    made.save(data)
+    imported = read(data.getvalue(), issuer=OWN)
+    assert "pkg:generic/fan@1" in imported.subjects
+    assert sum(asked) < 201_000
 
 
 @pytest.mark.parametrize("cut", [100, 1000, -200])

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["COLUMNS", "csv_template", "find_headings", "template_rows"]
+__all__ = ["COLUMNS", "SEARCHED", "csv_template", "find_headings", "template_rows"]
 
 COLUMNS: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
     "name": (
@@ -98,7 +98,7 @@ COLUMNS: Final[dict[str, tuple[str, str, tuple[str, ...]]]] = {
 
 _NAMING: Final = frozenset({"name", "number", "identifier"})
 _NOISE: Final = re.compile(r"[\s_\-・:：.()（）*＊/]+")
-_SEARCHED: Final = 20
+SEARCHED: Final = 20
 
 _EXAMPLES: Final = {
     "en": (
@@ -153,7 +153,7 @@ def find_headings(rows: Sequence[Sequence[str]]) -> tuple[int, dict[int, str], s
 
     A row counts as headings when two of its cells are known words and one of them names the part.
     """
-    for place, row in enumerate(rows[:_SEARCHED]):
+    for place, row in enumerate(rows[:SEARCHED]):
         columns: dict[int, str] = {}
         japanese = 0
         for spot, cell in enumerate(row):

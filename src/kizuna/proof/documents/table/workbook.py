@@ -5,7 +5,8 @@ Keeps: 1. Before anything is unpacked, the archive's own table of contents bound
 ratio of its members; a document type declaration in any of its XML is refused (entities could grow
 without end). 2. Formulas are not evaluated: the result that Excel stored is taken and the cell is
 listed. 3. Macros, links to other files and pictures have no effect. 4. Rows and columns are
-bounded.
+bounded, and a single cell far away costs no more than a full sheet is worth: of a sheet without
+headings only its beginning is read, and empty cells are not kept.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 from kizuna.model.errors import Malformed
 from kizuna.proof.documents.bill import MAX_PARTS
-from kizuna.proof.documents.table.headings import find_headings, template_rows
+from kizuna.proof.documents.table.headings import SEARCHED, find_headings, template_rows
 from kizuna.proof.documents.table.reading import cell_name, read_table
 from kizuna.proof.documents.values import Imported, Importer, Remark, Source
 
@@ -107,8 +108,8 @@ def _rows(data: bytes) -> tuple[list[list[str]], list[Remark]]:
                 sheet = stored[title]
                 if not hasattr(sheet, "iter_rows"):  # a sheet that is a chart
                     continue
-                rows = _cells(sheet)
-                if find_headings(rows) is not None:
+                if find_headings(_cells(sheet, SEARCHED)) is not None:
+                    rows = _cells(sheet, MAX_PARTS + 100)
                     break
             else:
                 return [], []
@@ -118,8 +119,8 @@ def _rows(data: bytes) -> tuple[list[list[str]], list[Remark]]:
         try:
             formulas = [
                 Remark(cell_name(number, spot), "formula")
-                for number, row in enumerate(_values(written[title]))
-                for spot, value in enumerate(row)
+                for number, row in enumerate(_values(written[title], MAX_PARTS + 100))
+                for spot, value in enumerate(row[: _extent(row)])
                 if isinstance(value, str) and value.startswith("=")
             ]
         finally:
@@ -127,16 +128,29 @@ def _rows(data: bytes) -> tuple[list[list[str]], list[Remark]]:
     return rows, formulas
 
 
-def _values(sheet: Any) -> Any:  # noqa: ANN401 - of a library without useful types
+def _values(sheet: Any, most: int) -> Any:  # noqa: ANN401 - of a library without useful types
     sheet.reset_dimensions()
-    return sheet.iter_rows(max_row=MAX_PARTS + 100, max_col=_MOST_COLUMNS, values_only=True)
+    return sheet.iter_rows(max_row=max(most, 1), max_col=_MOST_COLUMNS, values_only=True)
 
 
-def _cells(sheet: Any) -> list[list[str]]:  # noqa: ANN401 - of a library without useful types
-    rows = [[_text(value) for value in row] for row in _values(sheet)]
+def _cells(sheet: Any, most: int) -> list[list[str]]:  # noqa: ANN401 - of a library without types
+    # a cell far away makes the library fill up everything before it: what is empty stays short
+    rows = [[_text(value) for value in row[: _extent(row)]] for row in _values(sheet, most)]
     while rows and not any(rows[-1]):
         rows.pop()
-    return rows
+    width = max(map(len, rows), default=0)
+    blank = [""] * width
+    return [row + blank[len(row) :] if row else blank for row in rows]
+
+
+def _extent(row: tuple[object, ...]) -> int:
+    """How far to the right a row holds anything."""
+    width = len(row)
+    if row.count(None) == width:
+        return 0
+    while row[width - 1] is None:
+        width -= 1
+    return width
 
 
 def _text(value: object) -> str:
