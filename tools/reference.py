@@ -84,8 +84,8 @@ def findings() -> str:
             f"- {plain(ja[key + '.message'])} → {plain(ja[key + '.mend'])}\n\n"
         )
     out.append(
-        "# Findings of appraisals\n\nWhat appraising evidence of a device finds. The code says what "
-        "the appraisal is at best and which exit code it stands for.\n\n"
+        "# Findings of appraisals\n\nWhat appraising evidence of a device finds. The code says "
+        "what the appraisal is at best and which exit code it stands for.\n\n"
     )
     for found in AppraisalCode:
         key = f"appraisal.{found.value}"
