@@ -15,12 +15,12 @@ Example:
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from kizuna.model.errors import Malformed
 
-__all__ = ["ANYTHING", "check_scope", "in_scope"]
+__all__ = ["ANYTHING", "check_scope", "in_scope", "within"]
 
 ANYTHING: Final = "*"
 """Every identifier."""
@@ -43,6 +43,25 @@ def in_scope(identifier: str, scope: Iterable[str], own: str | None = None) -> b
         ):
             return True
     return False
+
+
+def within(scope: Iterable[str], held: Collection[str]) -> tuple[str, ...]:
+    """What of ``scope`` lies within ``held``: nobody hands on more names than he has.
+
+    Example:
+        >>> within(["pkg:generic/acme/fans", "pkg:npm"], ["pkg:generic/acme"])
+        ('pkg:generic/acme/fans',)
+        >>> within(["*"], ["pkg:generic/acme"])
+        ('pkg:generic/acme',)
+    """
+    asked = tuple(scope)
+    if ANYTHING in held:
+        return asked
+    if ANYTHING in asked:
+        asked = tuple(held)
+    reach = {prefix for prefix in asked if in_scope(prefix, held)}
+    reach.update(prefix for prefix in held if in_scope(prefix, asked))
+    return asked if reach == set(asked) else tuple(sorted(reach))
 
 
 def check_scope(scope: Sequence[str]) -> tuple[str, ...]:

@@ -3,25 +3,29 @@
 
 Keeps: 1. Entries are taken in the order of their log. One counts when its issuer is the operator,
 or had at that place a granted service of kind ``membership`` whose scope covers the member: nobody
-enters himself, and two strangers cannot vouch each other in. 2. What does not count is kept and
-shown with its reason, never silently dropped. 3. A ``status`` of the operator or of the entry's own
-issuer suspends, reinstates or ends an entry; a new entry takes the place of the old one.
+enters himself, and two strangers cannot vouch each other in. A deputy hands on no more than he has:
+services are shown cut to his own words, names and level, as a judgement counts them. 2. What does
+not count is kept and shown with its reason, never silently dropped. 3. A ``status`` of the operator
+or of the entry's own issuer suspends, reinstates or ends an entry; a new entry takes the place of
+the old one.
 Does not: decide whose lists are accepted (the verifier's anchors do), look at keys or signatures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
+
 from kizuna.model.identifier import SubjectId
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Action, Membership, Service, Standing, Status, seconds
 from kizuna.model.statement import Interval, Registered
-from kizuna.record.lists.scope import in_scope
+from kizuna.record.lists.scope import in_scope, within
 
 __all__ = ["Change", "Disregarded", "Entry", "ListState", "What", "difference"]
 
@@ -167,7 +171,8 @@ class _Walk:
     def _membership(self, item: Registered, payload: Membership) -> None:
         said = item.statement
         member = said.subject
-        if not self._entitled(said.issuer, member, item.registered.earliest):
+        services = self._entitled(said.issuer, member, payload, item.registered.earliest)
+        if services is None:
             code = "list.own-entry" if said.issuer == member else "list.not-entitled"
             self._disregard(item, member, code)
             return
@@ -176,7 +181,7 @@ class _Walk:
         self.entries[member] = Entry(
             member=member,
             state=payload.state,
-            services=tuple(payload.services),
+            services=services,
             name=payload.name or "",
             reason=payload.reason or "",
             issuer=said.issuer,
@@ -219,13 +224,21 @@ class _Walk:
         """Digest of the membership on which the entry's state rests, below later status."""
         return next(e.statement for e in entry.history() if e.statement in self._by_statement)
 
-    def _entitled(self, issuer: SubjectId, member: SubjectId, at: int) -> bool:
+    def _entitled(
+        self, issuer: SubjectId, member: SubjectId, payload: Membership, at: int
+    ) -> tuple[Service, ...] | None:
+        """The services that an entry gives, as far as its issuer may give them; none where he may
+        not make it at all.
+        """
+        services = tuple(payload.services)
         if issuer == self._operator:
-            return True
+            return services
         entry = self.entries.get(issuer)
         if entry is None or issuer == member or not entry.in_force(at):
-            return False
-        return any(Kind.MEMBERSHIP in s.kinds and in_scope(member, s.scope) for s in entry.services)
+            return None
+        held = [s for s in entry.services if Kind.MEMBERSHIP in s.kinds]
+        held = [s for s in held if in_scope(member, s.scope)]
+        return tuple(_handed_on(services, held)) if held else None
 
     def _disregard(self, item: Registered, member: SubjectId, code: str) -> None:
         self.disregarded.append(
@@ -237,6 +250,20 @@ class _Walk:
                 code=code,
             )
         )
+
+
+def _handed_on(services: Iterable[Service], held: Sequence[Service]) -> Iterator[Service]:
+    """Services cut to what their giver has: his words, the names he covers, his level."""
+    words = {word for s in held for word in s.claims}
+    names = {prefix for s in held for prefix in s.scope}
+    level = max((s.level for s in held), key=lambda found: found.rank)
+    for service in services:
+        if "*" in words or service.type in words:
+            yield msgspec.structs.replace(
+                service,
+                scope=list(within(service.scope, names)),
+                level=min(service.level, level, key=lambda found: found.rank),
+            )
 
 
 class What(StrEnum):

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.kind import Kind, media_type_of
-from kizuna.model.payload import Action, Membership, Standing, Status, Target
+from kizuna.model.payload import Action, Level, Membership, Standing, Status, Target
 from kizuna.model.statement import Interval, Registered, Statement
 from kizuna.record.lists import (
     ListState,
@@ -124,6 +125,40 @@ def test_a_deputy_enters_others_within_its_scope_from_its_own_entry_on(book):
     assert set(state.entries) == {BEN, CHO}
     assert state.entries[CHO].index == 2
     assert [d.index for d in state.disregarded] == [0, 3, 4]
+
+
+def test_a_deputy_hands_on_no_more_than_it_has(book):
+    held = service_for(Role.LIST_OPERATOR, scope=["did:web:cho.example", "pkg:generic/cho"])
+    book.add(OPERATOR, BEN, grant(LIST, [held]))
+    everything = service_for(Role.CERTIFICATION_BODY, scope=["*"])
+    wide = service_for(Role.MAKER, scope=["pkg:generic", "pkg:npm"])
+    narrow = service_for(Role.MAKER, scope=["pkg:generic/cho/fans"])
+    foreign = service_for(Role.MAKER, scope=["pkg:generic/aki"])
+    book.add(BEN, CHO, grant(LIST, [everything, wide, narrow, foreign]))
+    given = book.state().entries[CHO].services
+    assert [s.scope for s in given] == [
+        ["did:web:cho.example", "pkg:generic/cho"],
+        ["pkg:generic/cho"],
+        ["pkg:generic/cho/fans"],
+        [],
+    ]
+    later = book.state()
+    assert not later.may(CHO, Kind.CERTIFICATE, "pkg:generic/aki/x@1", "iso-9001", 90_000)
+    assert later.may(CHO, Kind.CERTIFICATE, "pkg:generic/cho/x@1", "iso-9001", 90_000)
+    book.add(OPERATOR, CHO, grant(LIST, [everything]))  # the operator may
+    assert book.state().entries[CHO].services == (everything,)
+
+
+def test_a_deputy_hands_on_its_own_level_and_words_only(book):
+    held = replace_struct(
+        service_for(Role.LIST_OPERATOR, scope=["*"]), claims=["maker"], level=Level.SECOND
+    )
+    book.add(OPERATOR, BEN, grant(LIST, [held]))
+    body = service_for(Role.CERTIFICATION_BODY, scope=["*"])
+    high = replace_struct(MAKER, level=Level.THIRD)
+    book.add(BEN, CHO, grant(LIST, [body, high]))
+    (given,) = book.state().entries[CHO].services
+    assert (given.type, given.level, given.scope) == ("maker", Level.SECOND, MAKER.scope)
 
 
 def test_a_deputy_taken_off_the_list_keeps_what_it_entered_before(book):
