@@ -21,7 +21,7 @@ from kizuna.roots.boot.wire import Reader, malformed
 from kizuna.roots.keys import Algorithm, Check, PublicKey, verify
 from kizuna.roots.keys.public import Loaded
 
-__all__ = ["TpmSignature", "as_check", "is_signed", "read_signature"]
+__all__ = ["TpmSignature", "as_check", "is_signed", "read_signature", "write_ecdsa"]
 
 RSASSA: Final = 0x0014
 RSAPSS: Final = 0x0016
@@ -116,3 +116,14 @@ def is_signed(key: PublicKey, signature: TpmSignature, message: bytes) -> bool:
 @lru_cache(maxsize=8192)
 def _load(key: PublicKey) -> Loaded:
     return key.load()
+
+
+def write_ecdsa(raw: bytes) -> bytes:
+    """TPMT_SIGNATURE of a raw P-256 signature (r and s) over SHA-256.
+
+    Raises:
+        Malformed: ``boot.malformed``.
+    """
+    if len(raw) != 64:
+        raise malformed("TPM signature", "r and s of P-256 have 32 bytes each")
+    return b"\x00\x18\x00\x0b\x00\x20" + raw[:32] + b"\x00\x20" + raw[32:]

@@ -12,6 +12,8 @@ from kizuna.app.cli.device import (
     firmware,
     fleet,
     life,
+    listen,
+    quote,
     reference,
     simulate,
     status,
@@ -30,4 +32,6 @@ def hang(app: typer.Typer) -> None:
     status.hang(app)
     fleet.hang(app)
     simulate.hang(app)
+    listen.hang(app)
     firmware.hang(app)
+    quote.hang(app)

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fan gets new firmware: signed by its maker, refused when older, altered or of someone else,
+and the verdict of the product that contains the fan follows.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from kizuna.app.wiring.devices.firmware import (
+    check_firmware,
+    install_firmware,
+    installed,
+    sign_firmware,
+)
+from kizuna.app.wiring.settings import Settings
+from kizuna.app.wiring.workspace import Workspace
+from kizuna.criteria.profiles import read_profile
+from kizuna.model.errors import Malformed, Problem, Refused, Tampered
+from kizuna.model.identifier import SubjectId
+from kizuna.model.kind import Kind
+from kizuna.model.outcome import Outcome
+from kizuna.model.payload import Action, Described, Link, Links, Notice, Status, Target
+from kizuna.model.relation import Relation
+from kizuna.record.log.keys import subject_key
+
+NOW = 1_795_309_200
+FAN = SubjectId("urn:dev:ser:fan-0042")
+ROOM = SubjectId("urn:dev:ser:cold-room-7")
+SCOPE = "pkg:generic/fans"
+OLD, NEW = b"first firmware" * 200, b"mended firmware" * 200
+
+PROFILE = read_profile(
+    b"""
+profile: fans
+version: "1"
+title: {en: Fans, ja: Fans}
+requirements:
+  - id: described
+    title: {en: It has a name, ja: Name}
+    where: root
+    kind: capability
+    claim: description
+    from: [self, maker]
+    present: [name]
+follow:
+  - relation: part-of
+    counts: blocking
+notices:
+  - types: "*"
+    from: [self, maker]
+    severity: high
+silent:
+  default: ignored
+""",
+    "fans.yaml",
+)
+
+
+class Org:
+    """An organisation with its store and a clock."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.now = NOW
+        settings = Settings(store=folder / name, clock=lambda: self.now)
+        self.workspace = Workspace.init(
+            folder / name, name, now=NOW, settings=settings, policy="open"
+        )
+
+    def sign(self, image: bytes, sequence: int, version: str) -> bytes:
+        return sign_firmware(
+            self.workspace,
+            image,
+            vendor="fans.example",
+            model="fan-2",
+            sequence=sequence,
+            version=version,
+            subject=f"{SCOPE}/fan-2-firmware@{version}",
+        )[0]
+
+    def check(self, manifest: bytes, image: bytes, **more: str):
+        return check_firmware(self.workspace, manifest, image, device=FAN, **more)
+
+    def install(self, manifest: bytes, image: bytes, **more: str):
+        return install_firmware(self.workspace, self.check(manifest, image, **more))
+
+
+PLATE = {"vendor": "fans.example", "model": "fan-2"}
+
+
+@pytest.fixture
+def maker(tmp_path: Path):
+    org = Org(tmp_path, "maker")
+    with org.workspace:
+        yield org
+
+
+@pytest.fixture
+def owner(tmp_path: Path, maker: Org):
+    org = Org(tmp_path, "owner")
+    with org.workspace as workspace:
+        workspace.lists.add(maker.workspace.identity, roles=["maker"], scope=[SCOPE], name="Fans")
+        yield org
+
+
+def verdict(owner: Org) -> str:
+    return owner.workspace.verify(ROOM, PROFILE).value.name.lower()
+
+
+def test_the_verdict_of_the_product_follows_the_firmware(maker: Org, owner: Org):
+    workspace = owner.workspace
+    tie = Links(
+        links=[Link(relation=Relation.PART_OF, subject=FAN)],
+        described=[Described(name="Cold room 7")],
+    )
+    workspace.register_one(workspace.sign(Kind.LINK, ROOM, tie))
+    first, second = maker.sign(OLD, 1, "1.0"), maker.sign(NEW, 2, "2.0")
+    owner.install(first, OLD, **PLATE)
+    before = verdict(owner)
+
+    owner.now += 60
+    bad = SubjectId(f"{SCOPE}/fan-2-firmware@1.0")
+    notice = Notice(type="vulnerability", severity="high", summary="opens the door")
+    workspace.register_one(workspace.sign(Kind.NOTICE, bad, notice))
+    findings = workspace.verify(ROOM, PROFILE).findings
+    assert verdict(owner) == "untrusted" != before
+    assert bad in {finding.subject for finding in findings}
+
+    owner.now += 60
+    done = owner.install(second, NEW)
+    assert done["installed"] == 1
+    assert verdict(owner) == before
+    # the thief brings the vulnerable firmware back: signed, whole, for this device, and refused
+    with pytest.raises(Refused) as caught:
+        owner.install(first, OLD)
+    assert caught.value.code == "firmware.rollback"
+    assert caught.value.outcome is Outcome.NOT_TRUSTED
+    assert verdict(owner) == before
+    said = installed(workspace, FAN)
+    assert said is not None
+    assert (said["sequence"], said["firmware"]) == (2, f"{SCOPE}/fan-2-firmware@2.0")
+
+
+def test_altered_images_and_manifests_are_refused_and_nothing_is_recorded(maker: Org, owner: Org):
+    manifest = maker.sign(NEW, 2, "2.0")
+    size = owner.workspace.head().size
+    with pytest.raises(Tampered) as caught:
+        owner.install(manifest, NEW[:-1] + b"!", **PLATE)
+    assert caught.value.code == "firmware.altered"
+    assert caught.value.outcome is Outcome.TAMPERED
+    for at in range(0, len(manifest), 11):
+        altered = manifest[:at] + bytes((manifest[at] ^ 0x21,)) + manifest[at + 1 :]
+        with pytest.raises(Problem):
+            owner.install(altered, NEW, **PLATE)
+    assert owner.workspace.head().size == size
+    assert installed(owner.workspace, FAN) is None
+
+
+def test_firmware_of_somebody_else_is_refused(tmp_path: Path, owner: Org):
+    rogue = Org(tmp_path, "rogue")
+    with rogue.workspace:
+        with pytest.raises(Refused) as caught:
+            owner.install(rogue.sign(NEW, 9, "9.0"), NEW, **PLATE)
+        assert caught.value.code == "suit.unsigned"
+        other = sign_firmware(
+            owner.workspace, NEW, vendor="pumps.example", model="pump-1", sequence=9
+        )[0]
+        with pytest.raises(Refused) as caught:
+            owner.install(other, NEW, **PLATE)
+        assert caught.value.code == "firmware.wrong-device"
+
+
+def test_a_maker_that_leaves_the_list_or_revokes_speaks_no_more(maker: Org, owner: Org):
+    manifest = maker.sign(NEW, 2, "2.0")
+    owner.check(manifest, NEW, **PLATE)
+    owner.workspace.lists.set_state(maker.workspace.identity, "withdrawn", reason="closed")
+    with pytest.raises(Refused):
+        owner.check(manifest, NEW, **PLATE)
+
+
+def test_firmware_that_its_maker_took_back_is_not_installed(maker: Org):
+    manifest = maker.sign(NEW, 2, "2.0")
+    workspace = maker.workspace
+    subject = SubjectId(f"{SCOPE}/fan-2-firmware@2.0")
+    maker.check(manifest, NEW, **PLATE)
+    key = subject_key(subject)
+    row = next(
+        row
+        for row in workspace.store.reader().by_keys([key])[key]
+        if row.statement.kind is Kind.EVIDENCE
+        and getattr(row.statement.payload, "type", "") == "firmware"
+    )
+    status = Status(action=Action.REVOKE, target=Target(statement=row.statement.digest.hex()))
+    workspace.register_one(workspace.sign(Kind.STATUS, subject, status))
+    with pytest.raises(Refused) as caught:
+        maker.check(manifest, NEW, **PLATE)
+    assert caught.value.code == "firmware.withdrawn"
+
+
+def test_a_rotated_key_keeps_what_it_signed_and_a_revoked_one_signs_nothing_new(maker: Org):
+    manifest = maker.sign(NEW, 2, "2.0")
+    maker.now += 10
+    maker.workspace.keys.rotate("ES256")
+    maker.now += 10
+    assert maker.check(manifest, NEW, **PLATE).sequence == 2
+
+
+def test_a_device_of_which_nothing_is_known_is_asked_for(owner: Org, maker: Org):
+    with pytest.raises(Malformed) as caught:
+        owner.check(maker.sign(NEW, 2, "2.0"), NEW)
+    assert caught.value.code == "firmware.device-unknown"
+
+
+def test_noise_is_no_manifest(owner: Org):
+    for noise in (b"", b"\xd8\x6b\xa0", b"noise", bytes(2 << 20)):
+        with pytest.raises(Malformed):
+            owner.check(noise, NEW, **PLATE)
