@@ -15,6 +15,7 @@ from kizuna.app.cli import (
     environment,
     explain,
     export,
+    gateway,
     impact,
     import_,
     init,
@@ -43,6 +44,7 @@ _NOUNS = (
     ("profile", "Profiles: what must hold.", profile),
     ("device", "Devices: their keys, their evidence, their standing.", device),
     ("trust", "Whom this verifier believes.", trust),
+    ("gateway", "Gateways: what stands before a thing that cannot guard itself.", gateway),
     ("watch", "Verdicts kept true.", watch),
 )
 _VERBS = (

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A connector of this store: its key, its peers from statements, its reports as notices.
+
+Keeps: 1. Peers are subjects; which key a subject has now is asked of the log, again whenever the
+log grew: whoever is revoked is out within seconds. 2. The connector's long-lived key stays in the
+store's unit. 3. What was refused is told as few notices; a store that cannot be written delays
+them and stops nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from kizuna.app.wiring.devices.life import Lives
+from kizuna.model.errors import Malformed, Misconfigured, Problem
+from kizuna.model.identifier import SubjectId, canonical
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Link, Links, Notice, Severity
+from kizuna.model.relation import Relation
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.guard.gateway.connector import Connector, Refusal
+    from kizuna.roots.keys import PublicKey
+    from kizuna.roots.units import Handle
+
+__all__ = ["Running", "connector_key", "place", "represent"]
+
+LABEL: Final = "connector"
+_EVERY: Final = 2.0
+_REPORT: Final = 60.0
+_MAX_PEERS: Final = 10_000
+
+
+def connector_key(workspace: Workspace) -> Handle:
+    """This store's connector key, made when first asked for."""
+    from kizuna.roots.keys import Algorithm
+
+    for handle in workspace.unit.handles():
+        if handle.label == LABEL:
+            return handle
+    return workspace.unit.generate(Algorithm.ES256, LABEL)
+
+
+def represent(workspace: Workspace, device: str) -> dict[str, Any]:
+    """Say that this connector's identity stands for a device: ``acts-for``."""
+    from kizuna.roots.identity import did_key
+
+    identity = did_key(workspace.unit.public(connector_key(workspace)))
+    behind = canonical(device)
+    tie = Link(relation=Relation.ACTS_FOR, subject=identity, object=behind)
+    links = Links(links=[tie], part="connector")
+    digest, index = workspace.register_one(workspace.sign(Kind.LINK, behind, links))
+    return {"connector": identity, "device": behind, "statement": digest, "index": index}
+
+
+def place(text: str) -> tuple[str, int]:
+    """``HOST:PORT`` or ``[HOST]:PORT``.
+
+    Raises:
+        Malformed: ``connector.place``.
+    """
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or not 0 <= int(port[:6]) < 65_536:
+        raise Malformed(
+            "connector.place",
+            f"not a place on the network: {text[:80]!r}",
+            why="it is written HOST:PORT",
+            hint="for example 127.0.0.1:1502",
+            place=text[:80],
+        )
+    return host, int(port)
+
+
+class Running:
+    """A connector that runs in this process until it is told to stop.
+
+    Args:
+        workspace: whose key, whose log.
+        side: ``device`` or ``client``.
+        listen: where to accept.
+        to: the device, or the other connector.
+        peers: subjects whose present key is admitted.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        side: str,
+        listen: str,
+        to: str,
+        peers: Sequence[str],
+    ) -> None:
+        from kizuna.guard.gateway.connector import Connector, Side
+
+        if not 1 <= len(peers) <= _MAX_PEERS:
+            raise Malformed(
+                "connector.peers",
+                "a connector needs peers, or it would admit nobody",
+                hint="name each with --peer SUBJECT after enrolling it",
+            )
+        self._workspace = workspace
+        self._lives = Lives(workspace)
+        self._subjects = [canonical(p) for p in peers]
+        self._size = -1
+        self._looked = 0
+        self._keys: tuple[PublicKey, ...] = ()
+        self._waiting: list[Refusal] = []
+        self._connector: Connector = Connector(
+            Side(side),
+            place(listen),
+            place(to),
+            unit=workspace.unit,
+            handle=connector_key(workspace),
+            peers=self._peers,
+            clock=workspace.clock,
+        )
+
+    @property
+    def connector(self) -> Connector:
+        """The connector itself."""
+        return self._connector
+
+    def missing(self) -> list[SubjectId]:
+        """Peers that have no key in force now."""
+        now = self._workspace.clock()
+        return [s for s in self._subjects if self._key(s, now) is None]
+
+    def run(self, ready: Callable[[tuple[str, int]], None]) -> dict[str, Any]:
+        """Serve until SIGINT or SIGTERM; ``ready`` is told where it listens.
+
+        Raises:
+            Misconfigured: ``connector.listen``.
+        """
+        return asyncio.run(self._serve(ready))
+
+    async def _serve(self, ready: Callable[[tuple[str, int]], None]) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, stop.set)
+        try:
+            await self._connector.start()
+        except OSError as fault:
+            raise Misconfigured(
+                "connector.listen",
+                "the connector cannot listen there",
+                why=str(fault.strerror or fault),
+                hint="choose a free port on an address of this machine",
+            ) from fault
+        ready(self._connector.relay.address)
+        reported = loop.time()
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _EVERY)
+            # reading the log may take a moment: not in the loop that passes bytes
+            keys = await asyncio.to_thread(self._peers)
+            self._connector.take(tuple(keys))
+            if loop.time() - reported >= _REPORT or stop.is_set():
+                reported = loop.time()
+                await asyncio.to_thread(self.report)
+        await self._connector.stop()
+        relay = self._connector.relay
+        return {"accepted": relay.accepted, "refused": self._connector.refusals.total}
+
+    def report(self) -> int:
+        """Register what is to be told of refusals; how many notices it took."""
+        workspace = self._workspace
+        self._waiting += self._connector.refusals.due(workspace.clock())
+        if not self._waiting:
+            return 0
+        try:
+            results = workspace.register_each(
+                [workspace.sign(Kind.NOTICE, workspace.identity, _notice(r)) for r in self._waiting]
+            )
+        except (Problem, OSError):
+            return 0  # told the next time
+        if any(isinstance(result, Exception) for result in results):
+            return 0
+        self._waiting = []
+        return len(results)
+
+    def _peers(self) -> Sequence[PublicKey]:
+        """The keys in force now; asked of the log where it grew, or a minute went by."""
+        now = self._workspace.clock()
+        try:
+            self._workspace.store.refresh()
+            size = self._workspace.head().size
+        except (Problem, OSError):
+            return self._keys  # the log cannot be read now: nobody new, nobody out
+        if size != self._size or now - self._looked >= 60:
+            found = [self._key(subject, now) for subject in self._subjects]
+            self._keys = tuple(dict.fromkeys(key for key in found if key is not None))
+            self._size, self._looked = size, now
+        return self._keys
+
+    def _key(self, subject: SubjectId, now: int) -> PublicKey | None:
+        binding = self._lives.life(subject).current(now)
+        return None if binding is None else binding.public
+
+
+def _notice(refusal: Refusal) -> Notice:
+    series = hashlib.sha256(f"{refusal.reason}|{refusal.peer}".encode()).hexdigest()[:16]
+    return Notice(
+        type="connection-refused",
+        severity=Severity.LOW,
+        id=f"{refusal.reason}:{series}:{refusal.first}",
+        summary=f"{refusal.count} connections of {refusal.peer} were refused ({refusal.reason})",
+        since=datetime.fromtimestamp(refusal.first, UTC),
+        ext={"reason": refusal.reason, "peer": refusal.peer, "count": refusal.count},
+    )
