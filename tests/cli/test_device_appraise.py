@@ -182,6 +182,10 @@ def test_reference_values_are_made_taken_in_listed_and_used(store, sensor):
     words = ["device", "appraise", "token", "--scheme", "hmac", "--key", "key", "--json"]
     good = store(*words, "--store", store.store, cwd=sensor)
     assert (good.code, good.json["status"]) == (0, "affirming")
+    for name in ("result.cwt", "result.jwt"):
+        assert store(*words, "--result", name, cwd=sensor).code == 13
+    assert (sensor / "result.cwt").read_bytes()[:1] == b"\xd2"
+    assert (sensor / "result.jwt").read_bytes().count(b".") == 2
 
 
 def test_reference_values_of_a_stranger_do_not_get_into_the_store(store, sensor):

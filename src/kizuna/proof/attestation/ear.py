@@ -11,6 +11,7 @@ RFC 8392 (CWT inside), RFC 7519 (JWT outside).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -27,10 +28,22 @@ from kizuna.proof.attestation.appraisal import (
 from kizuna.roots import base64url
 from kizuna.roots.cose import check_sign1, encode, read_sign1, sign1
 from kizuna.roots.cose.cbor import decode
+from kizuna.roots.jws import check_jws, parse_jws, sign_jws
 from kizuna.roots.keys import PublicKey
+from kizuna.roots.strict_json import read_object
 from kizuna.roots.units import Handle, Unit
 
-__all__ = ["PROFILE", "Ear", "cwt_claims", "jwt_claims", "read_ear", "read_jwt_claims", "sign_ear"]
+__all__ = [
+    "PROFILE",
+    "Ear",
+    "cwt_claims",
+    "jwt_claims",
+    "read_ear",
+    "read_jwt",
+    "read_jwt_claims",
+    "sign_ear",
+    "sign_jwt",
+]
 
 PROFILE: Final = "tag:github.com,2023:veraison/ear"
 """The profile that EAR verifiers of today write and read."""
@@ -118,6 +131,39 @@ def sign_ear(
     )
 
 
+def sign_jwt(
+    unit: Unit,
+    handle: Handle,
+    appraisal: Appraisal,
+    *,
+    version: str,
+    name: str | None = None,
+    strict: bool = False,
+) -> bytes:
+    """The result as a signed JWT (compact)."""
+    claims = jwt_claims(appraisal, version=version, name=name, strict=strict)
+    payload = json.dumps(claims, sort_keys=True, separators=(",", ":")).encode()
+    return sign_jws(unit, handle, payload, {"typ": "JWT"})
+
+
+def read_jwt(data: bytes, key: PublicKey) -> tuple[Ear, ...]:
+    """The results in a signed JWT.
+
+    Raises:
+        Malformed: ``ear.malformed``. Tampered: ``ear.signature-wrong``.
+    """
+    if len(data) > _MAX:
+        raise _malformed(f"{len(data)} bytes, at most {_MAX}")
+    try:
+        token = parse_jws(data)
+        if not check_jws(token, key):
+            raise _wrong()
+        claims = read_object(token.payload, "ear.malformed", _MAX)
+    except Malformed as fault:
+        raise _malformed(fault.why or fault.what) from fault
+    return read_jwt_claims(claims)
+
+
 def read_ear(data: bytes, key: PublicKey) -> tuple[Ear, ...]:
     """The results in a signed CWT, one a submodule.
 
@@ -129,12 +175,7 @@ def read_ear(data: bytes, key: PublicKey) -> tuple[Ear, ...]:
     try:
         message = read_sign1(data)
         if not check_sign1(message, key):
-            raise Tampered(
-                "ear.signature-wrong",
-                "the attestation result is not signed by the key given",
-                why="it was changed, or another verifier made it",
-                hint="ask for the verifier's key",
-            )
+            raise _wrong()
         claims = decode(message.payload or b"")
     except Malformed as fault:
         raise _malformed(fault.why or fault.what) from fault
@@ -231,6 +272,15 @@ def _ours(appraisal: Appraisal) -> dict[str, Any]:
     if appraisal.identity is not None:
         own["identity"] = base64url.encode(appraisal.identity)
     return own
+
+
+def _wrong() -> Tampered:
+    return Tampered(
+        "ear.signature-wrong",
+        "the attestation result is not signed by the key given",
+        why="it was changed, or another verifier made it",
+        hint="ask for the verifier's key",
+    )
 
 
 def _malformed(why: str) -> Malformed:

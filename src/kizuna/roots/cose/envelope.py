@@ -19,7 +19,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from kizuna.model.errors import Malformed, Refused, Tampered
-from kizuna.model.identifier import Digest, SubjectId, canonical
+from kizuna.model.identifier import Digest, SubjectId, canonical, readable
 from kizuna.model.payload.codec import MAX_PAYLOAD
 from kizuna.model.statement import Envelope
 from kizuna.roots.cose.cbor import Tag, bytes_of, decode, encode, malformed
@@ -321,7 +321,7 @@ def open_document(envelope: Envelope, stored: bytes) -> bytes:
 
 
 def _one_spelling(name: str) -> SubjectId:
-    spelt = canonical(name)
+    spelt = readable(name)
     if spelt != name:
         raise Malformed(
             "identifier.not-canonical",

@@ -14,7 +14,15 @@ from kizuna.proof.attestation.appraisal import (
     Tier,
     Vector,
 )
-from kizuna.proof.attestation.ear import cwt_claims, jwt_claims, read_ear, read_jwt_claims, sign_ear
+from kizuna.proof.attestation.ear import (
+    cwt_claims,
+    jwt_claims,
+    read_ear,
+    read_jwt,
+    read_jwt_claims,
+    sign_ear,
+    sign_jwt,
+)
 from kizuna.roots.cose import encode, sign1
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units import EphemeralUnit
@@ -55,7 +63,7 @@ GOOD = Appraisal(
 @given(appraisals())
 def test_both_forms_read_back_what_was_appraised(appraisal):
     (inside,) = read_ear(sign_ear(UNIT, HANDLE, appraisal, version="1"), KEY)
-    (outside,) = read_jwt_claims(jwt_claims(appraisal, version="1"))
+    (outside,) = read_jwt(sign_jwt(UNIT, HANDLE, appraisal, version="1"), KEY)
     assert inside == outside
     assert inside.name == appraisal.scheme
     assert (inside.status, inside.vector) == (appraisal.status, appraisal.vector)
@@ -75,6 +83,17 @@ def test_a_strict_result_is_never_better_than_the_appraisal(appraisal):
 def test_another_key_did_not_make_it():
     with pytest.raises(Tampered):
         read_ear(sign_ear(UNIT, HANDLE, GOOD, version="1"), OTHER)
+    with pytest.raises(Tampered):
+        read_jwt(sign_jwt(UNIT, HANDLE, GOOD, version="1"), OTHER)
+
+
+@given(st.data())
+def test_no_changed_character_of_a_jwt_is_read(data):
+    token = bytearray(sign_jwt(UNIT, HANDLE, GOOD, version="1"))
+    place = data.draw(st.integers(0, len(token) - 1))
+    token[place] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(Problem):
+        read_jwt(bytes(token), KEY)
 
 
 @given(st.data())

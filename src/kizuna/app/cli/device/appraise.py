@@ -62,6 +62,14 @@ def hang(app: typer.Typer) -> None:
             bool,
             typer.Option("--allow-unsigned", help="Take reference values that nobody signed."),
         ] = False,
+        result: Annotated[
+            str | None,
+            typer.Option(
+                "--result",
+                metavar="FILE",
+                help="Write the result as an EAR signed by the store; .jwt for a JWT.",
+            ),
+        ] = None,
     ) -> None:
         """Appraise one piece of evidence: is it authentic, fresh, and what its maker published?
 
@@ -86,6 +94,9 @@ def hang(app: typer.Typer) -> None:
             allow_unsigned=allow_unsigned,
             use_store=door.store_named,
         )
+        if result is not None:
+            signed = wiring.result(answer, door.workspace(), as_jwt=result.endswith(".jwt"))
+            Door.write_file(result, signed)
         door.answer(
             wiring.appraisal_json(answer, door.lang),
             lambda: _lines(door, answer),

@@ -21,12 +21,13 @@ from kizuna.model.identifier import canonical
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.settings import Settings
+    from kizuna.app.wiring.workspace import Workspace
     from kizuna.proof.attestation.appraisal import Appraisal, AppraisalFinding
     from kizuna.proof.attestation.reference import References
     from kizuna.roots.cose import SharedKey
     from kizuna.roots.keys import PublicKey
 
-__all__ = ["Keyring", "appraisal_json", "appraise", "finding_words", "read_keys"]
+__all__ = ["Keyring", "appraisal_json", "appraise", "finding_words", "read_keys", "result"]
 
 MAX_KEYS = 64
 
@@ -181,6 +182,15 @@ def appraisal_json(appraisal: Appraisal, lang: str) -> dict[str, Any]:
         ],
         "findings": [_finding_json(finding, lang) for finding in appraisal.findings],
     }
+
+
+def result(appraisal: Appraisal, workspace: Workspace, *, as_jwt: bool) -> bytes:
+    """The appraisal as an EAR signed by the store's key: a CWT, or a JWT."""
+    from kizuna import __version__
+    from kizuna.proof.attestation.ear import sign_ear, sign_jwt
+
+    make = sign_jwt if as_jwt else sign_ear
+    return make(workspace.unit, workspace.handle, appraisal, version=__version__)
 
 
 def finding_words(finding: AppraisalFinding, lang: str) -> tuple[str, str]:
