@@ -27,6 +27,8 @@ RSASSA: Final = 0x0014
 RSAPSS: Final = 0x0016
 ECDSA: Final = 0x0018
 
+_P256: Final = b"\x00\x18\x00\x0b\x00\x20"
+"""How an ECDSA signature by P-256 with SHA-256 begins: what nearly every device sends."""
 _HASHES: Final[dict[str, hashes.HashAlgorithm]] = {
     "sha256": hashes.SHA256(),
     "sha384": hashes.SHA384(),
@@ -55,6 +57,8 @@ def read_signature(data: bytes) -> TpmSignature:
     Raises:
         Malformed: ``boot.malformed``.
     """
+    if len(data) == 72 and data[:6] == _P256 and data[38:40] == b"\x00\x20":
+        return TpmSignature(ECDSA, "sha256", data[6:38], data[40:])
     reader = Reader(data, "TPM signature")
     signature = take_signature(reader)
     reader.end()

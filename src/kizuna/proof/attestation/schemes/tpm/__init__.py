@@ -12,6 +12,7 @@ Standard: TPM 2.0 Library; TCG PC Client Platform Firmware Profile; Linux IMA.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -133,7 +134,7 @@ class Tpm:
             tier=self.tier,
             enrolled=enrolled,
             now=now,
-            vector=_GOOD.worsened("executables", executables),
+            vector=_vector(executables),
             findings=findings,
         )
 
@@ -176,11 +177,22 @@ def _measurements(parts: Parts) -> tuple[Measurement, ...]:
         return (Measurement(component="pcr-digest", digest_alg=digest_alg, digest=quoted),)
     held = parts.registers
     return tuple(
-        Measurement(component=str(number), digest_alg=_NAMES[bank], digest=held[bank, number])
+        _measurement(bank, number, held[bank, number])
         for bank, numbers in parts.quote.selection
         for number in numbers
         if (bank, number) in held
     )
+
+
+@lru_cache(maxsize=1 << 15)
+def _measurement(bank: str, number: int, value: bytes) -> Measurement:
+    """Devices of a class share values, so most are made once."""
+    return Measurement(component=str(number), digest_alg=_NAMES[bank], digest=value)
+
+
+@lru_cache(maxsize=256)
+def _vector(executables: int) -> Vector:
+    return _GOOD.worsened("executables", executables)
 
 
 def _faults(parts: Parts) -> tuple[AppraisalFinding, ...]:
