@@ -600,6 +600,66 @@ def test_nobody_erases_the_document_of_another_by_naming_it(
     assert store.reader().documents(list(documents)) == dict.fromkeys(documents)
 
 
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("at_hand", [False, True])
+def test_nobody_erases_beforehand_what_another_will_say(
+    store: Store, maker: Organisation, *, together: bool, at_hand: bool
+) -> None:
+    raw, documents = by_hash(maker, 1, PERSONAL)
+    thief = Organisation(b"thief")  # knows the hash, and perhaps the bytes
+    named = thief.sign(
+        Kind.EVIDENCE,
+        "pkg:generic/part-1@1.0",
+        next(iter(documents.values())),
+        by_hash=True,
+        media_type="application/octet-stream",
+    )
+    erase = status(
+        thief,
+        Action.ERASE,
+        target=Target(statement=parse_sign1(named).digest.hex()),
+        subject="pkg:generic/part-1@1.0",
+    )
+    beside = documents if at_hand else {}
+    if together:
+        ours = store.submit([named, erase, raw], documents=documents)[-1]
+    else:
+        accepted(store.submit([named], documents=beside))
+        accepted(store.submit([erase]))
+        (ours,) = store.submit([raw], documents=documents)
+    accepted([ours])
+    assert store.reader().documents(list(documents)) == documents
+    assert not store.reader().by_digests([ours.digest])[ours.digest].erased
+    again = status(
+        thief,
+        Action.ERASE,
+        target=Target(statement=parse_sign1(named).digest.hex()),
+        subject="pkg:generic/part-1@1.0",
+        reason="again",
+    )
+    assert code(store.submit([again])[0]) == "document.not-yours"
+    assert store.reader().documents(list(documents)) == documents
+    store.erase(ours.digest, reason="asked for", now=NOW + 1)  # the operator's word is the last
+    accepted(store.submit([raw], documents=documents))
+    accepted(store.submit([by_hash(Organisation(b"third"), 1, PERSONAL)[0]], documents=documents))
+    assert store.reader().documents(list(documents)) == dict.fromkeys(documents)
+    check_everything(store)
+
+
+def test_what_an_issuer_erased_of_its_own_stays_erased(store: Store, maker: Organisation) -> None:
+    raw, documents = by_hash(maker, 1, PERSONAL)
+    (told,) = accepted(store.submit([raw], documents=documents))
+    erase = status(
+        maker,
+        Action.ERASE,
+        target=Target(statement=told.digest.hex()),
+        subject="pkg:generic/part-1@1.0",
+    )
+    accepted(store.submit([erase]))
+    accepted(store.submit([raw], documents=documents))
+    assert store.reader().documents(list(documents)) == dict.fromkeys(documents)
+
+
 def test_who_may_erase(store: Store, maker: Organisation) -> None:
     raw, documents = by_hash(maker, 1, PERSONAL)
     hashed, inline = accepted(store.submit([raw, maker.claim(2)], documents=documents))

@@ -162,6 +162,9 @@ class Writing(Protocol):
     def add_documents(self, rows: Sequence[tuple[bytes, bytes]], stored_at: int) -> None:
         """Keep (digest, bytes); what is there already, erased or not, stays as it is."""
 
+    def return_documents(self, rows: Sequence[tuple[bytes, bytes]], stored_at: int) -> None:
+        """Keep (digest, bytes) again where they had been erased."""
+
     def add_document_refs(self, rows: Sequence[tuple[bytes, int]]) -> None:
         """Say which statement (index) speaks of which document."""
 

@@ -144,7 +144,7 @@ def _map_keys(envelope: Envelope, key: PublicKey) -> bytes | None:
     if envelope.media_type not in _TELLING:
         return None
     try:
-        statement = decoded(envelope, key)
+        statement = decoded(envelope, key, new=True)
     except Problem:
         return None
     return b"".join(keys_of(statement))

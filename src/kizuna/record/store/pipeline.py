@@ -15,7 +15,7 @@ Owner of the mutable state: the store's writer thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import Final, Self
@@ -232,7 +232,10 @@ class Plan:
     map_rows: list[tuple[bytes, int, bytes]] = field(default_factory=list)
     documents: dict[bytes, bytes] = field(default_factory=dict)
     document_refs: list[tuple[bytes, int]] = field(default_factory=list)
-    erased: list[bytes] = field(default_factory=list)
+    erased: dict[bytes, str] = field(default_factory=dict)
+    """Documents that are erased, and by whose word."""
+    returned: dict[bytes, bytes] = field(default_factory=dict)
+    """Documents that somebody else had erased, brought by one whose own they are."""
     key_events: list[tuple[str, int]] = field(default_factory=list)
     members: dict[str, MemberRow] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
@@ -262,6 +265,7 @@ class Planner:
         rate: how many an issuer may register an hour.
         operator: the store's own organisation.
         origin: the log's name.
+        erasers: who had a document erased, as far as it is: by its digest.
     """
 
     def __init__(
@@ -273,7 +277,9 @@ class Planner:
         rate: Rate,
         operator: SubjectId,
         origin: str,
+        erasers: Callable[[bytes], frozenset[str]],
     ) -> None:
+        self.erasers = erasers
         self.keyring = keyring
         self.members = members
         self.policy = policy
@@ -385,7 +391,7 @@ class Planner:
             problem = self.members.admits(self.policy, envelope.issuer, now)
         if problem is not None:
             raise problem
-        statement = decoded(envelope, key, item.document)
+        statement = decoded(envelope, key, item.document, new=True)
         if (
             statement.subject == self._log_subject
             and isinstance(statement.payload, Claim)
@@ -413,6 +419,8 @@ class Planner:
         if isinstance(changes, Status | Membership):
             self._change(statement, changes, index, moment, plan)
         add(plan, envelope, statement, moment, self.origin, document=item.document)
+        if item.document is not None:
+            self._bring_back(envelope, item.document, plan)
         known[envelope.content] = index
         item.outcome = Accepted(envelope.digest, index, now)
 
@@ -434,6 +442,7 @@ class Planner:
         if item.document is not None:
             decoded(envelope, key, item.document)
             plan.documents[bytes(envelope.payload)] = item.document
+            self._bring_back(envelope, item.document, plan)
         item.outcome = Accepted(digest, earlier, at, duplicate=True)
 
     def repeat(self, item: Item, plan: Plan, keys: tuple[bytes, ...] | None) -> None:
@@ -551,7 +560,19 @@ class Planner:
             )
         if statement.issuer != self.operator:
             self._nobody_elses(statement, document, plan, tables)
-        plan.erased.append(document)
+        if plan.erased.get(document) != self.operator:
+            plan.erased[document] = statement.issuer
+
+    def _bring_back(self, envelope: Envelope, document: bytes, plan: Plan) -> None:
+        """Keep a document that another had erased who merely named it, before this issuer came: an
+        issuer erases what it said itself. What the operator erased stays erased.
+        """
+        name, issuer = bytes(envelope.payload), envelope.issuer
+        if plan.erased.get(name, issuer) not in (issuer, self.operator):
+            del plan.erased[name]
+        by = self.erasers(name)
+        if by and not by & {issuer, self.operator}:
+            plan.returned[name] = document
 
     def _nobody_elses(
         self, statement: Statement, document: bytes, plan: Plan, tables: Writing

@@ -419,6 +419,14 @@ class _PostgresqlWriting:
                 (digest, data, stored_at),
             )
 
+    def return_documents(self, rows: Sequence[tuple[bytes, bytes]], stored_at: int) -> None:
+        for digest, data in rows:
+            self._connection.execute(
+                "UPDATE documents SET bytes = %b, stored_at = %b, erased_at = NULL"
+                " WHERE digest = %b",
+                (data, stored_at, digest),
+            )
+
     def add_document_refs(self, rows: Sequence[tuple[bytes, int]]) -> None:
         self._insert("document_refs", ("bytea", "int8"), rows)
 

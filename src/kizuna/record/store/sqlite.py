@@ -351,6 +351,12 @@ class _SqliteWriting:
             [(digest, data, stored_at) for digest, data in rows],
         )
 
+    def return_documents(self, rows: Sequence[tuple[bytes, bytes]], stored_at: int) -> None:
+        self._connection.executemany(
+            "UPDATE documents SET bytes = ?, stored_at = ?, erased_at = NULL WHERE digest = ?",
+            [(data, stored_at, digest) for digest, data in rows],
+        )
+
     def add_document_refs(self, rows: Sequence[tuple[bytes, int]]) -> None:
         self._insert("INSERT OR IGNORE INTO document_refs", rows)
 

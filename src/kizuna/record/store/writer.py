@@ -35,11 +35,11 @@ import msgspec
 from kizuna.model.errors import Misconfigured, Problem, Refused, Tampered, Unavailable
 from kizuna.model.identifier import SubjectId, digest_of
 from kizuna.model.kind import Kind
-from kizuna.model.payload import encode_payload
+from kizuna.model.payload import Action, Status, encode_payload
 from kizuna.model.statement import Envelope, Interval, Registered
 from kizuna.model.verdict import Known
 from kizuna.record.log import EvidenceLog, Staged, VerifiableMap
-from kizuna.record.log.keys import keys_of, subject_key
+from kizuna.record.log.keys import keys_of, statement_key, subject_key
 from kizuna.record.log.map_head import map_head_claim, map_head_subject, read_map_head
 from kizuna.record.store.archive import HEADER, PREFIX, Archive, Record
 from kizuna.record.store.backend import Backend, Batch, Writing, busy, disk_full
@@ -121,6 +121,7 @@ class Writer:
             rate=rate,
             operator=operator.identity,
             origin=log.origin,
+            erasers=self._erasers,
         )
         members.load(backend.members(members.list_id))
 
@@ -170,6 +171,7 @@ class Writer:
                     self.planner.plan(items, plan, tables)
                     if not plan.rows:
                         tables.add_documents(list(plan.documents.items()), plan.now)
+                        tables.return_documents(list(plan.returned.items()), plan.now)
                         return []
                     staged = self._sequence(plan, last, tables)
                     # from the commit to the checkpoint, nobody in this process proves anything
@@ -227,8 +229,10 @@ class Writer:
             tables.add_documents(list(plan.documents.items()), plan.now)
         if plan.document_refs:
             tables.add_document_refs(plan.document_refs)
+        if plan.returned:
+            tables.return_documents(list(plan.returned.items()), plan.now)
         if plan.erased:
-            tables.erase_documents(plan.erased, plan.now)
+            tables.erase_documents(list(plan.erased), plan.now)
         if plan.key_events:
             tables.add_key_events(plan.key_events)
         if plan.members:
@@ -442,6 +446,20 @@ class Writer:
         if row is None or row.keys == "[]":
             return None
         return row.idx, pinned_keys(msgspec.json.decode(row.keys, type=list[dict[str, str]]))
+
+    def _erasers(self, document: bytes) -> frozenset[str]:
+        """Who had a document erased; nobody where it is not."""
+        if not self.backend.erased([document]):
+            return frozenset()
+        places = [index for _, index in self.backend.document_refs([document])]
+        said = [statement_key(row[1]) for row in self.backend.rows_by_indices(places)]
+        return frozenset(
+            found.statement.issuer
+            for rows in self._reader.by_keys(said).values()
+            for found in rows
+            if isinstance(found.statement.payload, Status)
+            and found.statement.payload.action is Action.ERASE
+        )
 
     # -- making the tables again ---------------------------------------------------------------
 
