@@ -27,7 +27,9 @@ from kizuna.proof.attestation.reference import Reference, References
 from kizuna.proof.attestation.scheme import Enrolled
 from kizuna.proof.attestation.schemes import SCHEMES
 from kizuna.proof.attestation.schemes.hmac import make_token, tiny_claims
+from kizuna.proof.attestation.schemes.tpm.evidence import write_evidence
 from kizuna.proof.attestation.token import read_token
+from kizuna.roots.boot.quote import digest_of
 from kizuna.roots.cose import SharedKey, encode, sign1
 from kizuna.roots.keys import Algorithm, PublicKey, verify_many
 from kizuna.roots.units import EphemeralUnit
@@ -36,6 +38,7 @@ NOW = 1_790_000_000
 THREADS = 2
 ROUNDS = 5
 IMPLEMENTATION = b"benchmark-implementation-id-0001"
+REGISTERS = (0, 1, 2, 3, 4, 5, 6, 7, 16)
 PARTS = ("BL", "PRoT", "ARoT")
 
 
@@ -44,18 +47,21 @@ def run(scale: float = 1.0) -> dict[str, Any]:
     count = max(int(8_192 * scale), 1_024)
     devices = 512
     psa, checks = _psa(count, devices)
+    quotes, quote_checks = _quotes(count // 2, devices)
     hmac = _hmac(5 * count, devices)
     appraiser = Appraiser(_references(), SCHEMES, threads=THREADS)
     figures: dict[str, Any] = {"psa_tokens": count, "psa_token_bytes": len(psa[0].evidence)}
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.init(Path(folder) / "store", "Verifier", now=NOW)
         try:
-            bare, alone, routine, worst = _rounds(
+            bare, alone, routine, worst, bare_quotes, tpm = _rounds(
                 [
                     lambda: all(verify_many(checks, THREADS)),
                     lambda: _good(appraiser.appraise_many(psa)),
                     lambda: _end_to_end(appraiser, psa, workspace, every=100),
                     lambda: _end_to_end(appraiser, psa[: count // 4], workspace, every=1),
+                    lambda: all(verify_many(quote_checks, THREADS)),
+                    lambda: _end_to_end(appraiser, quotes, workspace, every=100),
                 ]
             )
         finally:
@@ -68,6 +74,10 @@ def run(scale: float = 1.0) -> dict[str, Any]:
         "psa_into_store_of_bare": _ratio(bare, routine),
         "psa_into_store_target": "0.6 and 5,000",
         "psa_all_changed_into_store_per_s": round(count // 4 / min(worst)),
+        "tpm_quote_bytes": len(quotes[0].evidence),
+        "tpm_into_store_per_s": round(len(quotes) / min(tpm)),
+        "tpm_into_store_of_bare": _ratio(bare_quotes, tpm),
+        "tpm_into_store_target": "0.6 and 5,000",
     }
     (tiny,) = _rounds([lambda: _good(appraiser.appraise_many(hmac))])
     figures |= {
@@ -138,6 +148,16 @@ def _references() -> References:
                 signed=True,
             )
         )
+    for number in REGISTERS:
+        references.add(
+            Reference(
+                model="server",
+                component=str(number),
+                digest_alg="sha-256",
+                digest=_register(number),
+                signed=True,
+            )
+        )
     references.add(
         Reference(
             model="sensor", component="fw", digest_alg="sha-256", digest=b"f" * 32, signed=True
@@ -178,6 +198,43 @@ def _psa(count: int, devices: int) -> tuple[list[Task], list[tuple[PublicKey, by
         frame = read_token(token)
         checks.append((unit.public(handles[device]), frame.signature, frame.covered))
     return tasks, checks
+
+
+def _quotes(count: int, devices: int) -> tuple[list[Task], list[tuple[PublicKey, bytes, bytes]]]:
+    """Quotes over nine registers, each with their values and a nonce of its own."""
+    unit = EphemeralUnit(b"chips")
+    handles = [unit.generate(Algorithm.ES256, f"chip {number}") for number in range(devices)]
+    enrolled = [
+        Enrolled(scheme="tpm", key=unit.public(handle), reference="server") for handle in handles
+    ]
+    held = {("sha256", number): _register(number) for number in REGISTERS}
+    selection = (("sha256", REGISTERS),)
+    digest = digest_of(selection, held) or b""
+    bits = sum(1 << number for number in REGISTERS).to_bytes(3, "little")
+    tasks: list[Task] = []
+    checks: list[tuple[PublicKey, bytes, bytes]] = []
+    for number in range(count):
+        device = number % devices
+        nonce = number.to_bytes(32, "big")
+        quote = b"".join(
+            (
+                b"\xffTCG\x80\x18\x00\x22\x00\x0b" + bytes(32),
+                b"\x00\x20" + nonce,
+                number.to_bytes(8, "big") + bytes(8) + b"\x01" + bytes(8),
+                b"\x00\x00\x00\x01\x00\x0b\x03" + bits,
+                b"\x00\x20" + digest,
+            )
+        )
+        raw = unit.sign(handles[device], quote)
+        signature = b"\x00\x18\x00\x0b\x00\x20" + raw[:32] + b"\x00\x20" + raw[32:]
+        evidence = write_evidence(quote, signature, held)
+        tasks.append(Task(evidence, "tpm", Freshness(now=NOW, nonce=nonce), enrolled[device]))
+        checks.append((unit.public(handles[device]), raw, quote))
+    return tasks, checks
+
+
+def _register(number: int) -> bytes:
+    return bytes([number + 1]) * 32
 
 
 def _hmac(count: int, devices: int) -> list[Task]:
