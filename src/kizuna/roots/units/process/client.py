@@ -63,11 +63,14 @@ class ProcessUnit:
         self, path: Path | str, *, timeout: float = _TIMEOUT, server: int | None = None
     ) -> None:
         self._path = Path(path)
+        self._connection: socket.socket | None = None
         self._timeout = timeout
         self._servers = {0, os.getuid() if server is None else server}
         self._lock = threading.Lock()
-        self._connection: socket.socket | None = None
         self._traits: Traits | None = None
+
+    def __del__(self) -> None:
+        self._drop()
 
     def __repr__(self) -> str:
         return f"<process unit {self._path}>"

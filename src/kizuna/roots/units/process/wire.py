@@ -10,6 +10,7 @@ the unit were here. Nothing else of the server crosses: no traceback, no path it
 from __future__ import annotations
 
 import socket
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Raw, Struct
@@ -201,6 +202,7 @@ def wired(key: PublicKey) -> WireKey:
     return int(key.algorithm), key.cose_key
 
 
+@lru_cache(maxsize=4096)
 def unwired(key: WireKey) -> PublicKey:
     """A public key that crossed, checked as every key is.
 
