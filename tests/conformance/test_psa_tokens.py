@@ -11,6 +11,8 @@ import re
 from base64 import b64decode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kizuna.proof.attestation.appraisal import AppraisalCode, Status, Tier
 from kizuna.proof.attestation.appraiser import Appraiser, Task
@@ -284,6 +286,53 @@ def test_each_rule_of_the_published_profile_is_kept(change):
     answer = appraise(token, unit.public(handle))
     assert answer.status is Status.NONE
     assert answer.findings[0].code is AppraisalCode.CLAIMS_INVALID
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([10, 256, 265, 268, 2394, 2395, 2396, 2398, 2399, 2400]),
+        st.recursive(
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.binary(max_size=34)
+            | st.text(max_size=4),
+            lambda inner: (
+                st.lists(inner, max_size=3) | st.dictionaries(st.integers(0, 6), inner, max_size=4)
+            ),
+            max_leaves=8,
+        ),
+        max_size=4,
+    )
+)
+def test_any_claims_of_an_authentic_token_get_an_appraisal(change):
+    unit = EphemeralUnit(b"psa")
+    handle = unit.generate(Algorithm.ES256, "device")
+    token = sign1(unit, handle, {}, encode(newest() | change))
+    answer = appraise(token, unit.public(handle))
+    assert answer.status is not Status.AFFIRMING
+    assert answer.findings
+
+
+@given(st.data())
+def test_no_changed_byte_of_a_token_is_affirmed(data):
+    unit = EphemeralUnit(b"psa")
+    handle = unit.generate(Algorithm.ES256, "device")
+    references = References()
+    part = Reference(
+        model=(b"i" * 32).hex(),
+        component="BL",
+        digest_alg="sha-256",
+        digest=b"m" * 32,
+        signed=True,
+    )
+    references.add(part)
+    token = bytearray(sign1(unit, handle, {}, encode(newest())))
+    assert appraise(bytes(token), unit.public(handle), references).status is Status.AFFIRMING
+    place = data.draw(st.integers(0, len(token) - 1))
+    token[place] ^= data.draw(st.integers(1, 255))
+    answer = appraise(bytes(token), unit.public(handle), references)
+    assert answer.status in (Status.NONE, Status.CONTRAINDICATED)
 
 
 def test_every_profile_has_rules_for_what_identifies_a_device():

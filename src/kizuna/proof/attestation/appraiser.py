@@ -161,11 +161,12 @@ class Appraiser:
 
     def _endorsed(self, reading: Reading, enrolled: Enrolled, now: int) -> Enrolled:
         """With the key that a maker vouched for, where enrolment brought none."""
-        found = self._references.key_of(
-            enrolled.reference or reading.model, enrolled.identity or reading.identity
-        )
+        model = enrolled.reference or reading.model
+        identity = enrolled.identity or reading.identity
+        found = self._references.key_of(model, identity)
         if found is None or not found.counts_at(now):
-            return enrolled
+            # certificates vouch for keys too: for those of a chain that ends at them
+            return replace(enrolled, roots=self._references.anchors_of(model, identity))
         return replace(enrolled, key=found.key)
 
 
