@@ -30,7 +30,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from kizuna.app.wiring.folder import write_whole
 from kizuna.model.errors import Malformed, Unavailable
-from kizuna.model.identifier import canonical
+from kizuna.model.identifier import Digest, canonical
 from kizuna.proof.attestation.reference import Reference, References
 from kizuna.proof.attestation.scheme import Enrolled
 from kizuna.proof.attestation.schemes.observed import LEARNT, Learnt
@@ -112,7 +112,10 @@ class Shelf:
                     digest=bytes.fromhex(entry["digest"]),
                     version=entry.get("version"),
                     signer=bytes.fromhex(entry["signer"]) if entry.get("signer") else None,
+                    source=Digest(bytes.fromhex(entry["source"])) if entry.get("source") else None,
                     signed=bool(entry.get("signed")),
+                    since=entry.get("since"),
+                    until=entry.get("until"),
                 )
             )
             if entry.get("closed", True):
@@ -131,7 +134,10 @@ class Shelf:
                     "digest": v.digest.hex(),
                     "version": v.version,
                     "signer": None if v.signer is None else v.signer.hex(),
+                    "source": None if v.source is None else v.source.hex(),
                     "signed": v.signed,
+                    "since": v.since,
+                    "until": v.until,
                     "closed": closed,
                 }
                 for v in values
