@@ -170,6 +170,15 @@ def test_firmware_of_somebody_else_is_refused(tmp_path: Path, owner: Org):
         assert caught.value.code == "firmware.wrong-device"
 
 
+def test_a_device_is_not_given_another_class_later(maker: Org, owner: Org):
+    owner.install(maker.sign(OLD, 1, "1.0"), OLD, **PLATE)
+    newer = maker.sign(NEW, 2, "2.0")
+    with pytest.raises(Refused) as caught:
+        owner.check(newer, NEW, vendor="fans.example", model="fan-3")
+    assert caught.value.code == "firmware.wrong-device"
+    assert owner.check(newer, NEW, **PLATE).before == 1
+
+
 def test_a_maker_that_leaves_the_list_or_revokes_speaks_no_more(maker: Org, owner: Org):
     manifest = maker.sign(NEW, 2, "2.0")
     owner.check(manifest, NEW, **PLATE)

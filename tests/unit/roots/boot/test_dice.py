@@ -232,6 +232,18 @@ def test_several_anchors_of_one_name_are_tried():
     assert chain_faults(leaf, [old], now=NOW) == (PathFault.SIGNATURE,)
 
 
+def test_a_last_certificate_that_only_repeats_an_anchors_key_counts_for_nothing():
+    """Else its sender could write any measurement into it."""
+    anchor = Anchor(anchor_of(read_certificate(certificate("id", "maker", KEYS[1], KEYS[0]))).key)
+    forged = certificate(
+        "id", "maker", KEYS[1], KEYS[3],
+        extensions=(("2.23.133.5.4.1", tcb_info(b"ACME", b"\x07" * 32, 0), True),),
+    )  # fmt: skip
+    leaf = certificate("leaf", "id", KEYS[2], KEYS[1], authority=False)
+    assert chain_faults(read_chain(leaf), [anchor], now=NOW) == ()
+    assert chain_faults(read_chain(leaf + forged), [anchor], now=NOW)
+
+
 @given(st.binary(max_size=200))
 def test_noise_is_no_chain(noise: bytes):
     with pytest.raises(Malformed):

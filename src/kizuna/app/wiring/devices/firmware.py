@@ -212,8 +212,9 @@ def check_firmware(
         (issuer, key) for issuer, keys in issuers.items() for key in keys if envelope.signers([key])
     )
     said = _said(workspace, about, name, signer)
-    vendor_uuid = vendor_id(vendor) if vendor else _uuid(before, "vendor")
-    model_uuid = class_id(vendor_uuid, model) if model and vendor_uuid else _uuid(before, "class")
+    vendor_uuid = _settled(target, "vendor", before, vendor_id(vendor) if vendor else None)
+    given = class_id(vendor_uuid, model) if model and vendor_uuid else None
+    model_uuid = _settled(target, "class", before, given)
     if vendor_uuid is None or model_uuid is None:
         raise Malformed(
             "firmware.device-unknown",
@@ -303,20 +304,38 @@ def installed(workspace: Workspace, device: SubjectId) -> dict[str, Any] | None:
     return found
 
 
+def _settled(
+    device: SubjectId, part: str, before: dict[str, Any] | None, given: bytes | None
+) -> bytes | None:
+    """Vendor or class of a device: as last installed; what is said now may not differ.
+
+    Raises:
+        Refused: ``firmware.wrong-device``.
+    """
+    known = _uuid(before, part)
+    if known is not None and given is not None and known != given:
+        raise _wrong_device(device, part)
+    return known or given
+
+
+def _wrong_device(device: SubjectId, part: str) -> Refused:
+    return Refused(
+        "firmware.wrong-device",
+        f"the firmware is not for {device}",
+        why=f"its {part} is another",
+        hint="take the firmware that the maker names for this class of device",
+        subject=device,
+        part=part,
+    )
+
+
 def _refused(run: Run, device: SubjectId) -> Problem:
     failure = run.failure
     why = "" if failure is None else failure.why
     if why in ("digest", "size", "empty", "content"):
         return _altered(device, f"{why} differs from what the manifest names")
     if why in ("vendor", "class", "device"):
-        return Refused(
-            "firmware.wrong-device",
-            f"the firmware is not for {device}",
-            why=f"its {why} is another",
-            hint="take the firmware that the maker names for this class of device",
-            subject=device,
-            part=why,
-        )
+        return _wrong_device(device, why)
     command = "" if failure is None else f"{failure.procedure.name.lower()}: {failure.command}"
     return Refused(
         "firmware.refused",
