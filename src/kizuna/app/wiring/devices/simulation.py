@@ -39,6 +39,7 @@ __all__ = ["TRANSPORTS", "Simulated", "simulate"]
 
 TRANSPORTS: Final = ("http", "mqtt", "both")
 _CALLERS: Final = 4
+_PATIENCE: Final = 30.0
 _MINUTE: Final = 60
 
 
@@ -272,7 +273,20 @@ def _minute(
     workspace: Workspace,
     minute: int,
 ) -> int:
-    epoch, nonce = _opened(lines[0].epoch(), workspace.unit.public(workspace.handle))
+    key = workspace.unit.public(workspace.handle)
+    wanted = keeper.epochs.number(clock.now)
+    epoch, nonce = _opened(lines[0].epoch(), key)
+    patience = time.monotonic() + _PATIENCE
+    while epoch != wanted:  # a broker gives out the new one a moment after the minute began
+        if time.monotonic() > patience:
+            raise Unavailable(
+                "fleet.door-lost",
+                "the verifier's door did not answer",
+                why="it published no new epoch",
+                hint="run the simulation again; if it stays so, look at the server's log",
+            )
+        time.sleep(0.02)
+        epoch, nonce = _opened(lines[0].epoch(), key)
     messages = world.minute(minute, epoch, nonce, clock.now)
     with ThreadPoolExecutor(_CALLERS, "device") as callers:
         waiting = [
