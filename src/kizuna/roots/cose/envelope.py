@@ -152,7 +152,7 @@ def parse_sign1(data: bytes) -> Envelope:
                 limit=MAX_PAYLOAD,
             )
     certificates, receipts = header.get(X5CHAIN), byte_strings(None)
-    if len(unprotected) > 1:
+    if unprotected != b"\xa0":
         beside = decode(unprotected)
         if type(beside) is not dict:
             raise malformed("the unprotected header is no map")

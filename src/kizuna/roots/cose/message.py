@@ -227,7 +227,7 @@ def read_frame(data: bytes) -> Frame:
     start, end = _string(data, after)
     if end != size:
         raise malformed("bytes after the signature")
-    if at and rest == middle + 1:
+    if at and data[middle:rest] == b"\xa0":
         plain = data
     else:
         plain = b"".join((b"\xd2", data[at:middle], b"\xa0", data[rest:]))
