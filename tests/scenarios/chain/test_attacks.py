@@ -358,3 +358,18 @@ def test_a_thing_of_which_the_profile_asks_nothing_is_not_thereby_trusted(shop, 
     assert verdict.value is Value.UNDETERMINED
     assert (Code.NOTHING_ASKED, thing) in codes(verdict)
     assert verdict.outcome is Outcome.EVIDENCE_MISSING
+
+
+def test_a_waiver_of_what_the_profile_does_not_ask_is_shown_without_effect(shop, world):
+    def judged():
+        return ask(shop, world, MOTOR, requirements=[shop.requirement()], follow=())
+
+    before = judged()
+    world.waive(VERIFIER, MOTOR, "godo")
+    world.waive("did:example:stranger", MOTOR, "goood")  # whoever may waive nothing is not shown
+    after = judged()
+    assert after.value is before.value
+    fresh = set(after.findings) - set(before.findings)
+    assert [(f.code, f.requirement, f.turn) for f in fresh] == [
+        (Code.WAIVER_IDLE, "godo", VERIFIER)
+    ]
