@@ -341,6 +341,26 @@ def test_a_reader_that_does_not_read_costs_no_memory():
         assert received == sent
 
 
+def test_a_half_closed_connection_still_answers_and_then_leaves_nothing_behind():
+    far = socket.create_server(("127.0.0.1", 0))
+    with ExitStack() as stack:
+        stack.callback(far.close)
+        running = stack.enter_context(Running(Relay(("127.0.0.1", 0), far.getsockname())))
+        for _ in range(5):
+            with socket.create_connection(running.address, timeout=5) as asking:
+                answering, _ = far.accept()
+                asking.sendall(b"all I have")
+                asking.shutdown(socket.SHUT_WR)
+                with answering:
+                    heard = b""
+                    while data := answering.recv(100):
+                        heard += data
+                    answering.sendall(heard[::-1])
+                assert asking.recv(100) == b"evah I lla"
+                assert asking.recv(100) == b""
+        assert until(lambda: not running.relay.sessions)
+
+
 def test_a_device_that_is_gone_is_told(stretch):
     with ExitStack() as stack:
         gone = socket.create_server(("127.0.0.1", 0))

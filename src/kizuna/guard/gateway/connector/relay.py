@@ -77,6 +77,8 @@ class _Half(asyncio.Protocol):
         self.other: _Half | None = None
         self.closed: asyncio.Future[None] = loop.create_future()
         self.active = loop.time()
+        self.ended = False
+        """Whether this side said all it had to say."""
         self._early: list[bytes] = []
         self._waiting = 0
 
@@ -104,6 +106,11 @@ class _Half(asyncio.Protocol):
         held, self._early, self._waiting = self._waiting, [], 0
         if held >= self._limit and self.transport is not None:
             self.transport.resume_reading()
+        if other.transport is not None:
+            if self.closed.done():
+                other.transport.close()
+            elif self.ended and other.transport.can_write_eof():
+                other.transport.write_eof()
 
     def pause_writing(self) -> None:
         if self.other is not None and self.other.transport is not None:
@@ -118,10 +125,15 @@ class _Half(asyncio.Protocol):
     def eof_received(self) -> bool:
         here = self.transport
         there = None if self.other is None else self.other.transport
+        if here is not None and self.other is None and here.can_write_eof():
+            self.ended = True  # not admitted yet: passed on later
+            return True
         if here is None or there is None or not (here.can_write_eof() and there.can_write_eof()):
             return False  # TLS knows no half-closed connection: the end of one side is the end
+        self.ended = True
         there.write_eof()
-        return True  # the other direction may still have something to say
+        # the other direction may still have something to say
+        return self.other is not None and not self.other.ended
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - either way it ended
         if not self.closed.done():
