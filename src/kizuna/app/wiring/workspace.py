@@ -166,6 +166,8 @@ class Workspace:
         """Release files and locks."""
         if self._judge is not None:
             self._judge.close()
+        if self._unit is not None:
+            self._unit.close()
         self.store.close()
 
     def bind_unit(self, unit: Unit) -> None:

@@ -91,6 +91,10 @@ _WENT: Final = (
     refusals.UserNotLoggedIn,
 )
 
+_PROCESS_KEY: Final = os.urandom(32)
+_opened_with: dict[tuple[str, str], bytes] = {}
+"""Which PIN opened a token in this process; written at login, read at the next one."""
+
 
 def _serial(
     method: Callable[Concatenate[Pkcs11Unit, _P], _R],
@@ -397,10 +401,19 @@ class Pkcs11Unit:
             self._maker = f"{token.manufacturer_id} {token.model}".strip()
             try:
                 self._session = token.open(rw=True, user_pin=self._pin)
+                _opened_with[self._module, self._token] = self._tag()
             except refusals.UserAlreadyLoggedIn:
-                self._session = token.open(rw=True)  # this process has, with the right PIN
+                # this process has logged in before, and the token asks no more: we do
+                kept = _opened_with.get((self._module, self._token), b"")
+                if not hmac.compare_digest(kept, self._tag()):
+                    raise refusals.PinIncorrect from None
+                self._session = token.open(rw=True)
         except refusals.PKCS11Error as fault:
             raise _told(fault, self._token) from fault
+
+    def _tag(self) -> bytes:
+        """The PIN under a key of this process, to compare it without keeping it twice."""
+        return hmac.digest(_PROCESS_KEY, self._pin.encode(), "sha256")
 
     def _open(self) -> Any:  # noqa: ANN401 - an untyped library
         if self._session is None:
