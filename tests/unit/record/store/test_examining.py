@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.record.store.building import NOW, Organisation, Place, claims_of
 
+from kizuna.model.errors import Malformed
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Action, Claim, Status, Target
 from kizuna.model.statement import Registered
@@ -93,6 +94,16 @@ def test_whatever_arrives_is_seen_as_it_is_parsed(at: int, byte: int, end: int) 
     if seen is not None:
         assert envelope_from(raw, seen) == parse_sign1(raw)
         assert seen.holds == (raw == RAW)
+
+
+def test_an_unprotected_header_that_is_no_map_is_refused() -> None:
+    seen = Examiner().examine(RAW)
+    assert seen is not None
+    at = seen.header_end
+    assert RAW[at : at + 1] == b"\xa0"
+    for byte in (b"\x00", b"\x80", b"\xf6", b"\x60"):
+        with pytest.raises(Malformed):
+            parse_sign1(RAW[:at] + byte + RAW[at + 1 :])
 
 
 def mixed() -> list[bytes]:
