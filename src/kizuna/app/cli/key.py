@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kizuna.app.cli import key_gate
 from kizuna.app.cli.door import Door, command
 from kizuna.app.cli.key_units import hang_units, other, place, placed_keys
 from kizuna.app.cli.times import instant
@@ -54,6 +55,7 @@ def read_jwk(file: str) -> dict[str, str]:
 def hang(app: typer.Typer) -> None:
     """Hang the noun's commands into the tree."""
     hang_units(app)
+    key_gate.hang(app)
 
     @command(app, "list")
     def list_(door: Door) -> None:

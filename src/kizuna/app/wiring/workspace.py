@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from kizuna.app.wiring.folder import Description, Folder, write_whole
+from kizuna.app.wiring.gating import behind_gate
 from kizuna.app.wiring.settings import Clock, Settings
 from kizuna.app.wiring.units import open_home
 from kizuna.app.wiring.values import (
@@ -188,7 +189,8 @@ class Workspace:
         """Where the private keys are; opened when first needed."""
         with self._lock:
             if self._unit is None:
-                self._unit = open_home(self.folder, self.description, self.settings)
+                unit = open_home(self.folder, self.description, self.settings)
+                self._unit = behind_gate(self.path, unit, self.clock)
             return self._unit
 
     @property
@@ -254,7 +256,8 @@ class Workspace:
         wanted = self.description.key
         for again in (False, True):
             if again:  # the key may be newer than the unit that was read
-                self._unit = open_home(self.folder, self.description, self.settings)
+                unit = open_home(self.folder, self.description, self.settings)
+                self._unit = behind_gate(self.path, unit, self.clock)
             for handle in self.unit.handles():
                 if handle.id == wanted:
                     return handle
