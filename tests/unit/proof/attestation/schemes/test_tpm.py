@@ -2,7 +2,7 @@
 """TPM evidence: what fits affirms; anything that does not is told apart by what it is."""
 
 from collections.abc import Mapping
-from hashlib import sha256
+from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Any
 
@@ -325,3 +325,60 @@ def test_bad_parsec_reference_values_affirm_nothing(shared: Path, name: str):
     model, key = next(iter(good.models)), next(iter(good.endorsed)).key
     appraisal = appraise(parsec(shared), known, nonce=None, key=key, reference=model)
     assert appraisal.status is not Status.AFFIRMING
+
+
+# --- logs of firmware and Linux ---------------------------------------------------------------
+
+
+def le(number: int, size: int = 4) -> bytes:
+    return number.to_bytes(size, "little")
+
+
+def firmware_log(*events: tuple[int, bytes]) -> bytes:
+    """A log of PC firmware with one bank; every event measures its own data."""
+    spec = (
+        b"Spec ID Event03\0" + le(0) + bytes((0, 2, 0, 2)) + le(1) + le(0xB, 2) + le(32, 2) + b"\0"
+    )
+    parts = [le(0) + le(3) + bytes(20) + le(len(spec)) + spec]
+    for register, data in events:
+        digest = le(1) + le(0xB, 2) + sha256(data).digest()
+        parts.append(le(register) + le(5) + digest + le(len(data)) + data)
+    return b"".join(parts)
+
+
+def ima_line(path: str, content: bytes) -> tuple[bytes, bytes]:
+    """A line of Linux's list, and what the SHA-256 bank is extended with."""
+    name = path.encode() + b"\0"
+    entry = le(40) + b"sha256:\0" + sha256(content).digest() + le(len(name)) + name
+    template = sha1(entry, usedforsecurity=False).hexdigest()
+    line = f"10 {template} ima-ng sha256:{sha256(content).hexdigest()} {path}\n"
+    return line.encode(), sha256(entry).digest()
+
+
+def test_logs_of_firmware_and_linux_explain_their_registers():
+    boot = ((0, b"fw"), (4, b"loader"))
+    (one, first), (two, second) = ima_line("/sbin/init", b"init"), ima_line("/bin/sh", b"sh")
+    registers = {
+        ("sha256", 0): extended(FIRMWARE),
+        ("sha256", 4): extended(LOADER),
+        ("sha256", 10): extended(first, second),
+    }
+    attest = quote(registers)
+    signature = tpm_signature(attest)
+
+    def shown(log: bytes, ima: bytes) -> bytes:
+        return write_evidence(attest, signature, registers, log=log, ima=ima)
+
+    known = References()
+    for content in (b"fw", b"loader", b"init", b"sh"):  # of Linux's entries the file's own digest
+        known.add(_reference("event", sha256(content).digest()))
+    known.close("server")
+    assert appraise(shown(firmware_log(*boot), one + two), known).status is Status.AFFIRMING
+    hidden = appraise(shown(firmware_log(*boot), one), known)
+    assert codes(hidden) == [AppraisalCode.LOG_DIFFERS]
+    altered = firmware_log(*boot).replace(b"loader", b"Loader")
+    renamed = appraise(shown(altered, one + two), known)
+    assert renamed.status is Status.AFFIRMING  # words are no measurement: the digest decides
+    other = appraise(shown(firmware_log((0, b"fw"), (4, b"evil")), one + two), known)
+    assert other.findings[0].about["cause"] in ("missing", "digest-of-data")
+    assert other.findings[0].about["register"] == 4
