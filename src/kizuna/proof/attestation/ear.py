@@ -45,13 +45,20 @@ __all__ = [
     "sign_jwt",
 ]
 
-PROFILE: Final = "tag:github.com,2023:veraison/ear"
-"""The profile that EAR verifiers of today write and read."""
+PROFILE: Final = "tag:ietf.org,2026:rats/ear#04"
+_READ: Final = frozenset(
+    {
+        PROFILE,
+        "tag:ietf.org,2026:rats/ear#03",
+        "tag:github.com,2023:veraison/ear",
+    }
+)
+"""Profiles that are read; earlier drafts spelt the names of a JWT with a point."""
 
 MEDIA_TYPE: Final = "application/eat+cwt"
 
 _ISSUED, _PROFILE, _SUBMODS = 6, 265, 266
-_VERIFIER, _STATUS, _VECTOR, _POLICY = 1004, 1000, 1001, 1003
+_VERIFIER, _STATUS, _VECTOR, _POLICIES, _CHECKED = 1004, 1000, 1001, 1003, 1006
 _RAW_NUMBERS: Final = {
     Status.NONE: 0,
     Status.AFFIRMING: 2,
@@ -63,6 +70,8 @@ _OURS: Final = "kizuna"
 _BUILD: Final = "kizuna"
 _DEVELOPER: Final = "https://kizuna.example"
 _MAX: Final = 256 << 10
+_JWT: Final = ("ear_status", "ear_trustworthiness_vector", "ear_verifier_claims")
+_EARLIER: Final = ("ear.status", "ear.trustworthiness-vector", "ear.verifier-claims")
 _NAMES: Final = tuple(claim.replace("_", "-") for claim in CLAIMS)
 
 
@@ -92,8 +101,8 @@ def cwt_claims(
             name or appraisal.scheme: {
                 _STATUS: _RAW_NUMBERS[status],
                 _VECTOR: dict(enumerate(vector.numbers)),
-                _POLICY: f"policy:{appraisal.scheme}",
-                _OURS: _ours(appraisal),
+                _POLICIES: [f"policy:{appraisal.scheme}"],
+                _CHECKED: {_OURS: _ours(appraisal)},
             }
         },
     }
@@ -107,13 +116,13 @@ def jwt_claims(
     return {
         "iat": appraisal.at,
         "eat_profile": PROFILE,
-        "ear.verifier-id": {"developer": _DEVELOPER, "build": f"{_BUILD} {version}"},
+        "ear_verifier_id": {"developer": _DEVELOPER, "build": f"{_BUILD} {version}"},
         "submods": {
             name or appraisal.scheme: {
-                "ear.status": status.value,
-                "ear.trustworthiness-vector": dict(zip(_NAMES, vector.numbers, strict=True)),
-                "ear.appraisal-policy-id": f"policy:{appraisal.scheme}",
-                "ear.kizuna": _ours(appraisal),
+                "ear_status": status.value,
+                "ear_trustworthiness_vector": dict(zip(_NAMES, vector.numbers, strict=True)),
+                "ear_appraisal_policy_ids": [f"policy:{appraisal.scheme}"],
+                "ear_verifier_claims": {_OURS: _ours(appraisal)},
             }
         },
     }
@@ -179,13 +188,15 @@ def read_ear(data: bytes, key: PublicKey) -> tuple[Ear, ...]:
         claims = decode(message.payload or b"")
     except Malformed as fault:
         raise _malformed(fault.why or fault.what) from fault
-    if not isinstance(claims, Mapping) or claims.get(_PROFILE) != PROFILE:
+    profile = claims.get(_PROFILE) if isinstance(claims, Mapping) else None
+    if not isinstance(claims, Mapping) or type(profile) is not str or profile not in _READ:
         raise _malformed("not an EAR")
     submods, at = claims.get(_SUBMODS), claims.get(_ISSUED)
     if not isinstance(submods, Mapping) or not submods or type(at) is not int:
         raise _malformed("no submodule, or no time")
     return tuple(
-        _read(str(name), result, at, _STATUS, _VECTOR, _OURS) for name, result in submods.items()
+        _read(str(name), result, at, (_STATUS, _VECTOR, _CHECKED))
+        for name, result in submods.items()
     )
 
 
@@ -200,18 +211,22 @@ def read_jwt_claims(claims: Mapping[str, Any]) -> tuple[Ear, ...]:
     if not isinstance(submods, Mapping) or not submods or type(at) is not int:
         raise _malformed("no submodule, or no time")
     return tuple(
-        _read(str(name), result, at, "ear.status", "ear.trustworthiness-vector", "ear.kizuna")
+        _read(str(name), result, at, _EARLIER if _is_earlier(result) else _JWT)
         for name, result in submods.items()
     )
 
 
-def _read(
-    name: str, result: object, at: int, status: int | str, vector: int | str, ours: str
-) -> Ear:
+def _is_earlier(result: object) -> bool:
+    return isinstance(result, Mapping) and "ear.status" in result
+
+
+def _read(name: str, result: object, at: int, labels: tuple[int | str, ...]) -> Ear:
     if not isinstance(result, Mapping):
         raise _malformed("a submodule is no map")
-    beside = result.get(ours)
-    own = beside if isinstance(beside, Mapping) else {}
+    status, vector, checked = labels
+    beside = result.get(checked)
+    ours = beside.get(_OURS) if isinstance(beside, Mapping) else None
+    own = ours if isinstance(ours, Mapping) else {}
     tier = own.get("tier")
     findings = own.get("findings")
     return Ear(

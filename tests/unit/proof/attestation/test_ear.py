@@ -15,6 +15,7 @@ from kizuna.proof.attestation.appraisal import (
     Vector,
 )
 from kizuna.proof.attestation.ear import (
+    PROFILE,
     cwt_claims,
     jwt_claims,
     read_ear,
@@ -72,6 +73,13 @@ def test_both_forms_read_back_what_was_appraised(appraisal):
     assert inside.findings == tuple(finding.code.value for finding in appraisal.findings)
 
 
+@pytest.mark.parametrize("profile", ["tag:github.com,2023:veraison/ear", PROFILE])
+def test_results_of_other_verifiers_are_read_without_our_own_claims(profile):
+    claims = {6: 5, 265: profile, 266: {"psa": {1000: 32, 1001: {0: 2, 2: 33}}}}
+    (ear,) = read_ear(sign1(UNIT, HANDLE, {}, encode(claims)), KEY)
+    assert (ear.status, ear.vector.executables, ear.tier) == (Status.WARNING, 33, None)
+
+
 @given(appraisals())
 def test_a_strict_result_is_never_better_than_the_appraisal(appraisal):
     (strict,) = read_jwt_claims(jwt_claims(appraisal, version="1", strict=True))
@@ -109,6 +117,8 @@ def test_no_changed_byte_is_read(data):
     "change",
     [
         {265: "tag:other"},
+        {265: [PROFILE]},
+        {266: {"psa": {1000: [2]}}},
         {266: {}},
         {266: {"psa": 5}},
         {266: {"psa": {1000: 7}}},

@@ -5,7 +5,7 @@ Keeps: 1. The signature is checked before the content is looked at; without a si
 verifier gave, nothing is accepted unless it was asked for in so many words, and then the values say
 that they are unsigned. 2. What is not understood is listed, never guessed. 3. What is written here
 is read back the same.
-Standard: draft-ietf-rats-corim-09 (CoRIM tags 501 and, signed, 18; CoMID tag 506).
+Standard: draft-ietf-rats-corim-10 (CoRIM tags 501 and, signed, 18; CoMID tag 506).
 """
 
 from kizuna.proof.attestation.corim.opening import open_corim
