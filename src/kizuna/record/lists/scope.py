@@ -58,7 +58,7 @@ def within(scope: Iterable[str], held: Collection[str]) -> tuple[str, ...]:
     if ANYTHING in held:
         return asked
     if ANYTHING in asked:
-        asked = tuple(held)
+        asked = tuple(sorted(held))
     reach = {prefix for prefix in asked if in_scope(prefix, held)}
     reach.update(prefix for prefix in held if in_scope(prefix, asked))
     return asked if reach == set(asked) else tuple(sorted(reach))
