@@ -24,10 +24,10 @@ PRODUCT = canonical("https://shiomi-tower.example/equipment/unit-3")
 
 
 class Site:
-    def __init__(self, workspace, clock):
+    def __init__(self, workspace, clock) -> None:
         self.workspace, self.clock = workspace, clock
         self.keeper = keeper_of(workspace)
-        draw, unit = random.Random(5), EphemeralUnit(b"site")
+        draw, unit = random.Random(5), EphemeralUnit(b"site")  # noqa: S311 - a scene to be repeated
         kinds = ("psa", "hmac", "psa")
         self.things = [thing(n, k, unit, draw, now=NOW) for n, k in enumerate(kinds)]
         self.keeper.accept_references(references())

@@ -296,6 +296,7 @@ class Fleet:
         """What the evidence contradicts of what the same key said before."""
         state = self._state
         if not state.flags[index] & _Flag.HEARD:
+            state.voice[index] = _voice(appraisal)
             return None, ""
         elsewhere = place != state.source[index] and epoch - state.epoch[index] <= 1
         counters = appraisal.counters
