@@ -17,12 +17,23 @@ from enum import StrEnum
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NewType
+from unicodedata import normalize
+from urllib.parse import quote, unquote
 
 from packageurl import PackageURL
 
 from kizuna.model.errors import Malformed
+from kizuna.model.hosts import host_of
 
-__all__ = ["MAX_IDENTIFIER", "Digest", "Element", "SubjectId", "canonical", "digest_of"]
+__all__ = [
+    "MAX_IDENTIFIER",
+    "Digest",
+    "Element",
+    "SubjectId",
+    "canonical",
+    "digest_of",
+    "readable",
+]
 
 SubjectId = NewType("SubjectId", str)
 """A canonical subject identifier."""
@@ -44,6 +55,9 @@ _PLAIN_PACKAGE = re.compile(
     r"pkg:(?:npm/(?:%40[a-z0-9][a-z0-9.-]*/)?|(?:cargo|composer|gem|generic|github|maven)/)"
     r"[a-z0-9][a-z0-9.-]*(?:/[a-z0-9][a-z0-9.-]*)?(?:@[A-Za-z0-9][A-Za-z0-9.-]*)?"
 )
+_ESCAPED = re.compile(r"[A-Za-z](?:%[C-Fc-f][0-9A-Fa-f](?:%[89ABab][0-9A-Fa-f])+)+")
+"""A letter with escaped ones behind it, which may be accents of it."""
+_WEB_HOST = re.compile(r"([^:/?#]*)(.*)", re.DOTALL)
 _AUTHORITY = re.compile(r"//([^/?#]*)(.*)", re.DOTALL)
 
 
@@ -73,14 +87,48 @@ def canonical(text: str) -> SubjectId:
 
     Returns:
         The same identifier with scheme (and, where they are case-insensitive by their own
-        standard, authority or namespace) in lower case; PURLs in their canonical form.
+        standard, authority or namespace) in lower case; accents composed (NFC); PURLs in their
+        canonical form; hosts as ``hosts.host_of`` writes them.
 
     Raises:
         Malformed: ``identifier.malformed`` when it is no absolute URI, is too long, or holds
-            spaces, controls, characters that are not seen, or a user before an https host.
+            spaces, controls, characters that are not seen, a user before an https host, or a host
+            that passes for another.
     """
     if _PLAIN_PACKAGE.fullmatch(text) and len(text) <= MAX_IDENTIFIER:
         return SubjectId(text)  # already canonical: the common case, without the full PURL parser
+    spelt = readable(text if text.isascii() else normalize("NFC", text))
+    scheme, _, rest = spelt.partition(":")
+    if scheme == "pkg":
+        return _composed_package(spelt) if "%" in spelt else spelt
+    if scheme in ("https", "http"):
+        parts = _AUTHORITY.fullmatch(rest)
+        if parts is None:
+            raise _malformed(text)
+        return readable(f"{scheme}://{_host(text, parts[1], scheme)}{parts[2]}")
+    if scheme == "did":
+        if not rest.isascii():
+            raise _malformed(text, "a DID is written in ASCII")
+        if rest.startswith("web:"):
+            host, path = _WEB_HOST.match(rest[4:]).groups()  # type: ignore[union-attr]
+            name, escape, port = host.lower().partition("%3a")
+            written = _host(text, f"{name}:{port}" if escape else name, "https")
+            return readable(f"did:web:{written.replace(':', '%3A')}{path}")
+    return spelt
+
+
+@lru_cache(maxsize=65_536)
+def readable(text: str) -> SubjectId:
+    """The spelling that everything registered has met, also before hosts were looked at.
+
+    Reading what a log holds goes by this rule, so that a stricter ``canonical`` makes nothing that
+    was registered unreadable; what is new goes by ``canonical``.
+
+    Raises:
+        Malformed: ``identifier.malformed``.
+    """
+    if _PLAIN_PACKAGE.fullmatch(text) and len(text) <= MAX_IDENTIFIER:
+        return SubjectId(text)
     match = _SCHEME.fullmatch(text)
     if match is None or len(text) > MAX_IDENTIFIER or _FORBIDDEN.search(text):
         raise _malformed(text)
@@ -99,6 +147,22 @@ def canonical(text: str) -> SubjectId:
         namespace = namespace.lower()
         return SubjectId(f"urn:{namespace}:{name.lower() if namespace == 'uuid' else name}")
     return SubjectId(f"{scheme}:{rest}")
+
+
+def _host(text: str, authority: str, scheme: str) -> str:
+    try:
+        return host_of(authority, scheme)
+    except ValueError as fault:
+        raise _malformed(text, str(fault)) from fault
+
+
+def _composed_package(spelt: SubjectId) -> SubjectId:
+    """A package whose escaped letters have their accents composed."""
+
+    def composed(match: re.Match[str]) -> str:
+        return quote(normalize("NFC", unquote(match[0])), safe="")
+
+    return readable(_ESCAPED.sub(composed, spelt))
 
 
 def _package(text: str, rest: str) -> SubjectId:

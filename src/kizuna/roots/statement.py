@@ -10,10 +10,11 @@ Does not: decide whether the key may speak for the issuer; that is ``roots.ident
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from kizuna.model.errors import Malformed, Tampered
-from kizuna.model.identifier import Digest, canonical, digest_of
+from kizuna.model.identifier import Digest, canonical, digest_of, readable
 from kizuna.model.kind import Kind, kind_of, media_type_of
 from kizuna.model.payload import Payload, decode_payload, identifiers_of
 from kizuna.model.statement import Envelope, Statement
@@ -52,12 +53,18 @@ def checked(envelope: Envelope, key: PublicKey, document: bytes | None = None) -
 
 
 def decoded(
-    envelope: Envelope, key: PublicKey, document: bytes | None = None, *, again: bool = False
+    envelope: Envelope,
+    key: PublicKey,
+    document: bytes | None = None,
+    *,
+    again: bool = False,
+    new: bool = False,
 ) -> Statement:
     """As ``checked``, for a caller that checked this very signature with this very key.
 
     ``again``: the caller had these very bytes decoded before, so that the spelling of the names in
-    them is known to be right.
+    them is known to be right. ``new``: it is about to be registered, so that its names must be in
+    the one spelling of today; what was registered before is read by the rules of its day.
 
     Raises:
         Tampered: ``envelope.document-differs``.
@@ -74,16 +81,10 @@ def decoded(
         document_digest = digest_of(content)
     if media_type in _OWN and not (envelope.by_hash and document is None):
         payload = decode_payload(kind, content)
-        for name in () if again else identifiers_of(payload):
-            if canonical(name) != name:
-                raise Malformed(
-                    "identifier.not-canonical",
-                    f"identifier not in its one spelling: {name[:80]!r}",
-                    why=f"it is written {canonical(name)[:80]!r}; signed bytes cannot be mended",
-                    hint="write identifiers canonically before signing",
-                    identifier=name[:80],
-                    canonical=canonical(name)[:80],
-                )
+        if not again:
+            _spelt(identifiers_of(payload), new=new)
+    if new:
+        _spelt((envelope.issuer, envelope.subject, *envelope.audience), new=True)
     return Statement(
         digest=envelope.digest,
         content=envelope.content,
@@ -97,3 +98,18 @@ def decoded(
         issued_at=envelope.issued_at,
         audience=envelope.audience,
     )
+
+
+def _spelt(names: Iterable[str], *, new: bool) -> None:
+    rule = canonical if new else readable
+    for name in names:
+        one = rule(name)
+        if one != name:
+            raise Malformed(
+                "identifier.not-canonical",
+                f"identifier not in its one spelling: {name[:80]!r}",
+                why=f"it is written {one[:80]!r}; signed bytes cannot be mended",
+                hint="write identifiers canonically before signing",
+                identifier=name[:80],
+                canonical=one[:80],
+            )

@@ -17,7 +17,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from kizuna.model.errors import Malformed, Tampered
-from kizuna.model.identifier import SubjectId, canonical
+from kizuna.model.identifier import SubjectId, readable
 from kizuna.roots.cose import decode, encode
 
 __all__ = ["MAX_BUNDLE", "Bundle"]
@@ -132,7 +132,7 @@ class Bundle:
         dates = [tuple(_byte_strings(date)) for date in _listed(content[8])]
         if any(len(date) != 3 for date in dates):
             raise _malformed("a date has not three parts")
-        subject = canonical(texts[0])
+        subject = readable(texts[0])
         if subject != texts[0]:
             raise _malformed("its subject is not in its one spelling")
         return cls(

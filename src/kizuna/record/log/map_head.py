@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kizuna.model.errors import Tampered
-from kizuna.model.identifier import SubjectId, canonical
+from kizuna.model.identifier import SubjectId, readable
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Claim
 from kizuna.model.statement import Statement
@@ -37,7 +37,7 @@ class MapHead:
 
 def map_head_subject(origin: str) -> SubjectId:
     """The subject of a log's map heads: the log, as an address."""
-    return canonical(f"https://{origin}")
+    return readable(f"https://{origin}")
 
 
 def map_head_claim(size: int, root: bytes) -> Claim:
