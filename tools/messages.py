@@ -30,7 +30,7 @@ def compiled(source: Path) -> bytes:
 
 def main() -> int:
     stale = 0
-    for source in sorted(FOLDER.glob("*.po")):
+    for source in sorted(FOLDER.rglob("*.po")):
         target = source.with_suffix(".mo")
         wanted = compiled(source)
         if not target.is_file() or target.read_bytes() != wanted:

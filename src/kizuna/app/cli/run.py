@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
+from kizuna.app.cli.help import speak
 from kizuna.app.cli.tree import build
 from kizuna.model.outcome import Outcome
 
@@ -32,9 +33,13 @@ def run() -> None:
 def execute(arguments: Sequence[str]) -> int:
     """Run one command; the exit code is ``model.outcome``'s."""
     try:
-        code = typer.main.get_command(build())(
-            list(arguments), prog_name="kizuna", standalone_mode=False
-        )
+        if {"--help", "-h"} & set(arguments):
+            lang, arguments = _language(arguments), _without_language(arguments)
+        else:
+            lang = _language(arguments)
+        command = typer.main.get_command(build())
+        speak(command, lang)
+        code = command(list(arguments), prog_name="kizuna", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else int(Outcome.HOLDS)
     except typer.TyperException as wrong:
@@ -49,7 +54,6 @@ def execute(arguments: Sequence[str]) -> int:
 
 def _usage(wrong: typer.TyperException, arguments: Sequence[str]) -> int:
     from kizuna.app.cli.door import fail
-    from kizuna.app.wiring.settings import LANGUAGES, language
     from kizuna.model.errors import Malformed
 
     context = getattr(wrong, "ctx", None)
@@ -58,9 +62,6 @@ def _usage(wrong: typer.TyperException, arguments: Sequence[str]) -> int:
         sys.stderr.write(context.get_help() + "\n")
         return int(Outcome.USAGE)
     words = list(arguments)
-    lang = language(os.environ)
-    if "--lang" in words[:-1] and words[words.index("--lang") + 1] in LANGUAGES:
-        lang = words[words.index("--lang") + 1]
     path = context.command_path if context is not None else "kizuna"
     what = wrong.format_message().rstrip(".")
     hint = f"see `{path} --help`"
@@ -75,4 +76,29 @@ def _usage(wrong: typer.TyperException, arguments: Sequence[str]) -> int:
         hint=hint,
         command=path,
     )
-    return fail(problem, as_json="--json" in words, lang=lang, verbose=False)
+    return fail(problem, as_json="--json" in words, lang=_language(words), verbose=False)
+
+
+def _language(arguments: Sequence[str]) -> str:
+    """The language asked for, before the arguments are parsed: help and usage speak it, too."""
+    from kizuna.app.wiring.settings import LANGUAGES, language
+
+    for place, word in enumerate(arguments):
+        said = word.removeprefix("--lang=") if word.startswith("--lang=") else ""
+        if word == "--lang" and place + 1 < len(arguments):
+            said = arguments[place + 1]
+        if said in LANGUAGES:
+            return said
+    return language(os.environ)
+
+
+def _without_language(arguments: Sequence[str]) -> list[str]:
+    """The arguments of a question for help, which may name its language after a noun, too."""
+    left: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--lang":
+            next(words, None)
+        elif not word.startswith("--lang="):
+            left.append(word)
+    return left

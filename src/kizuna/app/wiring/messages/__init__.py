@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import gettext as _gettext
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +31,16 @@ from kizuna.app.wiring.messages.plain import plain
 from kizuna.model.errors import Problem
 from kizuna.model.finding import Code, Finding
 
-__all__ = ["FOLDER", "Names", "called", "render_finding", "render_problem", "text", "turn_of"]
+__all__ = [
+    "FOLDER",
+    "Names",
+    "called",
+    "help_in",
+    "render_finding",
+    "render_problem",
+    "text",
+    "turn_of",
+]
 
 FOLDER: Final = Path(__file__).resolve().parent
 
@@ -66,6 +75,15 @@ def text(key: str, lang: str, /, **values: object) -> str:
     """The words for ``key``; the key itself where the catalogue has none."""
     template = _lookup(key, lang)
     return key if template is None else template.format_map(_Values(values))
+
+
+def help_in(lang: str) -> Callable[[str], str]:
+    """The words for a paragraph of help, by its English; the English where there are none."""
+    try:
+        with (FOLDER / "help" / f"{lang}.mo").open("rb") as file:
+            return _gettext.GNUTranslations(file).gettext
+    except OSError:
+        return str
 
 
 Names = Mapping[str, str]
