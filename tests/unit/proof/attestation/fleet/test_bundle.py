@@ -125,7 +125,7 @@ def test_the_tree_is_the_logs_tree():
         proofs = [proof_of(entries, index) for index in range(size)]
         for index, proof in enumerate(proofs):
             hashed = merkle.leaf_hash(entries[index])
-            root = merkle.root_from_inclusion(index, size, hashed, proof)
+            root = merkle.root_from_inclusion(hashed, index, size, proof)
             assert root == root_of(entries)
 
 
