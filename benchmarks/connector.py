@@ -63,9 +63,9 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
         {
             "path": "connector against plain",
             "MiB_per_s": f"{share:.2f} of it",
-            "median_us": f"+{added:.0f}",
-            "p99_us": f"+{secured['p99_us'] - plain['p99_us']:.0f}",
-            "connect_ms": f"+{secured['connect_ms'] - plain['connect_ms']:.1f}",
+            "median_us": f"{added:+.0f}",
+            "p99_us": f"{secured['p99_us'] - plain['p99_us']:+.0f}",
+            "connect_ms": f"{secured['connect_ms'] - plain['connect_ms']:+.1f}",
         }
     )
     return rows

@@ -52,9 +52,23 @@ def hang(app: typer.Typer) -> None:
         publish: Annotated[
             bool, typer.Option("--publish", help="Register it as a statement too.")
         ] = False,
+        keys: Annotated[
+            str | None,
+            typer.Option(
+                "--keys", metavar="FILE", help="Before a key file that `kizuna key serve` serves."
+            ),
+        ] = None,
     ) -> None:
         """Put a policy before the keys of this store."""
-        made = _gate(door).set(door.read(file, limit=1 << 20), file, publish=publish)
+        data = door.read(file, limit=1 << 20)
+        if keys is not None:
+            from pathlib import Path
+
+            from kizuna.app.wiring.gating import set_beside
+
+            made = set_beside(Path(keys), data, file, door.settings.clock)
+        else:
+            made = _gate(door).set(data, file, publish=publish)
         for what in made["shut_out"]:
             door.warn("gate.shut-out", what=what)
         door.answer(made, [door.text("gate.set", **made)])

@@ -18,7 +18,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from kizuna.roots.gates import Gate, Operation, Policy, Report
     from kizuna.roots.units import Unit
 
-__all__ = ["CALLER", "KeyGate", "behind_gate"]
+__all__ = ["CALLER", "KeyGate", "behind_gate", "for_peers", "gate_beside", "set_beside"]
 
 CALLER: Final = "kizuna"
 """What this program calls itself at its own gate: a word, no measurement."""
@@ -52,6 +52,60 @@ def behind_gate(store: Path, unit: Unit, clock: Callable[[], int]) -> Unit:
     data = (store / "gate" / _POLICY).read_bytes()
     gate = Gate(read_policy(data, _POLICY), FileBook(store / "gate"), clock)
     return Gated(unit, gate, declared(CALLER))
+
+
+class _Peer(Protocol):
+    """The process at the other end of a unit's socket, as the kernel says."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def uid(self) -> int: ...
+
+
+def gate_beside(keys: Path) -> Path:
+    """Where the gate of a served key file is kept: ``KEYS.gate``."""
+    return keys.with_name(keys.name + ".gate")
+
+
+def for_peers(keys: Path, unit: Unit, clock: Callable[[], int]) -> Callable[[_Peer], Unit]:
+    """A served unit as each caller may use it: behind the gate where there is a policy.
+
+    Raises:
+        Malformed: ``gate.policy-*``. Misconfigured: ``gate.state-damaged``.
+    """
+    folder = gate_beside(keys)
+    if not (folder / _POLICY).is_file():
+        return lambda _peer: unit
+    from kizuna.roots.gates import FileBook, Gate, Gated, following, read_policy
+
+    data = (folder / _POLICY).read_bytes()
+    gate = Gate(read_policy(data, _POLICY), FileBook(folder), clock)
+    return lambda peer: Gated(unit, gate, following(peer.pid, peer.uid))
+
+
+def set_beside(keys: Path, data: bytes, name: str, clock: Callable[[], int]) -> dict[str, Any]:
+    """Put a policy before a key file that `kizuna key serve` serves, from its next start on.
+
+    Raises:
+        Malformed: ``gate.policy-*``.
+    """
+    from kizuna.roots.gates import FileBook, Gate, read_policy
+
+    policy = read_policy(data, name)
+    folder = gate_beside(keys)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    encoded = msgspec.json.encode(policy)
+    write_whole(folder / _POLICY, encoded)
+    digest = hashlib.sha256(encoded).hexdigest()
+    Gate(policy, FileBook(folder), clock).note("policy", f"{policy.gate} {policy.version} {digest}")
+    return {
+        "policy": policy.gate,
+        "version": policy.version,
+        "digest": digest,
+        "shut_out": [],
+    }
 
 
 class KeyGate:

@@ -20,6 +20,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Final
 
 from kizuna.app.wiring.folder import write_whole
+from kizuna.app.wiring.gating import for_peers
 from kizuna.app.wiring.settings import Settings
 from kizuna.model.errors import Misconfigured
 
@@ -44,7 +45,7 @@ def serve_unit(
 
     _close_off()
     unit = _opened(Path(keys), settings.passphrase)
-    server = UnitServer(socket, lambda _peer: unit)
+    server = UnitServer(socket, for_peers(Path(keys), unit, settings.clock))
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.close()

@@ -9,7 +9,7 @@ policy that the chip itself holds (``hardware``).
 """
 
 from kizuna.roots.gates.book import Book, Event, FileBook, MemoryBook, State
-from kizuna.roots.gates.caller import Caller, Strength, declared, measure, peer_of
+from kizuna.roots.gates.caller import Caller, Strength, declared, following, measure, peer_of
 from kizuna.roots.gates.consent import Agreed, Agreement, read_consent, sign_consent
 from kizuna.roots.gates.gate import Gate, Report
 from kizuna.roots.gates.gated import UNIT, Gated
@@ -36,6 +36,7 @@ __all__ = [
     "State",
     "Strength",
     "declared",
+    "following",
     "measure",
     "peer_of",
     "purpose_of",

@@ -17,12 +17,13 @@ import socket
 import struct
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
-__all__ = ["Caller", "Strength", "declared", "measure", "peer_of"]
+__all__ = ["Caller", "Strength", "declared", "following", "measure", "peer_of"]
 
 _MAX_PROGRAM: Final = 1 << 30
 _CHUNK: Final = 1 << 20
@@ -103,6 +104,34 @@ def measure(pid: int, uid: int) -> Caller:
     finally:
         os.close(folder)
     return Caller(strength=Strength.MEASURED, pid=pid, uid=uid, executable=digest)
+
+
+def following(pid: int, uid: int) -> Callable[[], Caller]:
+    """The process that connected, measured anew at every call; once its number belongs to another
+    process it is a caller without a program.
+    """
+    first = _started(pid)
+
+    def ask() -> Caller:
+        caller = measure(pid, uid)
+        if first is None or _started(pid) != first:
+            return Caller(strength=Strength.USER, pid=pid, uid=uid)
+        return caller
+
+    return ask
+
+
+def _started(pid: int) -> bytes | None:
+    try:
+        folder = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return _began(folder)
+    except OSError:
+        return None
+    finally:
+        os.close(folder)
 
 
 def _began(folder: int) -> bytes | None:

@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """A store's keys behind their gate: whichever door asks, the policy holds."""
 
+import hashlib
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from kizuna.app.wiring.gating import KeyGate
+from kizuna.app.wiring.gating import KeyGate, for_peers, set_beside
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Absent, Malformed, Refused
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Claim, Notice, Severity
+from kizuna.roots.keys import Algorithm
+from kizuna.roots.units import Unit
+from kizuna.roots.units.process import Peer
+from kizuna.roots.units.software import SoftwareUnit
 
 NOW = 1_800_000_000
 DEVICE = "urn:ueid:01"
@@ -144,3 +151,23 @@ def test_a_published_policy_is_a_norm(boss, tmp_path):
         found = workspace.store.reader().by_digests([bytes.fromhex(told["statement"])])
         (row,) = found.values()
         assert row.statement.payload.type == "gate-policy"
+
+
+def test_a_served_unit_knows_its_callers_by_their_program(boss, tmp_path):
+    """The process that serves keys asks the kernel who calls; another program is refused."""
+    keys = tmp_path / "keys"
+    unit = SoftwareUnit.create(keys, bytes(32), random=True)
+    handle = unit.generate(Algorithm.ES256, "work")
+    program = hashlib.sha256(Path(sys.executable).resolve().read_bytes()).hexdigest()
+    rule = {"id": "r", "key": "work", "operations": ["sign"]}
+
+    def served(executable: str) -> Unit:
+        callers = [{"executable": executable, "uid": os.getuid()}]
+        text = json.dumps({"gate": "g", "version": "1", "rules": [rule | {"callers": callers}]})
+        set_beside(keys, text.encode(), "gate.json", lambda: NOW)
+        return for_peers(keys, unit, lambda: NOW)(Peer(os.getpid(), os.getuid(), os.getgid()))
+
+    assert served(program).sign(handle, b"word")
+    with pytest.raises(Refused) as caught:
+        served("0" * 64).sign(handle, b"word")
+    assert caught.value.code == "gate.caller"

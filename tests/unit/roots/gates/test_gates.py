@@ -2,6 +2,7 @@
 """Gates: who, what, how often, when, with whose consent; and what is remembered of refusals."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from kizuna.roots.gates import (
     Operation,
     Strength,
     declared,
+    following,
     measure,
     peer_of,
     purpose_of,
@@ -193,6 +195,14 @@ def test_a_process_that_ended_is_a_caller_without_program():
     child = subprocess.Popen([sys.executable, "-c", ""])
     child.wait()
     assert measure(child.pid, 0).strength is Strength.USER
+
+
+def test_a_follower_loses_its_program_when_the_process_ends():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    ask = following(child.pid, os.getuid())
+    assert ask().strength is Strength.MEASURED
+    child.communicate(b"\n")
+    assert ask().strength is Strength.USER
 
 
 def test_a_process_of_another_user_than_said_is_not_measured():
