@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from kizuna.model.errors import Misconfigured, Problem, Tampered
 from kizuna.roots.keys import Algorithm, verify
 from kizuna.roots.units import EphemeralUnit, Purpose
+from kizuna.roots.units.keyfile import KeyFile, seal_of
 from kizuna.roots.units.process import Peer, ProcessUnit, UnitServer
 from kizuna.roots.units.process.wire import MAX_FRAME, Answer, send
 from kizuna.roots.units.software import SoftwareUnit
@@ -69,14 +70,12 @@ def test_a_witness_cannot_be_set_back_without_the_secret(tmp_path: Path):
 
 
 def test_a_key_file_of_the_first_format_still_opens(tmp_path: Path):
-    from kizuna.roots.units import software  # noqa: PLC0415 - its inside, as it was written then
-
     path = tmp_path / "keys"
     unit = SoftwareUnit.create(path, SECRET, random=True)
     handle = unit.generate(Algorithm.ES256, "x")
-    content = msgspec.msgpack.decode(path.read_bytes(), type=software._File)
+    content = msgspec.msgpack.decode(path.read_bytes(), type=KeyFile)
     old = msgspec.structs.replace(content, format="kizuna-keys-1", version=0, seal=b"")
-    old = msgspec.structs.replace(old, seal=software._binding(old, unit._keys))
+    old = msgspec.structs.replace(old, seal=seal_of(old, unit._keys))
     members = {name: getattr(old, name) for name in old.__struct_fields__ if name != "version"}
     path.write_bytes(msgspec.msgpack.encode(members))
     again = SoftwareUnit.open(path, SECRET)

@@ -26,7 +26,7 @@ from pkcs11 import KDF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClas
 from pkcs11 import exceptions as refusals
 from pkcs11.util.ec import encode_named_curve_parameters
 
-from kizuna.model.errors import Misconfigured, Problem, Refused
+from kizuna.model.errors import Misconfigured, Problem
 from kizuna.roots.keys import Algorithm, Check, PublicKey, verify, verify_many
 from kizuna.roots.keys.private import low_s
 from kizuna.roots.units.attested import certification_message, quote_message
@@ -46,7 +46,6 @@ from kizuna.roots.units.problems import (
     checked_sealed,
     checked_selection,
     checked_use,
-    gone,
     no_such_key,
     not_agreeable,
     registers_changed,
@@ -54,6 +53,7 @@ from kizuna.roots.units.problems import (
 )
 from kizuna.roots.units.registers import composite
 from kizuna.roots.units.soft import derived
+from kizuna.roots.units.token import WENT, close_in, open_in, quickened, told
 from kizuna.roots.units.unit import (
     Certification,
     Event,
@@ -81,15 +81,6 @@ _STORAGE: Final = b"r"
 _CURVE: Final = encode_named_curve_parameters("secp256r1")
 _EDWARDS: Final = encode_named_curve_parameters("1.3.101.112")
 _SEALED: Final = b"kizuna sealed 1"
-_WENT: Final = (
-    refusals.DeviceRemoved,
-    refusals.DeviceError,
-    refusals.SessionClosed,
-    refusals.SessionHandleInvalid,
-    refusals.TokenNotPresent,
-    refusals.TokenNotRecognised,
-    refusals.UserNotLoggedIn,
-)
 
 _PROCESS_KEY: Final = os.urandom(32)
 _opened_with: dict[tuple[str, str], bytes] = {}
@@ -106,9 +97,9 @@ def _serial(
             try:
                 return method(unit, *given, **named)
             except refusals.PKCS11Error as fault:
-                if isinstance(fault, _WENT):
+                if isinstance(fault, WENT):
                     unit._lose()  # noqa: SLF001
-                raise _told(fault) from fault
+                raise told(fault) from fault
 
     run.__doc__ = method.__doc__
     return run
@@ -290,14 +281,14 @@ class Pkcs11Unit:
         """AES-256-GCM in the token."""
         checked_plain(plaintext)
         checked_associated(associated)
-        return _close(self._secret(secret), plaintext, associated)
+        return close_in(self._secret(secret), plaintext, associated)
 
     @_serial
     def decrypt(self, secret: Secret, box: bytes, associated: bytes = b"") -> bytes:
         """What was encrypted."""
         checked_box(box)
         checked_associated(associated)
-        return _unclose(self._secret(secret), box, associated)
+        return open_in(self._secret(secret), box, associated)
 
     @_serial
     def random(self, size: int) -> bytes:
@@ -328,7 +319,7 @@ class Pkcs11Unit:
         checked_sealed(data)
         chosen = checked_selection(selection)
         bound = cbor2.dumps([list(chosen), composite(self._registers().selected(chosen))])
-        return cbor2.dumps([bound, _close(self._storage(), data, _SEALED + bound)])
+        return cbor2.dumps([bound, close_in(self._storage(), data, _SEALED + bound)])
 
     @_serial
     def unseal(self, box: bytes) -> bytes:
@@ -337,7 +328,7 @@ class Pkcs11Unit:
         try:
             bound, inner = cbor2.loads(box, max_depth=2, allow_indefinite=False)
             chosen, digest = cbor2.loads(bound, max_depth=2, allow_indefinite=False)
-            data = _unclose(self._storage(), inner, _SEALED + bound)
+            data = open_in(self._storage(), inner, _SEALED + bound)
         except (cbor2.CBORError, ValueError, TypeError, OverflowError) as fault:
             raise box_broken() from fault
         if not hmac.compare_digest(composite(self._registers().selected(chosen)), digest):
@@ -409,7 +400,7 @@ class Pkcs11Unit:
                     raise refusals.PinIncorrect from None
                 self._session = token.open(rw=True)
         except refusals.PKCS11Error as fault:
-            raise _told(fault, self._token) from fault
+            raise told(fault, self._token) from fault
 
     def _tag(self) -> bytes:
         """The PIN under a key of this process, to compare it without keeping it twice."""
@@ -487,7 +478,7 @@ class Pkcs11Unit:
         found = self._quick.get(handle.id)
         if found is None:
             private, made_to = self._private(handle)
-            found = self._quick[handle.id] = (_quickened(private), made_to)
+            found = self._quick[handle.id] = (quickened(private), made_to)
         key, purpose = found
         if purpose is not wanted:
             raise wrong_purpose(handle, wanted)
@@ -509,67 +500,7 @@ class Pkcs11Unit:
             self._bank = KeptRegisters(
                 self._file,
                 boot_id(),
-                lambda data, bound: _close(self._storage(), data, bound),
-                lambda box, bound: _unclose(self._storage(), box, bound),
+                lambda data, bound: close_in(self._storage(), data, bound),
+                lambda box, bound: open_in(self._storage(), box, bound),
             )
         return self._bank
-
-
-def _quickened(private: Any) -> Any:  # noqa: ANN401
-    """A copy in the session, as little extractable as the key; the key where none is made."""
-    try:
-        copy = private.copy({Attribute.TOKEN: False})
-    except refusals.PKCS11Error:
-        return private
-    if copy[Attribute.EXTRACTABLE] or not copy[Attribute.SENSITIVE]:
-        copy.destroy()
-        return private
-    return copy
-
-
-def _close(key: Any, plaintext: bytes, associated: bytes) -> bytes:  # noqa: ANN401
-    nonce = os.urandom(12)
-    how = pkcs11.GCMParams(nonce, associated, 128)
-    return nonce + bytes(key.encrypt(plaintext, mechanism=Mechanism.AES_GCM, mechanism_param=how))
-
-
-def _unclose(key: Any, box: bytes, associated: bytes) -> bytes:  # noqa: ANN401
-    how = pkcs11.GCMParams(box[:12], associated, 128)
-    try:
-        return bytes(key.decrypt(box[12:], mechanism=Mechanism.AES_GCM, mechanism_param=how))
-    except _WENT:
-        raise
-    except refusals.PKCS11Error as fault:  # tokens disagree on how they say it
-        raise box_broken() from fault
-
-
-def _told(fault: refusals.PKCS11Error, token: str = "") -> Problem:
-    """What a refusal of the library means, in our words."""
-    name = type(fault).__name__
-    if isinstance(fault, refusals.NoSuchToken):
-        return Misconfigured(
-            "unit.no-token",
-            f"no token called {token!r} is there",
-            hint="plug it in, or give its label after the library: `pkcs11:LIBRARY;TOKEN`",
-            token=token,
-        )
-    if isinstance(fault, refusals.PinLocked):
-        return Misconfigured(
-            "unit.locked",
-            "the unit is locked after too many wrong tries",
-            hint="wait until it opens again, or let its officer unlock it",
-        )
-    if isinstance(fault, refusals.PinIncorrect | refusals.PinInvalid | refusals.PinLenRange):
-        return Misconfigured(
-            "unit.pin-wrong",
-            "the unit does not open with this PIN",
-            hint="give the right PIN in KIZUNA_UNIT_PIN_FILE; too many wrong ones lock the unit",
-        )
-    if isinstance(fault, _WENT):
-        return gone("pkcs11", name)
-    return Refused(
-        "unit.token-refused",
-        f"the token refused: {name}",
-        hint="see that the token has room and offers ECDSA, ECDH and AES-GCM",
-        fault=name,
-    )
