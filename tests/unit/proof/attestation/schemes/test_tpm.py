@@ -382,3 +382,13 @@ def test_logs_of_firmware_and_linux_explain_their_registers():
     other = appraise(shown(firmware_log((0, b"fw"), (4, b"evil")), one + two), known)
     assert other.findings[0].about["cause"] in ("missing", "digest-of-data")
     assert other.findings[0].about["register"] == 4
+
+
+def test_a_log_that_cannot_be_read_is_told_once_the_signature_holds():
+    attest = quote(REGISTERS)
+    data = write_evidence(attest, tpm_signature(attest), REGISTERS, log=b"noise" * 20)
+    appraisal = appraise(data)
+    assert codes(appraisal) == [AppraisalCode.CLAIMS_INVALID]
+    assert appraisal.status is Status.NONE
+    other = PrivateKey.derive(Algorithm.ES256, b"other").public
+    assert codes(appraise(data, key=other)) == [AppraisalCode.SIGNATURE_WRONG]

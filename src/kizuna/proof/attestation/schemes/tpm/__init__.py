@@ -16,6 +16,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from kizuna.model.errors import Problem
 from kizuna.model.identifier import Digest
 from kizuna.proof.attestation.appraisal import (
     Appraisal,
@@ -28,7 +29,7 @@ from kizuna.proof.attestation.appraisal import (
 )
 from kizuna.proof.attestation.judgement import AFFIRMS, judged, opening
 from kizuna.proof.attestation.scheme import Check, Enrolled, Reading
-from kizuna.proof.attestation.schemes.tpm.evidence import Parts, read_parts
+from kizuna.proof.attestation.schemes.tpm.evidence import Parts, read_parts, with_log
 from kizuna.proof.attestation.schemes.tpm.registers import known_of, register_findings
 from kizuna.roots.boot.quote import digest_of
 from kizuna.roots.boot.signature import TpmSignature, as_check, is_signed
@@ -121,7 +122,12 @@ class Tpm:
         first = opening(reading, authentic=authentic, enrolled=enrolled, freshness=freshness)
         if first is not None:
             return judged(reading, tier=self.tier, enrolled=enrolled, now=now, findings=(first,))
-        parts: Parts = reading.body
+        try:
+            parts = with_log(reading.body)
+        except Problem as fault:
+            about = {"claim": "log", "fault": (fault.why or fault.what)[:200]}
+            slip = AppraisalFinding(AppraisalCode.CLAIMS_INVALID, about)
+            return judged(reading, tier=self.tier, enrolled=enrolled, now=now, findings=(slip,))
         findings = list(_quote_findings(parts, enrolled.about))
         executables = 0
         if not findings:

@@ -13,7 +13,8 @@ Standard: TPM 2.0 Library part 2, RATS conceptual message wrapper (draft-ietf-ra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -25,7 +26,15 @@ from kizuna.roots.boot.quote import Bank, Certified, Quote, read_certified, read
 from kizuna.roots.boot.signature import TpmSignature, read_signature
 from kizuna.roots.cose import decode, encode
 
-__all__ = ["MAX_EVIDENCE", "MEDIA_TYPE", "Parts", "epoch_nonce", "read_parts", "write_evidence"]
+__all__ = [
+    "MAX_EVIDENCE",
+    "MEDIA_TYPE",
+    "Parts",
+    "epoch_nonce",
+    "read_parts",
+    "with_log",
+    "write_evidence",
+]
 
 MAX_EVIDENCE: Final = 8 << 20
 """Largest evidence in bytes; event logs of servers reach megabytes."""
@@ -34,6 +43,7 @@ MEDIA_TYPE: Final = "application/vnd.kizuna.tpm+cbor"
 _ATTEST: Final = b"\xff\x54\x43\x47\x80\x18"
 _NODE: Final = 16
 _MEMBERS: Final = frozenset({"attest", "sig", "registers", "log", "ima", "unit", "node", "epoch"})
+_LOGS: Final = ("log", "ima", "unit")
 _MAX_ENTRIES: Final = 20_000
 
 
@@ -46,6 +56,8 @@ class Parts:
     signature: TpmSignature
     registers: Bank | None = None
     """Values that came along; None where the form carries none."""
+    raw_logs: Mapping[str, Any] | None = None
+    """Logs as they came; nobody parses them before the quote's signature holds."""
     log: EventLog | None = None
     node: bytes | None = None
     key_id: bytes | None = None
@@ -158,7 +170,7 @@ def _own(value: dict[Any, Any]) -> Parts:
         quote_bytes=attest,
         signature=read_signature(_bytes(value, "sig")),
         registers=_registers(value["registers"]),
-        log=_log(value),
+        raw_logs={name: value[name] for name in _LOGS if name in value} or None,
         node=node,
         # the number alone is the sender's word; the nonce is the TPM's
         epoch=epoch if epoch is not None and epoch_nonce(epoch) == quote.nonce else None,
@@ -180,7 +192,15 @@ def _registers(value: object) -> dict[tuple[str, int], bytes]:
     return found
 
 
-def _log(value: dict[Any, Any]) -> EventLog | None:
+def with_log(parts: Parts) -> Parts:
+    """The parts with their logs read, in the order firmware, Linux, unit.
+
+    Raises:
+        Malformed: ``attestation.malformed``, ``boot.malformed``.
+    """
+    if parts.raw_logs is None:
+        return parts
+    value = dict(parts.raw_logs)
     logs: list[EventLog] = []
     if "log" in value:
         logs.append(read_tcg(_bytes(value, "log", MAX_EVIDENCE)))
@@ -191,9 +211,8 @@ def _log(value: dict[Any, Any]) -> EventLog | None:
         if not isinstance(entries, list | tuple) or len(entries) > _MAX_ENTRIES:
             raise malformed("log of a unit")
         logs.append(of_unit(_entry(one) for one in entries))
-    if not logs:
-        return None
-    return EventLog(tuple(e for log in logs for e in log.events), logs[0].locality, logs[0].banks)
+    events = tuple(event for log in logs for event in log.events)
+    return replace(parts, log=EventLog(events, logs[0].locality, logs[0].banks))
 
 
 def _entry(value: object) -> tuple[int, bytes, str]:
