@@ -101,11 +101,13 @@ class PrivateKey:
         """The x coordinate of the point shared with a peer's P-256 key, for a unit that derives.
 
         Raises:
-            Malformed: ``key.unsupported`` where either key is of another kind.
+            Malformed: ``key.unsupported`` where the keys are not of one curve.
         """
         other = peer.load()
-        if not isinstance(self._key, ec.EllipticCurvePrivateKey) or not isinstance(
-            other, ec.EllipticCurvePublicKey
+        if (
+            not isinstance(self._key, ec.EllipticCurvePrivateKey)
+            or not isinstance(other, ec.EllipticCurvePublicKey)
+            or self._key.curve.name != other.curve.name
         ):
             raise _unsupported(peer.algorithm)
         return self._key.exchange(ec.ECDH(), other)
