@@ -91,6 +91,8 @@ def _label(label: str) -> str:
         written = shown.encode("idna").decode("ascii")
     except UnicodeError as fault:
         raise ValueError(f"the label {label[:40]!r} cannot stand in a host name") from fault
+    if not _LABEL.fullmatch(written):  # ASCII signs beside other letters, or made of them by NFKC
+        raise ValueError(f"the label {label[:40]!r} is none of a host name")
     again = written[4:].encode("ascii").decode("punycode") if written.startswith("xn--") else ""
     if not again or (label.startswith("xn--") and (written != label or again != shown)):
         raise ValueError(f"the label {label[:40]!r} is another one in disguise")

@@ -57,6 +57,8 @@ def test_what_is_one_thing_is_written_in_one_way(spelling, one):
         "https://ab--c.example/",
         "https://fan%2eexample/",
         "https://fan..example/",
+        "https://:\u00fc:/",
+        "https://\u00fc\uff0fa.example/",
         "https://-fan.example/",
         "https://fan.example:99999/",
         "https://fan.example:8a/",

@@ -94,7 +94,7 @@ def test_a_document_becomes_typed_values():
     assert profile.notices[1].matches("anything", Severity.NONE)
     assert profile.silent.of(Element.COMPONENT) is Silence.IGNORED
     assert profile.silent.of(Element.ORGANIZATION) is Silence.REFUSED
-    assert profile.waivers_from == ("facility-operator", "did:web:Buyer.example")
+    assert profile.waivers_from == ("facility-operator", "did:web:buyer.example")
     assert profile.max_store_age == 36 * 3_600
 
 
