@@ -11,30 +11,32 @@ the device has the new firmware as its part, so that what befalls that firmware 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
+from kizuna.app.wiring.devices.makers import (
+    CLAIM,
+    MAKERS,
+    firmware_claims,
+    issuers_of,
+    listed,
+    said_of,
+)
 from kizuna.model.errors import Malformed, Problem, Refused, Tampered
 from kizuna.model.identifier import Element, SubjectId, canonical
 from kizuna.model.kind import Kind
-from kizuna.model.payload import Action, Claim, Described, Link, Links, Reference, Scalar, Status
+from kizuna.model.payload import Claim, Described, Link, Links, Reference, Scalar
 from kizuna.model.relation import Relation
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
-    from kizuna.model.statement import Registered
     from kizuna.roots.boot.suit import Run
-    from kizuna.roots.keys import PublicKey
 
 __all__ = ["Update", "check_firmware", "install_firmware", "installed", "sign_firmware"]
 
-CLAIM: Final = "firmware"
 MEDIA_TYPE: Final = "application/suit-envelope+cose"
-_ROLES: Final = frozenset({"maker", "supplier"})
-_ENDS: Final = frozenset({Action.REVOKE, Action.WITHDRAW, Action.SUSPEND})
 _SLUG: Final = re.compile(r"[^a-z0-9.-]+")
 
 
@@ -206,12 +208,12 @@ def check_firmware(
     before = installed(workspace, target)
     # names are read from bytes that nobody vouched for yet: they only choose whom to ask
     about = _named(envelope.manifest)
-    issuers = dict(_issuers(workspace, about, name))
+    issuers = dict(issuers_of(workspace, about, name))
     opened = envelope.open([key for keys in issuers.values() for key in keys])
     signer, key = next(
         (issuer, key) for issuer, keys in issuers.items() for key in keys if envelope.signers([key])
     )
-    said = _said(workspace, about, name, signer)
+    said = said_of(workspace, about, name, signer)
     vendor_uuid = _settled(target, "vendor", before, vendor_id(vendor) if vendor else None)
     given = class_id(vendor_uuid, model) if model and vendor_uuid else None
     model_uuid = _settled(target, "class", before, given)
@@ -294,8 +296,8 @@ def installed(workspace: Workspace, device: SubjectId) -> dict[str, Any] | None:
     registering anew.
     """
     found: dict[str, Any] | None = None
-    trusted = {workspace.identity, *_listed(workspace, device, _ROLES | {"facility-operator"})}
-    for claim, row in _claims(workspace, device):
+    trusted = {workspace.identity, *listed(workspace, device, MAKERS | {"facility-operator"})}
+    for claim, row in firmware_claims(workspace, device):
         sequence = claim.claims.get("sequence")
         if row.statement.issuer not in trusted or type(sequence) is not int:
             continue
@@ -369,116 +371,6 @@ def _named(manifest: bytes) -> SubjectId:
             "reference URI",
         )
     return canonical(reference)
-
-
-def _issuers(
-    workspace: Workspace, about: SubjectId, manifest: str
-) -> Iterator[tuple[SubjectId, list[PublicKey]]]:
-    """Who may speak for a firmware, and the keys with which they may have signed this manifest.
-
-    Raises:
-        Refused: ``firmware.unauthorised`` where nobody may; ``firmware.withdrawn``.
-    """
-    from kizuna.roots.identity import KeyHistory, KeyStanding, genesis_keys, key_event
-
-    rows = _rows(workspace, about)
-    entries = _listed(workspace, about, _ROLES)
-    size = workspace.head().size
-    found = False
-    for issuer in dict.fromkeys([workspace.identity, *entries]):
-        try:
-            history = KeyHistory.of(issuer, genesis_keys(issuer))
-        except Problem:
-            continue
-        for row in _rows(workspace, issuer):
-            event = key_event(row)
-            if event is not None and event.identity == issuer:
-                superior = event.issuer == workspace.identity != issuer
-                history = history.apply(event, superior=superior)
-        keys = {key.thumbprint: key for key in history.current(size)}
-        for row in rows:
-            claim = row.statement.payload
-            if row.statement.issuer != issuer or not isinstance(claim, Claim):
-                continue
-            if claim.type != CLAIM or claim.claims.get("manifest") != manifest:
-                continue
-            _must_stand(rows, row, workspace.identity)
-            named = row.statement.key_id
-            standing = history.standing(named, row.index, row.registered)
-            key = history.key(named)
-            if standing is KeyStanding.GOOD and key is not None:
-                keys[named] = key  # its signing key may have been rotated since
-        if keys:
-            found = True
-            yield issuer, list(keys.values())
-    if not found:
-        raise Refused(
-            "firmware.unauthorised",
-            f"nobody here may speak for {about}",
-            why="no listed maker or supplier has it in scope",
-            hint="list its maker: `kizuna list add`",
-            subject=about,
-        )
-
-
-def _must_stand(rows: list[Registered], row: Registered, operator: SubjectId) -> None:
-    """Refuse firmware that its maker, or this store's organisation, took back."""
-    digest = row.statement.digest.hex()
-    for other in rows:
-        status = other.statement.payload
-        if (
-            isinstance(status, Status)
-            and status.target.statement == digest
-            and status.action in _ENDS
-            and other.statement.issuer in (row.statement.issuer, operator)
-        ):
-            raise Refused(
-                "firmware.withdrawn",
-                f"{row.statement.subject} was taken back",
-                why=f"its maker's word ended by statement {other.statement.digest.hex()[:16]}",
-                hint="take the version that replaces it",
-                subject=row.statement.subject,
-            )
-
-
-def _said(
-    workspace: Workspace, about: SubjectId, manifest: str, issuer: SubjectId
-) -> dict[str, Any]:
-    """What the signer registered about this manifest, where it did."""
-    for claim, row in _claims(workspace, about):
-        if row.statement.issuer == issuer and claim.claims.get("manifest") == manifest:
-            return dict(claim.claims)
-    return {}
-
-
-def _claims(workspace: Workspace, about: SubjectId) -> Iterator[tuple[Claim, Registered]]:
-    for row in _rows(workspace, about):
-        claim = row.statement.payload
-        if isinstance(claim, Claim) and claim.type == CLAIM and row.statement.subject == about:
-            yield claim, row
-
-
-def _listed(workspace: Workspace, about: SubjectId, roles: frozenset[str]) -> list[SubjectId]:
-    """Members of the store's list in one of these roles whose scope covers a name."""
-    from kizuna.record.lists import in_scope
-
-    now = workspace.clock()
-    return [
-        member
-        for member, entry in workspace.lists.state().entries.items()
-        if entry.in_force(now)
-        and any(
-            service.type in roles and in_scope(about, service.scope) for service in entry.services
-        )
-    ]
-
-
-def _rows(workspace: Workspace, about: SubjectId) -> list[Registered]:
-    from kizuna.record.log.keys import subject_key
-
-    key = subject_key(about)
-    rows = workspace.store.reader().by_keys([key]).get(key, ())
-    return sorted(rows, key=lambda row: row.index)
 
 
 def _registered(workspace: Workspace, statements: list[bytes]) -> list[str]:

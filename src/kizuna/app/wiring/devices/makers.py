@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may sign firmware: asked of the lists, of the histories of keys, and of what was registered.
+
+Keeps: 1. Authority for a firmware comes from being this store's organisation, or a listed maker or
+supplier with the firmware's name in scope, now. 2. A key counts that is in force now, or that was
+good where the maker's word about this very manifest was registered and was not found stolen since.
+3. A word that its author or this store's organisation ended carries no firmware any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from kizuna.model.errors import Problem, Refused
+from kizuna.model.identifier import SubjectId
+from kizuna.model.payload import Action, Claim, Status
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.model.statement import Registered
+    from kizuna.roots.keys import PublicKey
+
+__all__ = ["CLAIM", "MAKERS", "firmware_claims", "issuers_of", "listed", "said_of"]
+
+CLAIM: Final = "firmware"
+"""Type of the claims about a release, and about what a device runs."""
+MAKERS: Final = frozenset({"maker", "supplier"})
+"""Roles whose members may speak for firmware in their scope."""
+_ENDS: Final = frozenset({Action.REVOKE, Action.WITHDRAW, Action.SUSPEND})
+
+
+def issuers_of(
+    workspace: Workspace, about: SubjectId, manifest: str
+) -> Iterator[tuple[SubjectId, list[PublicKey]]]:
+    """Who may speak for a firmware, and the keys with which they may have signed this manifest.
+
+    Raises:
+        Refused: ``firmware.unauthorised`` where nobody may; ``firmware.withdrawn``.
+    """
+    from kizuna.roots.identity import KeyHistory, KeyStanding, genesis_keys, key_event
+
+    rows = rows_about(workspace, about)
+    entries = listed(workspace, about, MAKERS)
+    size = workspace.head().size
+    found = False
+    for issuer in dict.fromkeys([workspace.identity, *entries]):
+        try:
+            history = KeyHistory.of(issuer, genesis_keys(issuer))
+        except Problem:
+            continue
+        for row in rows_about(workspace, issuer):
+            event = key_event(row)
+            if event is not None and event.identity == issuer:
+                superior = event.issuer == workspace.identity != issuer
+                history = history.apply(event, superior=superior)
+        keys = {key.thumbprint: key for key in history.current(size)}
+        for row in rows:
+            claim = row.statement.payload
+            if row.statement.issuer != issuer or not isinstance(claim, Claim):
+                continue
+            if claim.type != CLAIM or claim.claims.get("manifest") != manifest:
+                continue
+            _must_stand(rows, row, workspace.identity)
+            named = row.statement.key_id
+            standing = history.standing(named, row.index, row.registered)
+            key = history.key(named)
+            if standing is KeyStanding.GOOD and key is not None:
+                keys[named] = key  # its signing key may have been rotated since
+        if keys:
+            found = True
+            yield issuer, list(keys.values())
+    if not found:
+        raise Refused(
+            "firmware.unauthorised",
+            f"nobody here may speak for {about}",
+            why="no listed maker or supplier has it in scope",
+            hint="list its maker: `kizuna list add`",
+            subject=about,
+        )
+
+
+def _must_stand(rows: list[Registered], row: Registered, operator: SubjectId) -> None:
+    """Refuse firmware that its maker, or this store's organisation, took back."""
+    digest = row.statement.digest.hex()
+    for other in rows:
+        status = other.statement.payload
+        if (
+            isinstance(status, Status)
+            and status.target.statement == digest
+            and status.action in _ENDS
+            and other.statement.issuer in (row.statement.issuer, operator)
+        ):
+            raise Refused(
+                "firmware.withdrawn",
+                f"{row.statement.subject} was taken back",
+                why=f"its maker's word ended by statement {other.statement.digest.hex()[:16]}",
+                hint="take the version that replaces it",
+                subject=row.statement.subject,
+            )
+
+
+def said_of(
+    workspace: Workspace, about: SubjectId, manifest: str, issuer: SubjectId
+) -> dict[str, Any]:
+    """What the signer registered about this manifest, where it did."""
+    for claim, row in firmware_claims(workspace, about):
+        if row.statement.issuer == issuer and claim.claims.get("manifest") == manifest:
+            return dict(claim.claims)
+    return {}
+
+
+def firmware_claims(workspace: Workspace, about: SubjectId) -> Iterator[tuple[Claim, Registered]]:
+    """The claims of type ``firmware`` about a subject, oldest first, each with its row."""
+    for row in rows_about(workspace, about):
+        claim = row.statement.payload
+        if isinstance(claim, Claim) and claim.type == CLAIM and row.statement.subject == about:
+            yield claim, row
+
+
+def listed(workspace: Workspace, about: SubjectId, roles: frozenset[str]) -> list[SubjectId]:
+    """Members of the store's list in one of these roles whose scope covers a name."""
+    from kizuna.record.lists import in_scope
+
+    now = workspace.clock()
+    return [
+        member
+        for member, entry in workspace.lists.state().entries.items()
+        if entry.in_force(now)
+        and any(
+            service.type in roles and in_scope(about, service.scope) for service in entry.services
+        )
+    ]
+
+
+def rows_about(workspace: Workspace, about: SubjectId) -> list[Registered]:
+    """What is registered about a subject, in the order of the log."""
+    from kizuna.record.log.keys import subject_key
+
+    key = subject_key(about)
+    rows = workspace.store.reader().by_keys([key]).get(key, ())
+    return sorted(rows, key=lambda row: row.index)
