@@ -18,7 +18,13 @@ from typing import Final, NamedTuple
 
 from kizuna.model.errors import Problem
 from kizuna.model.identifier import Digest
-from kizuna.proof.attestation.appraisal import Appraisal, AppraisalCode, AppraisalFinding, Tier
+from kizuna.proof.attestation.appraisal import (
+    Appraisal,
+    AppraisalCode,
+    AppraisalFinding,
+    Status,
+    Tier,
+)
 from kizuna.proof.attestation.freshness import Freshness
 from kizuna.proof.attestation.judgement import unread
 from kizuna.proof.attestation.reference import References
@@ -54,6 +60,8 @@ class _Begun(NamedTuple):
     reading: Reading
     enrolled: Enrolled
     checks: tuple[Check, ...]
+    vouched: bool = True
+    """False where the key comes from a document that nobody signed."""
 
 
 class Appraiser:
@@ -137,10 +145,10 @@ class Appraiser:
             )
         try:
             reading = scheme.read(task.evidence)
-            device = known or _found(task, reading)
+            device, vouched = known or _found(task, reading), True
             if device.key is None and not device.roots:
-                device = self._endorsed(reading, device, task.freshness.now)
-            return _Begun(task, scheme, reading, device, scheme.checks(reading, device))
+                device, vouched = self._endorsed(reading, device, task.freshness.now)
+            return _Begun(task, scheme, reading, device, scheme.checks(reading, device), vouched)
         except Problem as problem:
             return unread(
                 _digest(task.evidence),
@@ -154,23 +162,41 @@ class Appraiser:
             )
 
     def _end(self, begun: _Begun, *, authentic: bool | None) -> Appraisal:
-        return begun.scheme.appraise(
+        answer = begun.scheme.appraise(
             begun.reading,
             authentic=authentic,
             enrolled=begun.enrolled,
             references=self._references,
             freshness=begun.task.freshness,
         )
+        if begun.vouched or answer.status is not Status.AFFIRMING:
+            return answer
+        unsigned = AppraisalFinding(
+            AppraisalCode.REFERENCE_UNSIGNED,
+            {"model": (begun.enrolled.reference or begun.reading.model or "")[:80]},
+        )
+        return replace(
+            answer,
+            status=unsigned.code.status,
+            vector=answer.vector.worsened(unsigned.code.claim, unsigned.code.number),
+            findings=(*answer.findings, unsigned),
+        )
 
-    def _endorsed(self, reading: Reading, enrolled: Enrolled, now: int) -> Enrolled:
-        """With the key that a maker vouched for, where enrolment brought none."""
+    def _endorsed(self, reading: Reading, enrolled: Enrolled, now: int) -> tuple[Enrolled, bool]:
+        """With the key or the anchors that a maker vouched for, where enrolment brought none, and
+        whether a signature stands behind that.
+        """
         model = enrolled.reference or reading.model
         identity = enrolled.identity or reading.identity
         found = self._references.key_of(model, identity)
-        if found is None or not found.counts_at(now):
-            # certificates vouch for keys too: for those of a chain that ends at them
-            return replace(enrolled, roots=self._references.anchors_of(model, identity))
-        return replace(enrolled, key=found.key)
+        if found is not None and found.counts_at(now):
+            named = enrolled.reference or reading.model or found.model
+            return replace(enrolled, key=found.key, reference=named), found.signed
+        anchors = self._references.anchors_of(model, identity)
+        if anchors:
+            roots = tuple(anchor.certificates for anchor in anchors)
+            return replace(enrolled, roots=roots), all(anchor.signed for anchor in anchors)
+        return enrolled, True
 
 
 @contextmanager

@@ -91,6 +91,7 @@ class References:
         self._models: dict[str, int] = {}
         self._closed: set[str] = set()
         self._keys: dict[tuple[str | None, bytes | None], Endorsed] = {}
+        self._of_instance: dict[bytes, set[tuple[str | None, bytes | None]]] = {}
         self._anchors: list[Anchor] = []
 
     def __len__(self) -> int:
@@ -124,6 +125,8 @@ class References:
         held = self._keys.get((key.model, key.identity))
         if held is None or key.signed or not held.signed:
             self._keys[key.model, key.identity] = key
+            if key.identity is not None:
+                self._of_instance.setdefault(key.identity, set()).add((key.model, key.identity))
 
     def vouch(self, anchor: Anchor) -> None:
         """Accept certificates that vouch for keys."""
@@ -156,7 +159,13 @@ class References:
         )
 
     def key_of(self, model: str | None, identity: bytes | None) -> Endorsed | None:
-        """The key vouched for: of this instance, else of the whole class."""
+        """The key vouched for: of this instance, else of the whole class.
+
+        Evidence that names no class is found by its instance alone, where that names one key.
+        """
+        if model is None and identity is not None:
+            places = self._of_instance.get(identity, ())
+            return self._keys[next(iter(places))] if len(places) == 1 else None
         return (
             self._keys.get((model, identity))
             or self._keys.get((None, identity))

@@ -99,7 +99,13 @@ def test_a_device_may_be_found_by_what_its_evidence_calls_itself():
 def test_a_key_that_the_maker_endorsed_serves_where_enrolment_brought_none():
     references = known()
     references.endorse(
-        Endorsed(model="m", identity=bytes([7]) * 17, key=UNIT.public(HANDLES[1]), until=NOW)
+        Endorsed(
+            model="m",
+            identity=bytes([7]) * 17,
+            key=UNIT.public(HANDLES[1]),
+            until=NOW,
+            signed=True,
+        )
     )
     token = sign1(UNIT, HANDLES[1], {}, encode(claims(7)))
     appraiser = Appraiser(references, SCHEMES)
@@ -108,6 +114,30 @@ def test_a_key_that_the_maker_endorsed_serves_where_enrolment_brought_none():
     late = Freshness(now=NOW + 1)
     answer = appraiser.appraise(Task(token, "hmac", late, device))
     assert answer.findings[0].code is AppraisalCode.KEY_UNKNOWN
+
+
+def test_a_key_that_nobody_signed_for_never_affirms():
+    references = known()
+    references.endorse(Endorsed(model="m", identity=None, key=UNIT.public(HANDLES[1])))
+    token = sign1(UNIT, HANDLES[1], {}, encode(claims(7)))
+    device = Enrolled(scheme="hmac", reference="m")
+    answer = Appraiser(references, SCHEMES).appraise(Task(token, "hmac", FRESH, device))
+    assert answer.status is Status.WARNING
+    assert answer.findings[-1].code is AppraisalCode.REFERENCE_UNSIGNED
+
+
+def test_an_instance_without_class_is_found_only_where_one_key_bears_its_name():
+    references = known()
+    identity = bytes([7]) * 17
+    for place, model in enumerate(("m", "other")):
+        references.endorse(
+            Endorsed(model=model, identity=identity, key=UNIT.public(HANDLES[1]), signed=True)
+        )
+        token = sign1(UNIT, HANDLES[1], {}, encode(claims(7)))
+        answer = Appraiser(references, SCHEMES).appraise(
+            Task(token, "hmac", FRESH, Enrolled(scheme="hmac"))
+        )
+        assert (answer.status is Status.AFFIRMING) == (place == 0)
 
 
 def test_the_schemes_have_names_of_their_own():
