@@ -24,7 +24,7 @@ from kizuna.app.api.context import Context
 from kizuna.app.api.intake import body_of, send_bytes
 from kizuna.app.api.problems import BadMethod, UnknownMedia
 from kizuna.app.wiring.devices import messages
-from kizuna.app.wiring.devices.fleet import Keeper, keeper_of
+from kizuna.app.wiring.devices.fleet import Keeper, keeper_of, seen
 from kizuna.app.wiring.devices.shown import fleet_json, standing_json
 from kizuna.model.errors import Problem
 
@@ -111,8 +111,10 @@ def devices(context: Context) -> Sequence[ControllerRouterHandler]:
     ) -> Response[Any]:
         await context.view(request.scope)
         told = await context.ask(
-            lambda: fleet_json(keeper(), status=status, limit=limit, after=after)
+            lambda: fleet_json(seen(workspace), status=status, limit=limit, after=after)
         )
+        for one in told["standings"]:
+            del one["source"]  # addresses are the operator's business
         return Response(told, media_type="application/json")
 
     @get(
@@ -126,7 +128,8 @@ def devices(context: Context) -> Sequence[ControllerRouterHandler]:
         subject: Annotated[str, QueryParameter(max_length=2048)],
     ) -> Response[Any]:
         await context.view(request.scope)
-        told = await context.ask(lambda: standing_json(keeper().standing(subject)))
+        told = await context.ask(lambda: standing_json(seen(workspace).standing(subject)))
+        del told["source"]
         return Response(told, media_type="application/json")
 
     return (

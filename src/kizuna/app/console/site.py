@@ -26,11 +26,13 @@ from kizuna.app.console.asked import Asked, instant
 from kizuna.app.console.cells import clock, quoted, table, verdict_mark
 from kizuna.app.console.chains import short_name
 from kizuna.app.console.drawing import draw
+from kizuna.app.console.fleet import fleet_data, over_time
 from kizuna.app.console.folding import Box, Chain
 from kizuna.app.console.reading import Reading
 from kizuna.app.console.signing_in import Door
 from kizuna.app.console.texts import say
 from kizuna.app.wiring.answers import problem_json
+from kizuna.app.wiring.messages import text
 from kizuna.model.errors import Absent, Malformed, Problem
 from kizuna.model.identifier import Digest, canonical
 
@@ -160,6 +162,7 @@ class Site:
             *page("/impact", "/impact.json", self._impact),
             *page("/log", "/log.json", self._log),
             *page("/entry", "/entry.json", self._entry),
+            *page("/fleet", "/fleet.json", self._fleet),
             *page("/lists", "/lists.json", self._lists),
             *page("/profiles", "/profiles.json", self._profiles),
             spreadsheet,
@@ -254,6 +257,27 @@ class Site:
             say("impact.title", asked.lang, name=data["name"]),
             data,
             [f"kizuna impact {quoted(of)}"],
+        )
+
+    async def _fleet(self, asked: Asked) -> _Shown:
+        status, after = asked.text("status"), asked.text("after")
+        data = await self._run(
+            lambda: fleet_data(self._workspace, status, after, operator=asked.operator)
+        )
+
+        def words(key: str, **values: object) -> str:
+            return say(key, asked.lang, **values)
+
+        narrowed = f" --status {status}" if status else ""
+        return _Shown(
+            "fleet.html",
+            say("fleet.title", asked.lang),
+            data,
+            [f"kizuna device fleet{narrowed}"] if data["devices"] else [],
+            extra={
+                "picture": over_time(data["history"], words),
+                "reason": lambda name: text(f"fleet.reason.{name}", asked.lang),
+            },
         )
 
     async def _log(self, asked: Asked) -> _Shown:

@@ -20,6 +20,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+from kizuna.app.wiring.devices.look import Look, Looked, unknown_device, worst_first
 from kizuna.app.wiring.devices.shelf import Shelf
 from kizuna.app.wiring.devices.standing import EpochRoot, Sayings
 from kizuna.model.errors import Absent, Problem, Refused
@@ -47,7 +48,16 @@ if TYPE_CHECKING:
     from kizuna.proof.attestation.reference import Reference
     from kizuna.proof.attestation.scheme import Enrolled
 
-__all__ = ["MAX_BATCH", "MAX_EVIDENCE", "Answer", "Keeper", "Piece", "collector_of", "keeper_of"]
+__all__ = [
+    "MAX_BATCH",
+    "MAX_EVIDENCE",
+    "Answer",
+    "Keeper",
+    "Piece",
+    "collector_of",
+    "keeper_of",
+    "seen",
+]
 
 MAX_BATCH: Final = 4096
 MAX_EVIDENCE: Final = 256 << 10
@@ -536,32 +546,15 @@ def keeper_of(workspace: Workspace) -> Keeper:
         return found
 
 
+def seen(workspace: Workspace) -> Looked:
+    """The fleet to be looked at: as it is kept in this process, else as it was written down."""
+    found = _KEEPERS.get(workspace)
+    return Look(workspace) if found is None else found
+
+
 def collector_of(identity: SubjectId) -> SubjectId:
     """The name under which a verifier gathers the devices that stand under no gateway."""
     return canonical(f"{identity}/fleet")
-
-
-_ORDER: Final = {
-    Status.CONTRAINDICATED: 0,
-    Status.WARNING: 1,
-    Status.NONE: 2,
-    Status.AFFIRMING: 3,
-}
-
-
-def worst_first(standing: Standing) -> tuple[int, str]:
-    """The order in which standings are shown."""
-    return _ORDER[standing.status], standing.subject
-
-
-def unknown_device(subject: str) -> Absent:
-    """The problem of a name that nobody enrolled."""
-    return Absent(
-        "fleet.device-unknown",
-        f"no device named {subject[:200]} is enrolled here",
-        hint="`kizuna device fleet` lists those that are; `kizuna device enrol` adds one",
-        subject=subject[:200],
-    )
 
 
 def unknown_gateway(gateway: str) -> Absent:

@@ -7,16 +7,17 @@ Keeps: 1. Nothing is locked and nothing changed, so a person can look while a se
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from kizuna.app.wiring.devices.fleet import unknown_device, worst_first
 from kizuna.app.wiring.devices.shelf import Shelf
+from kizuna.model.errors import Absent
+from kizuna.proof.attestation.appraisal import Status
 from kizuna.proof.attestation.fleet import Epochs, Fleet, Standing
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
 
-__all__ = ["Look", "Looked", "look"]
+__all__ = ["Look", "Looked", "look", "unknown_device", "worst_first"]
 
 
 class Looked(Protocol):
@@ -25,6 +26,10 @@ class Looked(Protocol):
     @property
     def fleet(self) -> Fleet:
         """The fleet."""
+        ...
+
+    def standing(self, subject: str) -> Standing:
+        """How one device stands."""
         ...
 
     def standings(self) -> list[Standing]:
@@ -103,3 +108,26 @@ class Look:
 def look(workspace: Workspace) -> Look:
     """The fleet of this store, to be looked at."""
     return Look(workspace)
+
+
+_ORDER: Final = {
+    Status.CONTRAINDICATED: 0,
+    Status.WARNING: 1,
+    Status.NONE: 2,
+    Status.AFFIRMING: 3,
+}
+
+
+def worst_first(standing: Standing) -> tuple[int, str]:
+    """The order in which standings are shown."""
+    return _ORDER[standing.status], standing.subject
+
+
+def unknown_device(subject: str) -> Absent:
+    """The problem of a name that nobody enrolled."""
+    return Absent(
+        "fleet.device-unknown",
+        f"no device named {subject[:200]} is enrolled here",
+        hint="`kizuna device fleet` lists those that are; `kizuna device enrol` adds one",
+        subject=subject[:200],
+    )
