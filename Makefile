@@ -16,6 +16,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "installing locked dependencies into $(VENV) ..." >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q src/kizuna # the first command starts as fast as the next
 	@touch $@
 
 setup: $(STAMP) ## own virtual environment with locked dependencies
