@@ -18,7 +18,6 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final, NewType
 from unicodedata import normalize
-from urllib.parse import quote, unquote
 
 from packageurl import PackageURL
 
@@ -160,7 +159,14 @@ def _composed_package(spelt: SubjectId) -> SubjectId:
     """A package whose escaped letters have their accents composed."""
 
     def composed(match: re.Match[str]) -> str:
-        return quote(normalize("NFC", unquote(match[0])), safe="")
+        plain = bytes.fromhex(match[0][1:].replace("%", ""))
+        try:
+            whole = normalize("NFC", match[0][0] + plain.decode())
+        except UnicodeDecodeError:
+            return match[0]
+        return "".join(
+            c if c.isascii() else "".join(f"%{b:02X}" for b in c.encode()) for c in whole
+        )
 
     return readable(_ESCAPED.sub(composed, spelt))
 
