@@ -121,7 +121,7 @@ class Member:
         self.url = description.url
         self.origin = description.origin
         self.clock = settings.clock
-        self._description = description
+        self.description = description
         self._unit: Unit | None = None
         self._store = Joined(
             url=self.url, identity=self.identity, signer=self._signer, clock=self.clock
@@ -372,14 +372,14 @@ class Member:
     def unit(self) -> Unit:
         """Where the private keys are; opened when first needed."""
         if self._unit is None:
-            self._unit = open_home(self.folder, self._description, self.settings)
+            self._unit = open_home(self.folder, self.description, self.settings)
         return self._unit
 
     @property
     def handle(self) -> Handle:
         """The key that signs now."""
         for handle in self.unit.handles():
-            if handle.id == self._description.key:
+            if handle.id == self.description.key:
                 return handle
         raise Misconfigured(
             "store.key-missing",
@@ -390,18 +390,18 @@ class Member:
 
     def use_key(self, handle: Handle) -> None:
         """Sign with this key from now on, and remember it."""
-        self._description = msgspec.structs.replace(self._description, key=handle.id)
-        self.folder.write_description(self._description)
+        self.description = msgspec.structs.replace(self.description, key=handle.id)
+        self.folder.write_description(self.description)
 
     @contextmanager
     def signing_with(self, handle: Handle) -> Iterator[None]:
         """Sign with this key for a while; on failure the former one signs again."""
-        before = self._description
-        self._description = msgspec.structs.replace(before, key=handle.id)
+        before = self.description
+        self.description = msgspec.structs.replace(before, key=handle.id)
         try:
             yield
         except BaseException:
-            self._description = before
+            self.description = before
             raise
 
     def told_of_itself(self) -> tuple[Sequence[Registered], int]:
