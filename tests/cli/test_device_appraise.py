@@ -8,7 +8,7 @@ import pytest
 
 from kizuna.app.cli.run import execute
 from kizuna.proof.attestation.corim import make_corim, sign_corim
-from kizuna.proof.attestation.reference import Reference
+from kizuna.proof.attestation.reference import Endorsed, Reference
 from kizuna.proof.attestation.schemes.hmac import make_token, tiny_claims
 from kizuna.roots import base64url
 from kizuna.roots.cose import SharedKey, encode, sign1
@@ -196,3 +196,28 @@ def test_reference_values_of_a_stranger_do_not_get_into_the_store(store, sensor)
     assert store("device", "reference", "list", "--json").json["models"] == []
     taken = store("device", "reference", "import", "corim", "--signer", "maker", cwd=sensor)
     assert taken.code == 0
+
+
+def test_a_key_that_the_maker_vouches_for_counts_once_it_is_taken_in(store, tmp_path):
+    unit = EphemeralUnit(b"maker")
+    maker, device = (unit.generate(Algorithm.ES256, name) for name in ("maker", "device"))
+    claims = tiny_claims(
+        identity=b"\x01" * 17, boot=1, sequence=0, model="m", measurements={"fw": bytes(32)}
+    )
+    content = make_corim(
+        "m 1",
+        maker="Acme",
+        values=[Reference(model="m", component="fw", digest_alg="sha-256", digest=bytes(32))],
+        keys=[Endorsed(model="m", identity=b"\x01" * 17, key=unit.public(device))],
+    )
+    (tmp_path / "token").write_bytes(sign1(unit, device, {}, encode(claims)))
+    (tmp_path / "maker.pem").write_bytes(unit.public(maker).to_pem())
+    (tmp_path / "corim").write_bytes(sign_corim(unit, maker, content, signer="Acme"))
+    words = ["device", "appraise", "token", "--scheme", "hmac", "--store", store.store, "--json"]
+    assert store(*words, cwd=tmp_path).code == 13
+    taken = store(
+        *["device", "reference", "import", "corim", "--signer", "maker.pem", "--json"], cwd=tmp_path
+    )
+    assert (taken.json["values"], taken.json["keys"]) == (1, 1)
+    good = store(*words, cwd=tmp_path)
+    assert (good.code, good.json["status"], good.json["tier"]) == (0, "affirming", "device-key")

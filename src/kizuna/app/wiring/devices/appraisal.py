@@ -249,6 +249,8 @@ def _add_store(known: References, settings: Settings) -> None:
         workspace.close()
     for value in kept:
         known.add(value)
+    for key in kept.endorsed:
+        known.endorse(key)
     for name in kept.models:
         if kept.closed(name):
             known.close(name)

@@ -79,6 +79,7 @@ def import_references(
         Malformed, Refused, Tampered: as ``open_corim``; then nothing was taken.
     """
     from kizuna.app.wiring.devices.shelf import Shelf
+    from kizuna.proof.attestation.reference import References
 
     about = workspace.identity if subject is None else canonical(subject)
     own = workspace.unit.public(workspace.handle)
@@ -91,7 +92,10 @@ def import_references(
         said = workspace.say_document(MEDIA_TYPE, about, data, by_hash=True)
         digest, _ = workspace.register_one(said.statement, said.documents)
         statements.append(digest)
-        shelf.add_references([_signed(value, corim) for value in corim.values], closed=closed)
+        known = References()
+        corim.feed(known)
+        shelf.add_references(known, closed=closed)
+        shelf.add_endorsed(known.endorsed)
         values += len(corim.values)
         keys += len(corim.keys)
     return {
@@ -249,12 +253,4 @@ def _digest_list(name: str, data: bytes, *, model: str | None, allow_unsigned: b
             for match in found
             if match is not None
         ),
-    )
-
-
-def _signed(value: Reference, corim: Corim) -> Reference:
-    from dataclasses import replace
-
-    return replace(
-        value, source=corim.digest, signed=corim.signed, since=corim.since, until=corim.until
     )

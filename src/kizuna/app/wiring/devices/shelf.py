@@ -5,6 +5,7 @@
 
     fleet/devices      one enrolled device a line (JSON), the last line of a name counts; 0600
     fleet/references   one reference value a line (JSON)
+    fleet/endorsed     one key that a maker vouches for a line (JSON)
     fleet/state        counters, epochs and digests of recent evidence; written whole
     fleet/notices      digest of the notice in effect, by device
     fleet/history      one line a minute: how many devices stood how
@@ -31,7 +32,7 @@ from typing import IO, TYPE_CHECKING, Any
 from kizuna.app.wiring.folder import write_whole
 from kizuna.model.errors import Malformed, Unavailable
 from kizuna.model.identifier import Digest, canonical
-from kizuna.proof.attestation.reference import Reference, References
+from kizuna.proof.attestation.reference import Endorsed, Reference, References
 from kizuna.proof.attestation.scheme import Enrolled
 from kizuna.proof.attestation.schemes.observed import LEARNT, Learnt
 from kizuna.roots.cose import SharedKey
@@ -120,7 +121,42 @@ class Shelf:
             )
             if entry.get("closed", True):
                 found.close(entry["model"])
+        for entry in self._lines("endorsed"):
+            found.endorse(
+                Endorsed(
+                    model=entry["model"],
+                    identity=bytes.fromhex(entry["identity"]) if entry.get("identity") else None,
+                    key=PublicKey.from_cose(
+                        bytes.fromhex(entry["key"]), Algorithm(entry["algorithm"])
+                    ),
+                    purpose=entry["purpose"],
+                    source=Digest(bytes.fromhex(entry["source"])) if entry.get("source") else None,
+                    signed=bool(entry.get("signed")),
+                    since=entry.get("since"),
+                    until=entry.get("until"),
+                )
+            )
         return found
+
+    def add_endorsed(self, keys: Iterable[Endorsed]) -> None:
+        """Accept keys that makers vouch for, durably: for devices enrolled without one."""
+        self._append(
+            "endorsed",
+            (
+                {
+                    "model": k.model,
+                    "identity": None if k.identity is None else k.identity.hex(),
+                    "key": k.key.cose_key.hex(),
+                    "algorithm": k.key.algorithm.value,
+                    "purpose": k.purpose,
+                    "source": None if k.source is None else k.source.hex(),
+                    "signed": k.signed,
+                    "since": k.since,
+                    "until": k.until,
+                }
+                for k in keys
+            ),
+        )
 
     def add_references(self, values: Iterable[Reference], *, closed: bool = True) -> None:
         """Accept these values, durably."""
