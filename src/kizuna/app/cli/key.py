@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kizuna.app.cli import key_gate
+from kizuna.app.cli import key_gate, key_hosted
 from kizuna.app.cli.door import Door, command
 from kizuna.app.cli.key_units import hang_units, other, place, placed_keys
 from kizuna.app.cli.times import instant
@@ -56,6 +56,7 @@ def hang(app: typer.Typer) -> None:
     """Hang the noun's commands into the tree."""
     hang_units(app)
     key_gate.hang(app)
+    key_hosted.hang(app)
 
     @command(app, "list")
     def list_(door: Door) -> None:

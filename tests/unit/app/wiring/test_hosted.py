@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An association signs for members who cannot keep keys; everybody can see that it did."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from kizuna.app.wiring.hosted import Hosted
+from kizuna.app.wiring.settings import Settings
+from kizuna.app.wiring.workspace import Workspace
+from kizuna.model.errors import Absent, Malformed, Problem, Refused
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Claim
+
+NOW = 1_800_000_000
+PAPER = b"We, Fuji Pumps, let the association sign for us."
+PUMP = "pkg:generic/fuji/pump@1"
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    settings = Settings(store=tmp_path / "s", clock=lambda: NOW)
+    with Workspace.init(tmp_path / "s", "Union", now=NOW, settings=settings) as workspace:
+        yield workspace
+
+
+def test_what_is_signed_for_a_member_stands_under_its_name_and_says_who_signed(store):
+    hosted = Hosted(store)
+    member = hosted.add("fuji", PAPER, title="Fuji Pumps", scope=("pkg:generic/fuji/",))
+    done = hosted.sign("fuji", Kind.CAPABILITY, PUMP, Claim(type="support-period"))
+    assert done["issuer"] == member["identity"] != store.identity
+    told = hosted.who(done["statement"])
+    assert (told["by"], told["for"]) == (store.identity, member["identity"])
+    assert told["paper"] == hashlib.sha256(PAPER).hexdigest()
+
+
+def test_what_the_association_says_itself_is_its_own(store):
+    said = store.sign(Kind.CAPABILITY, store.identity, Claim(type="t"))
+    digest, _ = store.register_one(said)
+    assert Hosted(store).who(digest) | {"statement": ""} == {
+        "statement": "",
+        "for": store.identity,
+        "by": store.identity,
+        "hosted": False,
+        "paper": None,
+    }
+
+
+def test_each_member_has_a_key_of_its_own(store):
+    hosted = Hosted(store)
+    one, two = hosted.add("one", PAPER), hosted.add("two", PAPER)
+    assert one["key"] != two["key"]
+    assert [m["name"] for m in hosted.members()] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("step", "kind"),
+    [
+        (lambda h: h.add("fuji", PAPER), Refused),
+        (lambda h: h.add("../x", PAPER), Malformed),
+        (lambda h: h.sign("nobody", Kind.CAPABILITY, PUMP, Claim(type="t")), Absent),
+        (lambda h: h.who("0" * 64), Absent),
+        (lambda h: h.who("zz"), Malformed),
+    ],
+)
+def test_what_cannot_be_done_is_a_problem_and_changes_nothing(store, step, kind):
+    hosted = Hosted(store)
+    hosted.add("fuji", PAPER)
+    size = store.head().size
+    with pytest.raises(Problem) as caught:
+        step(hosted)
+    assert isinstance(caught.value, kind)
+    assert store.head().size == size
