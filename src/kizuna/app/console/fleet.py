@@ -19,10 +19,10 @@ from kizuna.app.wiring.devices.shown import fleet_json
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
 
-__all__ = ["STATUSES", "fleet_data", "over_time"]
+__all__ = ["DRAWN", "fleet_data", "over_time"]
 
-STATUSES: Final = ("affirming", "warning", "contraindicated", "none")
-"""In the order of the picture, from below."""
+DRAWN: Final = ("contraindicated", "warning", "none")
+"""In the order of the picture, from below: those that are well would hide the others."""
 
 _PAGE: Final = 100
 _POINTS: Final = 240
@@ -61,7 +61,7 @@ def over_time(history: Sequence[Mapping[str, int]], words: Callable[..., str]) -
     if len(points) < 2:
         return Markup("")
     begin, end = points[0]["at"], points[-1]["at"]
-    most = max(sum(p.get(s, 0) for s in STATUSES) for p in points) or 1
+    most = max(sum(p.get(s, 0) for s in DRAWN) for p in points) or 1
     if end <= begin:
         return Markup("")
     plot_width, plot_height = _WIDTH - _LEFT - 8, _HEIGHT - _BOTTOM - 8
@@ -74,7 +74,7 @@ def over_time(history: Sequence[Mapping[str, int]], words: Callable[..., str]) -
 
     below = [0] * len(points)
     areas = []
-    for status in STATUSES:
+    for status in DRAWN:
         above = [low + p.get(status, 0) for low, p in zip(below, points, strict=True)]
         if any(above[i] > below[i] for i in range(len(points))):
             forth = " ".join(
