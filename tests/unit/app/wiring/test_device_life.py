@@ -117,6 +117,8 @@ def test_a_stolen_key_and_its_recovery(store, clock):
     size = store.head().size
     since = clock.now - 3_600
     lives.revoke(DEVICE, "stolen", since=since)
+    (gone,) = Shelf(store).devices()
+    assert (gone.key, gone.scheme) == (None, "psa")  # nothing vouches for it now
     clock.now += 60
     lives.rotate(DEVICE, Enrolment(key=pem(K2)))
     name = K1.thumbprint.hex()

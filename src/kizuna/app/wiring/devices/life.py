@@ -250,12 +250,7 @@ class Lives:
         last = _last_key(life)
         key, _ = self._key_of(said, (), ())
         named = _named(key)
-        kept: dict[str, Scalar] = {
-            name: value
-            for name, value in last.claims.items()
-            if name in ("scheme", "reference", "position", "gateway", "identity")
-            and isinstance(value, str)
-        }
+        kept = _kept(last)
         about = kept | self._about(said)
         claim = ldevid(
             _needed(named), owner=life.owner or last.holder, replaces=last.key, about=about
@@ -289,6 +284,7 @@ class Lives:
         last = _last_key(life)
         status = end_binding(last.digest, Ending(why), since=since, reason=reason)
         done = self._register(life, device, [(Kind.STATUS, status)])
+        self._forget_key(device, life)
         return done | {"subject": device, "key": last.key, "ending": why}
 
     def retire(self, subject: str, reason: str = "") -> dict[str, Any]:
@@ -302,6 +298,7 @@ class Lives:
         device = canonical(subject)
         life = self.life(device)
         done = self._register(life, device, [(Kind.EVIDENCE, retirement(reason))])
+        self._forget_key(device, life)
         return done | {"subject": device}
 
     # --- inside -------------------------------------------------------------------------------
@@ -448,6 +445,13 @@ class Lives:
         tie = Link(relation=Relation.MEASURED_BY, object=canonical(listener))
         return [(Kind.LINK, Links(links=[tie], part="enrolment"))]
 
+    def _forget_key(self, device: SubjectId, life: DeviceLife) -> None:
+        """Let the fleet's verifier know the device without its key: nothing vouches for it now."""
+        kept = _kept(life.bindings[-1]) if life.bindings else {}
+        scheme = kept.get("scheme")
+        if isinstance(scheme, str):
+            self._tell_fleet(device, _filled(Enrolment(), kept, scheme), None)
+
     def _tell_fleet(
         self, device: SubjectId, said: Enrolment, key: PublicKey | SharedKey | None
     ) -> None:
@@ -517,6 +521,16 @@ def _last_key(life: DeviceLife) -> Binding:
             subject=life.subject,
         )
     return found[-1]
+
+
+def _kept(binding: Binding) -> dict[str, Scalar]:
+    """What an earlier enrolment said that a step leaves as it is."""
+    return {
+        name: value
+        for name, value in binding.claims.items()
+        if name in ("scheme", "reference", "position", "gateway", "identity")
+        and isinstance(value, str)
+    }
 
 
 def _filled(said: Enrolment, kept: Mapping[str, Scalar], scheme: str) -> Enrolment:
