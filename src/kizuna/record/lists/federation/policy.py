@@ -93,9 +93,10 @@ def _operators(name: str, stated: Mapping[str, Any] | None) -> dict[str, Any]:
     if not isinstance(stated, Mapping):
         raise _malformed("a parameter's policy is a map of operators", name)
     out: dict[str, Any] = {}
-    for operator, value in stated.items():
+    for operator, given in stated.items():
+        value = given
         if operator not in OPERATORS:
-            # unknown operators are left out unless the chain marks them critical (its reader's part)
+            # left out, unless the chain marks it critical, which its reader looks at
             continue
         if operator in _LISTS:
             value = _values(value) if name in _WORDS and isinstance(value, str) else value
