@@ -299,6 +299,8 @@ class FileBook:
                 state.seq, state.head = last.seq, sha256(lines[-1]).hexdigest()
                 if last.event == "locked":
                     state.locks[last.detail] = last.at
+            else:  # the state was taken away or set back: with it, locks and spent consents
+                raise _broken(last.seq, f"the gate remembers {state.seq} records, not {last.seq}")
 
 
 def check_chain(lines: list[bytes], head: str, seq: int) -> None:

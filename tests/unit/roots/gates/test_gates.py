@@ -547,6 +547,16 @@ def test_a_record_whose_state_was_not_written_is_taken_in(tmp_path):
     assert FileBook(tmp_path).check() == 2
 
 
+def test_taking_the_memory_away_does_not_unlock(tmp_path):
+    world = World(rule(callers=[{"uid": 7}]), book=FileBook(tmp_path), lock={"after": 1})
+    refused(world, "gate.caller")
+    assert world.book.read().locks
+    (tmp_path / "state.json").unlink()
+    with pytest.raises(Tampered) as caught:
+        FileBook(tmp_path)
+    assert caught.value.code == "gate.audit-broken"
+
+
 def test_the_record_turns_over_and_stays_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr("kizuna.roots.gates.book.SEGMENT", 2_000)
     book = FileBook(tmp_path)
