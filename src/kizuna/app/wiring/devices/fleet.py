@@ -66,6 +66,9 @@ _MAX_SOURCES: Final = 65_536
 _PER_SOURCE: Final = 100_000
 """Pieces of evidence from one address in one epoch."""
 _STATE_EVERY: Final = 300
+_SAID_AGAIN: Final = 7 * 86_400
+"""Age at which a standing is said again: profiles ask for one of the last eight days."""
+_RENEW_EVERY: Final = 900
 _LARGE: Final = 20_000
 """Fleets beyond it are written down every five minutes only."""
 
@@ -132,7 +135,7 @@ class Keeper:
         self._published: tuple[int, bytes] = (-1, b"")
         self._sources: dict[str, int] = {}
         self._sources_epoch = -1
-        self._noted = now
+        self._noted = self._renewed = now
         self._closed = False
         self.appraisals = 0
         self.drawn = DRAWN
@@ -418,6 +421,9 @@ class Keeper:
                 self.close_epoch()
                 self._leaves_epoch = epoch
                 self._shelf.note_counts(now, self._fleet.counts())
+                if now - self._renewed >= _RENEW_EVERY:
+                    self._renewed = now
+                    self._events += self._fleet.grown_old(now, _SAID_AGAIN)
             every = _STATE_EVERY if len(self._fleet) > _LARGE else self._epochs.seconds
             if now - self._noted >= every:
                 self._noted = now

@@ -86,7 +86,11 @@ class Sayings:
         statements: list[bytes] = []
         last: dict[str, Event] = {}
         for event in events:
-            if event.changed or (event.alarm and event.after is not Status.AFFIRMING):
+            if (
+                event.changed
+                or event.again
+                or (event.alarm and event.after is not Status.AFFIRMING)
+            ):
                 held = last.get(event.subject)
                 if held is None or _outweighs(event, held):
                     last[event.subject] = event
@@ -105,6 +109,8 @@ class Sayings:
     def _of(self, event: Event) -> list[bytes]:
         subject = event.subject
         made = [self._sign(Kind.EVIDENCE, subject, standing_claim(event))]
+        if event.again:
+            return made
         bad = event.after in (Status.CONTRAINDICATED, Status.WARNING)
         held = self.notices.get(subject)
         if held is not None:

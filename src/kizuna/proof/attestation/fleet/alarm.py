@@ -93,6 +93,8 @@ class Event:
     detail: str = ""
     """The component, counter or place that tells, for the sentence shown to people."""
     appraisal: Appraisal | None = None
+    again: bool = False
+    """Nothing happened: the standing is only said again before it grows old."""
 
     @property
     def changed(self) -> bool:

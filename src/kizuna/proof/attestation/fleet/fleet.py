@@ -14,7 +14,7 @@ Owner of the mutable state: whoever holds the ``Fleet``; one thread at a time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag
 from typing import Final
 
@@ -460,6 +460,22 @@ class Fleet:
                     self._wheel.put(index, now + patience)
         return events
 
+    def grown_old(self, now: int, age: int, most: int = 10_000) -> list[Event]:
+        """Standings told longer than ``age`` seconds ago, to be said again; the rest next time."""
+        state = self._state
+        none, events = _PLACE[Status.NONE], []
+        for index in range(len(self.register)):
+            if state.said[index] + age <= now and state.status[index] != none:
+                state.said[index] = now
+                status = _STATUS[state.status[index]]
+                reason = state.reason[index]
+                alarm = _ALARM[reason - 1] if reason else None
+                event = self._event(index, status, status, now, alarm=alarm)
+                events.append(replace(event, again=True))
+                if len(events) == most:
+                    break
+        return events
+
     def sweep(self, now: int) -> list[Event]:
         """As ``tick``, looking at everybody: for a fleet that was just restored to be looked at."""
         events: list[Event] = []
@@ -600,6 +616,7 @@ class Fleet:
         if before is not after:
             state.since[index] = now
         state.status[index], state.reason[index] = _PLACE[after], reason
+        state.said[index] = now
         position = self.register.position_of(index)
         if position is not None and after is not Status.AFFIRMING:
             self._unwell.setdefault(position, set()).add(index)

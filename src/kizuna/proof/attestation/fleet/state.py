@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is remembered of each device between two pieces of evidence: columns of plain numbers.
 
-Keeps: 1. About 140 bytes a device, whatever it sends. 2. A snapshot holds everything that protects
+Keeps: 1. About 160 bytes a device, whatever it sends. 2. A snapshot holds everything that protects
 against evidence sent again (counters, epochs, answered challenges, digests of recent evidence), and
 a damaged or foreign snapshot is refused whole. 3. A snapshot names devices, not places, so it fits
 a register that was filled in another order.
@@ -32,6 +32,7 @@ _COLUMNS: Final[tuple[tuple[str, str], ...]] = (
     ("doubles", "B"),  # epochs in a row with more than one
     ("flags", "B"),
     ("since", "I"),  # when the standing began
+    ("said", "I"),  # when the standing was told last
     ("seen", "I"),  # last fresh evidence
     ("suspect", "I"),  # last evidence under another key
     ("told", "I"),  # epoch of the last alarm that changes nothing
@@ -61,6 +62,7 @@ class State:
     doubles: array[int]
     flags: array[int]
     since: array[int]
+    said: array[int]
     seen: array[int]
     suspect: array[int]
     told: array[int]

@@ -343,3 +343,12 @@ def test_a_challenge_is_for_one_device_and_two_minutes():
     assert clock.challenged(DEVICE, nonce[:-1] + b"\0", NOW) is None
     assert clock.challenged(DEVICE, b"", NOW) is None
     assert clock.challenged(DEVICE, (NOW + 9).to_bytes(8, "big") + nonce[8:], NOW) is None
+
+
+def test_a_standing_is_said_again_before_it_grows_old(fleet):
+    hear(fleet, evidence(1, sequence=1))
+    week = 7 * 86_400
+    assert fleet.grown_old(NOW + week - 1, week) == []
+    (event,) = fleet.grown_old(NOW + week, week)
+    assert (event.again, event.changed, event.after) == (True, False, Status.AFFIRMING)
+    assert fleet.grown_old(NOW + week + 1, week) == []
