@@ -10,6 +10,7 @@ import typer
 
 from kizuna import __version__
 from kizuna.app.cli import (
+    catalog,
     demo,
     device,
     environment,
@@ -41,6 +42,7 @@ _NOUNS = (
     ("store", "The store: state, backup, repair, hosted organisations.", store),
     ("log", "The evidence log: checkpoints, proofs, mirrors, witnesses.", log),
     ("list", "Trust lists: who may say what.", list_),
+    ("catalog", "Catalogs: what standards ask, by their own identifiers.", catalog),
     ("profile", "Profiles: what must hold.", profile),
     ("device", "Devices: their keys, their evidence, their standing.", device),
     ("trust", "Whom this verifier believes.", trust),

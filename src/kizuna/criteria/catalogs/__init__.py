@@ -2,6 +2,37 @@
 """Catalogs of controls: what standards ask, by their own identifiers."""
 
 from kizuna.criteria.catalogs.catalog import Catalog, Control, Parameter
+from kizuna.criteria.catalogs.names import checked_name, checked_version
 from kizuna.criteria.catalogs.oscal import oscal_shape, read_oscal
+from kizuna.criteria.catalogs.shipped import SHIPPED_CATALOGS, shipped_catalog
+from kizuna.criteria.catalogs.spreadsheet import read_table
+from kizuna.criteria.catalogs.wording import wording_of
 
-__all__ = ["Catalog", "Control", "Parameter", "oscal_shape", "read_oscal"]
+__all__ = [
+    "SHIPPED_CATALOGS",
+    "Catalog",
+    "Control",
+    "Parameter",
+    "checked_name",
+    "checked_version",
+    "oscal_shape",
+    "read_catalog",
+    "read_oscal",
+    "read_table",
+    "shipped_catalog",
+    "wording_of",
+]
+
+
+def read_catalog(
+    data: bytes, *, name: str | None = None, title: str | None = None, version: str = "1"
+) -> Catalog:
+    """A catalog from a file: OSCAL where it looks like it, else a table.
+
+    Raises:
+        Malformed: ``catalog.malformed``, ``catalog.name``.
+    """
+    chosen = None if name is None else checked_name(name)
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"<", b"{", b"["):
+        return read_oscal(data, name=chosen)
+    return read_table(data, name=chosen, title=title, version=version)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -53,6 +53,12 @@ class Control:
     withdrawn: bool = False
     replaced_by: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """The title in further languages, where somebody wrote one."""
+
+    def named(self, lang: str) -> str:
+        """The title in a language, else as its publisher wrote it."""
+        return self.titles.get(lang, self.title)
 
     @property
     def short(self) -> str:
@@ -119,6 +125,23 @@ class Catalog:
             )
         return found
 
+    def within(self, name: str) -> tuple[Control, ...]:
+        """The controls in force that a name stands for: itself, or all of a family (``03.04``).
+
+        Raises:
+            Absent: ``catalog.no-such-control``.
+        """
+        found = self._names.get(_plain(name))
+        if found is not None:
+            return (found,)
+        stem = _plain(name)
+        family = tuple(
+            c
+            for c in self.controls
+            if not c.withdrawn and _plain(c.short).startswith((f"{stem}.", f"{stem}-"))
+        )
+        return family or (self.find(name),)
+
     def __contains__(self, name: str) -> bool:
         return _plain(name) in self._names
 
@@ -159,6 +182,7 @@ def _row(control: Control) -> dict[str, Any]:
     row |= {"parent": control.parent} if control.parent else {}
     row |= {"withdrawn": True} if control.withdrawn else {}
     row |= {"replaced_by": list(control.replaced_by)} if control.replaced_by else {}
+    row |= {"titles": dict(control.titles)} if control.titles else {}
     if control.parameters:
         row["parameters"] = [
             {"id": p.id, "label": p.label, "choices": list(p.choices)} for p in control.parameters
@@ -172,6 +196,9 @@ def _control(row: object) -> Control:
     parameters = row.get("parameters", [])
     if not isinstance(parameters, list) or not all(isinstance(p, dict) for p in parameters):
         raise malformed("parameters is a list of maps")
+    titles = row.get("titles", {})
+    if not isinstance(titles, dict) or not all(isinstance(t, str) for t in titles.values()):
+        raise malformed("titles are words by language")
     return Control(
         id=_text(row, "id"),
         title=_text(row, "title"),
@@ -185,6 +212,7 @@ def _control(row: object) -> Control:
             Parameter(id=_text(p, "id"), label=_text(p, "label"), choices=_words(p, "choices"))
             for p in parameters
         ),
+        titles=titles,
     )
 
 

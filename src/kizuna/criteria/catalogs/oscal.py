@@ -17,9 +17,10 @@ from hashlib import sha256
 from typing import Any, Final
 
 from kizuna.criteria.catalogs.catalog import Catalog, Control, Parameter, malformed
+from kizuna.criteria.catalogs.names import short_name
 from kizuna.criteria.catalogs.oscal_xml import json_shape
 
-__all__ = ["controls_in", "name_of", "oscal_shape", "read_oscal"]
+__all__ = ["controls_in", "every_control", "oscal_shape", "read_oscal"]
 
 _LIMIT: Final = 64 << 20
 _DEPTH: Final = 24
@@ -66,18 +67,12 @@ def read_oscal(data: bytes, *, name: str | None = None) -> Catalog:
         raise malformed("it has no title or no version")
     unmarked = _unmarked_csf(shape, metadata)
     return Catalog(
-        id=name or name_of(title, version),
+        id=name or short_name(title, version, _identity(metadata)),
         title=title,
         version=version,
         controls=tuple(_control(*found, unmarked=unmarked) for found in controls_in(shape)),
         source=sha256(data).hexdigest(),
     )
-
-
-def name_of(title: str, version: str) -> str:
-    """A short name from a title: ``nist-cybersecurity-framework-2.0``."""
-    words = re.sub(r"[^a-z0-9.]+", "-", title.casefold()).strip("-.")[:80] or "catalog"
-    return words if version.casefold() in words else f"{words}-{version.casefold()}"[:100]
 
 
 def controls_in(
@@ -100,6 +95,19 @@ def controls_in(
             yield from walk(group, (*groups, title), parent, depth + 1)
 
     return walk(shape, (), None, 0)
+
+
+def every_control(shape: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """As ``controls_in``, with the entries that only hold wording."""
+    waiting: list[tuple[Mapping[str, Any], int]] = [(shape, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        if depth > _DEPTH:
+            raise malformed(f"deeper than {_DEPTH} levels")
+        for control in _maps(node, "controls"):
+            yield control
+            waiting.append((control, depth + 1))
+        waiting += [(group, depth + 1) for group in _maps(node, "groups")]
 
 
 def _control(
@@ -145,13 +153,17 @@ def _parameter(node: Mapping[str, Any]) -> Parameter:
 
 def _unmarked_csf(shape: Mapping[str, Any], metadata: Mapping[str, Any]) -> bool:
     """Whether this is CSF 2.0 in the form that marks nothing as withdrawn."""
-    named = any(
-        p.get("name") == "framework-version-identifier" and p.get("value") == _CSF_2
-        for p in _maps(metadata, "props")
-    )
-    return named and not any(
+    return _identity(metadata) == _CSF_2 and not any(
         p.get("name") == "status" for node, _, _ in controls_in(shape) for p in _maps(node, "props")
     )
+
+
+def _identity(metadata: Mapping[str, Any]) -> str:
+    """The publisher's own name of framework and version, where it gives one."""
+    for prop in _maps(metadata, "props"):
+        if prop.get("name") == "framework-version-identifier":
+            return _text(prop, "value")
+    return ""
 
 
 def _in_force(node: Mapping[str, Any]) -> bool:
