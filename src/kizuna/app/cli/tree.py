@@ -16,6 +16,7 @@ from kizuna.app.cli import (
     environment,
     explain,
     export,
+    federation,
     gateway,
     impact,
     import_,
@@ -46,6 +47,7 @@ _NOUNS = (
     ("profile", "Profiles: what must hold.", profile),
     ("device", "Devices: their keys, their evidence, their standing.", device),
     ("trust", "Whom this verifier believes.", trust),
+    ("federation", "Federations: who stands under whom, by whose word.", federation),
     ("gateway", "Gateways: what stands before a thing that cannot guard itself.", gateway),
     ("watch", "Verdicts kept true.", watch),
 )

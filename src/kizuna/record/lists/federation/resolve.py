@@ -11,7 +11,8 @@ Standard: OpenID Federation 1.0 sections 8, 9 and 10.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
@@ -80,11 +81,13 @@ class Resolver:
         source: Where statements come from.
         anchors: Whom the verifier believes.
         now: Seconds since 1970.
+        ahead: Told which addresses will be asked for next, where fetching at once saves time.
     """
 
     source: Source
     anchors: Sequence[Anchor]
     now: int
+    ahead: Callable[[Sequence[str]], None] | None = None
     faults: list[Problem] = field(default_factory=list)
     """What went wrong on the way, branch by branch."""
     fetched: int = 0
@@ -105,6 +108,7 @@ class Resolver:
         while branches:
             # breadth first: the shortest chain to each anchor comes first
             grown: list[tuple[EntityStatement, ...]] = []
+            self._foresee(branches)
             for branch in branches:
                 top = branch[-1].issuer
                 if top in anchors and top not in found:
@@ -158,7 +162,7 @@ class Resolver:
                     mark,
                     shown_as=kind,
                     entity=resolved.entity,
-                    issuer_keys=self._issuer_keys(mark.issuer, trusted),
+                    issuer_keys=self.issuer_keys(mark.issuer, trusted),
                     anchor=anchor,
                     now=self.now,
                 )
@@ -167,15 +171,44 @@ class Resolver:
                 out.append(CountedMark(kind, mark, fault))
         return tuple(out)
 
-    def _issuer_keys(self, issuer: str, anchor: Anchor) -> Mapping[str, PublicKey]:
+    def issuer_keys(self, issuer: str, anchor: Anchor) -> Mapping[str, PublicKey]:
+        """The keys of an issuer of marks, by a chain of its own to this anchor.
+
+        Raises:
+            Problem: there is no such chain.
+        """
         if issuer == anchor.entity:
             return anchor.keys
-        below = Resolver(self.source, (anchor,), self.now, fetched=self.fetched)
+        below = Resolver(self.source, (anchor,), self.now, self.ahead, fetched=self.fetched)
         below._configurations, below._subordinates = self._configurations, self._subordinates
         try:
             return below.resolve(issuer)[0].keys
         finally:
             self.fetched = below.fetched
+
+    def _foresee(self, branches: Sequence[tuple[EntityStatement, ...]]) -> None:
+        """Have fetched at once what climbing these branches will need, step by step."""
+        if self.ahead is None:
+            return
+        tops = {b[-1].issuer: {s.subject for s in b} for b in branches if len(b) < MAX_CHAIN}
+        self._at_once(configuration_url(top) for top in tops)
+        pairs: list[tuple[str, str]] = []
+        for top, passed in tops.items():
+            with suppress(Problem):
+                hints = self.configuration(top).hints
+                pairs.extend((s, top) for s in hints if s != top and s not in passed)
+        self._at_once(configuration_url(superior) for superior, _ in pairs)
+        wanted = []
+        for superior, top in pairs:
+            with suppress(Problem):
+                endpoint = self.configuration(superior).endpoint("federation_fetch_endpoint")
+                if endpoint is not None and (superior, top) not in self._subordinates:
+                    wanted.append(_asking(endpoint, top))
+        self._at_once(wanted)
+
+    def _at_once(self, urls: Iterable[str]) -> None:
+        if self.ahead is not None:
+            self.ahead([*dict.fromkeys(urls)][: max(0, _MOST_FETCHES - self.fetched)])
 
     def _climb(
         self, branch: tuple[EntityStatement, ...], top: str
@@ -199,8 +232,7 @@ class Resolver:
     def _about(self, superior: str, endpoint: str, subject: str) -> EntityStatement:
         held = self._subordinates.get((superior, subject))
         if held is None:
-            glue = "&" if "?" in endpoint else "?"
-            held = read_entity_statement(self._get(endpoint + glue + urlencode({"sub": subject})))
+            held = read_entity_statement(self._get(_asking(endpoint, subject)))
             if (held.issuer, held.subject) != (superior, subject):
                 raise malformed(f"not the statement of {superior} about {subject}")
             self._subordinates[superior, subject] = held
@@ -285,6 +317,10 @@ def read_resolve_response(
             fault="the answer does not follow from its chain",
         )
     return resolved
+
+
+def _asking(endpoint: str, subject: str) -> str:
+    return endpoint + ("&" if "?" in endpoint else "?") + urlencode({"sub": subject})
 
 
 def _many() -> Refused:

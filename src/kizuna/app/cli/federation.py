@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``kizuna federation``: entities of federations, read here and published from here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kizuna.app.cli.door import Door, command
+from kizuna.app.cli.times import clock_face
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.federation.reading import Reading
+    from kizuna.app.wiring.federation.sources import Network
+
+__all__ = ["hang"]
+
+_ENTITY = Annotated[str, typer.Argument(metavar="ENTITY", help="Its https address.")]
+_ADDRESS = Annotated[str, typer.Argument(metavar="ADDRESS", help="An https address.")]
+_FROM = Annotated[
+    str,
+    typer.Option("--from", metavar="network|kept|PATH", help="Where its statements come from."),
+]
+_LOOPBACK = Annotated[bool, typer.Option("--loopback", help="Ask also addresses of this machine.")]
+_CA = Annotated[
+    str | None,
+    typer.Option("--ca", metavar="FILE", help="Certificates of a further authority (PEM)."),
+]
+
+
+def hang(app: typer.Typer) -> None:
+    """Hang the noun's commands into the tree."""
+
+    @command(app, "anchor")
+    def anchor(
+        door: Door,
+        address: _ADDRESS,
+        key: Annotated[
+            list[str] | None,
+            typer.Option("--key", metavar="FILE", help="Its public key (JWK); may be repeated."),
+        ] = None,
+        jwks: Annotated[
+            str | None, typer.Option("--jwks", metavar="FILE", help="Its keys as a JWK set.")
+        ] = None,
+        replace: Annotated[
+            bool, typer.Option("--replace", help="These keys take the place of those held.")
+        ] = False,
+        remove: Annotated[bool, typer.Option("--remove", help="Believe it no longer.")] = False,
+    ) -> None:
+        """Believe a trust anchor under keys that you had from it by another way.
+
+        Example: kizuna federation anchor https://guild.example --key guild.jwk
+        """
+        reading = _reading(door)
+        if remove:
+            reading.book.forget(address)
+            door.answer({"entity": address}, [door.text("federation.forgotten", entity=address)])
+            return
+        told = reading.believe(address, _keys(key or (), jwks), replace_keys=replace)
+        door.answer(
+            told, [door.text("federation.believed", entity=told["entity"], keys=len(told["keys"]))]
+        )
+
+    @command(app, "anchors")
+    def anchors(door: Door) -> None:
+        """List the trust anchors that this verifier believes."""
+        told = _reading(door).anchors()
+        door.answer(
+            told,
+            [
+                door.text("federation.anchor", entity=a["entity"], keys=" ".join(a["keys"]))
+                for a in told["anchors"]
+            ]
+            or [door.text("federation.no-anchors")],
+        )
+
+    @command(app, "resolve")
+    def resolve(
+        door: Door,
+        entity: _ENTITY,
+        anchor: Annotated[
+            list[str] | None,
+            typer.Option("--anchor", metavar="ADDRESS", help="Only up to this believed anchor."),
+        ] = None,
+        source: _FROM = "network",
+        status: Annotated[
+            bool, typer.Option("--status", help="Ask each mark's issuer whether it still stands.")
+        ] = False,
+        loopback: _LOOPBACK = False,
+        ca: _CA = None,
+    ) -> None:
+        """Find the chains from an entity to the believed anchors, check them, and keep them.
+
+        Example: kizuna federation resolve https://maker.example --status
+        """
+        reading = _reading(door)
+        found = reading.resolve(
+            entity,
+            anchors=anchor or None,
+            source=source,
+            network=_network(loopback=loopback, ca=ca),
+            status=status,
+        )
+        told = reading.told(found)
+        door.answer(told, lambda: lines_of(door, told))
+
+    @command(app, "show")
+    def show(door: Door, entity: _ENTITY) -> None:
+        """Show what is kept of an entity: its chain, the policies applied, which marks count."""
+        reading = _reading(door)
+        told = reading.told(reading.show(entity))
+        door.answer(told, lambda: lines_of(door, told))
+
+
+def _reading(door: Door) -> Reading:
+    from kizuna.app.wiring.federation.reading import Reading
+
+    workspace = door.workspace()
+    return Reading(workspace.path, workspace.clock())
+
+
+def _network(*, loopback: bool, ca: str | None) -> Network:
+    from kizuna.app.wiring.federation.sources import Network
+
+    return Network(loopback=loopback, authority=ca)
+
+
+def _keys(files: Any, jwks: str | None) -> dict[str, Any]:  # noqa: ANN401 - names of files
+    import msgspec
+
+    from kizuna.model.errors import Malformed
+
+    keys: list[Any] = []
+    for file in [*files, *([jwks] if jwks else [])]:
+        try:
+            found = msgspec.json.decode(Door.read(file, limit=1 << 16), type=dict[str, Any])
+        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+            raise Malformed(
+                "key.not-jwk",
+                f"{file} holds no JSON Web Key",
+                why=str(fault),
+                hint="give a file with one public key as a JWK",
+                path=file,
+            ) from fault
+        inside = found.get("keys")
+        keys.extend(inside if isinstance(inside, list) else [found])
+    if not keys:
+        raise Malformed(
+            "federation.keys-missing",
+            "an anchor is believed under keys, and none are given",
+            why="without keys of your own anybody could claim its name",
+            hint="give --key FILE or --jwks FILE, had from the anchor by another way",
+        )
+    return {"keys": keys}
+
+
+def lines_of(door: Door, told: dict[str, Any]) -> list[str]:
+    """What was found, for a person: each chain from the anchor down, then the marks."""
+    lines = [door.text("federation.entity", entity=told["entity"])]
+    if told["source"] == "kept":
+        lines.append(door.text("federation.age", hours=told["age"] // 3600))
+    for chain in told["chains"]:
+        lines.append(
+            door.text(
+                "federation.chain", anchor=chain["anchor"], until=clock_face(chain["expires"])
+            )
+        )
+        lines += _picture(door, chain)
+        for mark in chain["marks"]:
+            word = "federation.mark-counts" if mark["counts"] else "federation.mark-not"
+            lines.append(
+                door.text(
+                    word,
+                    type=mark["type"],
+                    issuer=mark["issuer"] or "–",
+                    status=door.text(f"federation.status.{mark['status']}"),
+                    why=mark["why"] or door.text(f"federation.status.{mark['status']}"),
+                )
+            )
+        lines += [
+            door.text("federation.metadata", kind=kind, members=", ".join(sorted(members)) or "–")
+            for kind, members in sorted(chain["metadata"].items())
+        ]
+    return lines
+
+
+def _picture(door: Door, chain: dict[str, Any]) -> list[str]:
+    about = {(s["issuer"], s["subject"]): s for s in chain["statements"]}
+    lines = []
+    path = list(reversed(chain["path"]))
+    for depth, name in enumerate(path):
+        lines.append("  " + "   " * depth + ("└─ " if depth else "") + name)
+        said = about.get((name, path[depth + 1])) if depth + 1 < len(path) else None
+        if said is None:
+            continue
+        for kind, policy in sorted(said["policy"].items()):
+            rules = "; ".join(f"{p} {' '.join(sorted(ops))}" for p, ops in sorted(policy.items()))
+            lines.append(
+                "  " + "   " * (depth + 1) + door.text("federation.policy", kind=kind, rules=rules)
+            )
+        if said["constraints"]:
+            rules = ", ".join(sorted(said["constraints"]))
+            lines.append(
+                "  " + "   " * (depth + 1) + door.text("federation.constraints", rules=rules)
+            )
+    return lines
