@@ -72,7 +72,7 @@ EVENTS: Final[Mapping[str, Kind]] = MappingProxyType(
             ),
             Kind(
                 name="cloning",
-                kinds=frozenset({"psa", "hmac", "dice"}),
+                kinds=frozenset({"psa", "hmac"}),
                 told_by=_COPIED,
                 beside=frozenset({_A.MOVED}),
                 minutes=4,

@@ -9,13 +9,15 @@ its state (firmware, counters, key), and the evidence follows from that.
 from __future__ import annotations
 
 import random
+import struct
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
+from hashlib import sha256, sha512
 from typing import Final
 
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.proof.attestation.reference import Reference
 from kizuna.proof.attestation.scheme import Enrolled
+from kizuna.proof.attestation.schemes.dice import write_evidence as dice_evidence
 from kizuna.proof.attestation.schemes.hmac import make_token, tiny_claims
 from kizuna.proof.attestation.schemes.observed import (
     LEARNT,
@@ -23,21 +25,37 @@ from kizuna.proof.attestation.schemes.observed import (
     Observation,
     observed_claims,
 )
+from kizuna.proof.attestation.schemes.tpm.evidence import write_evidence as tpm_evidence
+from kizuna.roots.boot.layer import (
+    Inputs,
+    Secrets,
+    certify_layer,
+    chain_of,
+    layer_key,
+    next_secrets,
+)
+from kizuna.roots.boot.signature import write_ecdsa
 from kizuna.roots.cose import SharedKey, encode, sign1
-from kizuna.roots.keys import Algorithm
+from kizuna.roots.cose.cbor import bytes_of
+from kizuna.roots.cose.message import sig_structure
+from kizuna.roots.keys import Algorithm, PublicKey
 from kizuna.roots.units import EphemeralUnit, Handle
 
 __all__ = ["KINDS", "MODELS", "Thing", "good_value", "references", "thing"]
 
-KINDS: Final = ("psa", "hmac", "observed")
+KINDS: Final = ("psa", "hmac", "tpm", "dice", "observed")
 
 MODELS: Final = {
     "psa": sha256(b"simulated controller").hexdigest(),
     "hmac": "simulated-sensor",
+    "tpm": "simulated-server",
+    "dice": "simulated-meter",
 }
 _GOOD: Final = {
     "psa": (("BL", b"bootloader 2.1"), ("APP", b"controller firmware 4.0")),
     "hmac": (("app", b"sensor firmware 1.3"),),
+    "tpm": (("0", b"firmware of the board"), ("7", b"secure boot is on")),
+    "dice": (("layer-0.code", b"meter loader 3"), ("layer-1.code", b"meter application 9")),
 }
 _SIGNER: Final = sha256(b"simulated maker").digest()
 _SECURED: Final = 0x3000
@@ -46,7 +64,19 @@ _TFM: Final = "tag:psacertified.org,2023:psa#tfm"
 
 def references() -> list[Reference]:
     """The values that the makers of the simulated devices published."""
-    return [_value(kind, name, image) for kind, images in _GOOD.items() for name, image in images]
+    found = [_value(kind, name, image) for kind, images in _GOOD.items() for name, image in images]
+    found += [  # what a layer was configured with, and by whom
+        Reference(
+            model=MODELS["dice"],
+            component=f"layer-{place}.{part}",
+            digest_alg="sha-512",
+            digest=bytes(64),
+            signed=True,
+        )
+        for place in range(len(_GOOD["dice"]))
+        for part in ("config", "authority")
+    ]
+    return found
 
 
 def good_value(thing: Thing, name: str) -> Reference:
@@ -58,8 +88,8 @@ def _value(kind: str, name: str, image: bytes) -> Reference:
     return Reference(
         model=MODELS[kind],
         component=name,
-        digest_alg="sha-256",
-        digest=sha256(image).digest(),
+        digest_alg="sha-512" if kind == "dice" else "sha-256",
+        digest=sha512(image).digest() if kind == "dice" else sha256(image).digest(),
         signer=_SIGNER if kind == "psa" else None,
         signed=True,
     )
@@ -95,7 +125,8 @@ class Thing:
         self.boot += 1
         self.sequence = 0
         self.started = now
-        self.seed = draw.randbytes(32)
+        if self.kind != "dice":  # whose seed is its unique secret
+            self.seed = draw.randbytes(32)
 
     def copy(self, draw: random.Random) -> Thing:
         """Another thing with the same key and counters, started on its own."""
@@ -153,6 +184,48 @@ class Thing:
         )
         return self._signed(claims)
 
+    def _tpm(self, nonce: bytes, now: int) -> bytes:
+        """A quote as a TPM builds it: TPMS_ATTEST over nonce, clock, resets and registers."""
+        if self.handle is None:
+            raise ValueError("a server has a key")
+        registers = {("sha256", int(n)): sha256(image).digest() for n, image in self.images.items()}
+        selected = bytearray(3)
+        for _, number in registers:
+            selected[number // 8] |= 1 << number % 8
+        digest = sha256(b"".join(registers[place] for place in sorted(registers))).digest()
+        clock = max(0, now - self.started - self.behind) * 1000
+        attest = b"".join(
+            (
+                b"\xff\x54\x43\x47\x80\x18",
+                _sized(b"\x00\x0b" + self.identity),
+                _sized(nonce),
+                struct.pack(">QIIB", clock, self.boot, 0, 1),
+                bytes(8),
+                b"\x00\x00\x00\x01\x00\x0b\x03" + bytes(selected),
+                _sized(digest),
+            )
+        )
+        signature = write_ecdsa(self.unit.sign(self.handle, attest))
+        return tpm_evidence(attest, signature, registers, node=self.identity[:16])
+
+    def _dice(self, nonce: bytes, now: int) -> bytes:  # noqa: ARG002 - such a chain has no clock
+        """The layers' certificates, each made by the one below, and the last key's proof."""
+        secrets = Secrets(self.seed, bytes(32))
+        root = key = layer_key(secrets.attest)
+        certificates = []
+        for image in self.images.values():
+            inputs = Inputs(code=sha512(image).digest(), mode=1)
+            secrets = next_secrets(secrets, inputs)
+            below = layer_key(secrets.attest)
+            certificates.append(certify_layer(key, below.public, inputs))
+            key = below
+        header = encode({1: int(key.public.algorithm)})
+        signature = key.sign(sig_structure(header, nonce))
+        proof = b"".join(
+            (b"\xd2\x84", bytes_of(header), b"\xa0", bytes_of(nonce), bytes_of(signature))
+        )
+        return dice_evidence(chain_of(root.public, certificates), proof)
+
     def _signed(self, claims: dict[int, object]) -> bytes:
         if self.handle is None:
             raise ValueError("this device has a key")
@@ -170,12 +243,20 @@ class Thing:
                 tolerance=self.rhythm // 5,
             )
         key = self.secret if self.handle is None else self.unit.public(self.handle)
+        roots: tuple[PublicKey, ...] = ()
+        identity: bytes | None = self.identity
+        if self.kind == "dice":
+            root = layer_key(Secrets(self.seed, bytes(32)).attest).public
+            key, roots, identity = None, (root,), None
+        elif self.kind == "tpm":
+            identity = self.identity[:16]
         return Enrolled(
             scheme=self.kind,
             subject=self.subject,
             key=key,
+            roots=roots,
             reference=MODELS.get(self.kind),
-            identity=self.identity,
+            identity=identity,
             position=self.gateway,
             about=about,
         )
@@ -204,21 +285,28 @@ def thing(
     """
     identity = draw.randbytes(32)
     handle = watcher
-    if kind == "psa":
+    if kind in ("psa", "tpm"):
         handle = unit.generate(Algorithm.ES256, f"device {number}")
+    if kind == "psa" and handle is not None:
         identity = b"\x01" + sha256(unit.public(handle).cose_key).digest()
     return Thing(
         subject=canonical(f"urn:dev:ops:000000-sim-{kind}-{number:06d}"),
         kind=kind,
         identity=identity,
         unit=unit,
-        handle=None if kind == "hmac" else handle,
+        handle=None if kind in ("hmac", "dice") else handle,
         secret=SharedKey(draw.randbytes(32)) if kind == "hmac" else None,
         gateway=gateway,
         port=f"port-{number}",
         images=dict(_GOOD.get(kind, ())),
+        boot=5,
         started=now,
         seed=draw.randbytes(32),
         rhythm=draw.randrange(500, 5000),
         banner=b"pump 7 " + draw.randbytes(4),
     )
+
+
+def _sized(data: bytes) -> bytes:
+    """A TPM2B: two bytes of length, then the bytes."""
+    return len(data).to_bytes(2, "big") + data

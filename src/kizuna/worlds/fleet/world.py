@@ -28,8 +28,8 @@ __all__ = ["Post", "World"]
 
 _UNDER_ONE: Final = 250
 """Devices under one gateway."""
-_DIRECT: Final = ("psa", "hmac")
-_CHILDREN: Final = ("psa", "hmac", "observed")
+_DIRECT: Final = ("psa", "hmac", "tpm", "dice")
+_CHILDREN: Final = ("psa", "hmac", "observed", "dice")
 
 
 @dataclass(slots=True)
@@ -247,6 +247,7 @@ class World:
                 one.behind = 100_000
             case "counter-back":
                 one.sequence = -1
+                one.boot -= one.kind == "tpm"
             case "moving":
                 ghost = one.copy(self._draw)
                 ghost.seed, ghost.gateway = one.seed, self._draw.choice(self._elsewhere(one))

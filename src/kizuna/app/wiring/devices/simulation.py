@@ -22,6 +22,7 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Protocol
+from zlib import crc32
 
 from kizuna.app.wiring.devices.fleet import Keeper, keeper_of
 from kizuna.app.wiring.settings import Settings
@@ -290,8 +291,8 @@ def _minute(
     messages = world.minute(minute, epoch, nonce, clock.now)
     with ThreadPoolExecutor(_CALLERS, "device") as callers:
         waiting = [
-            callers.submit(_speak, lines[at % len(lines)], subject, [e for _, e in said])
-            for at, (subject, said) in enumerate(groupby(messages, itemgetter(0)))
+            callers.submit(_speak, _own(lines, subject), subject, [e for _, e in said])
+            for subject, said in groupby(messages, itemgetter(0))
         ]
         for sent in waiting:
             sent.result()
@@ -308,6 +309,11 @@ def _minute(
     clock.forward(14)
     keeper.tick()
     return keeper.settle()
+
+
+def _own(lines: Sequence[Line], subject: str) -> Line:
+    """The line that this device uses, always the same."""
+    return lines[crc32(subject.encode()) % len(lines)]
 
 
 def _speak(line: Line, subject: str, said: Sequence[bytes]) -> None:

@@ -44,7 +44,9 @@ _FOREIGN: Final = frozenset(
     }
 )
 """Not the enrolled key: anybody could have sent it."""
-_OTHER_KEY: Final = frozenset({AppraisalCode.SIGNATURE_WRONG, AppraisalCode.KEY_CHANGED})
+_OTHER_KEY: Final = frozenset(
+    {AppraisalCode.SIGNATURE_WRONG, AppraisalCode.KEY_CHANGED, AppraisalCode.KEY_UNKNOWN}
+)
 _OLD: Final = frozenset({AppraisalCode.STALE, AppraisalCode.NONCE_DIFFERS})
 _BY_FINDING: Final = {
     AppraisalCode.FIRMWARE_UNKNOWN: Alarm.UNKNOWN_FIRMWARE,
