@@ -46,8 +46,16 @@ class Jws:
         return value if isinstance(value, str) else ""
 
 
-def parse_jws(data: bytes | str, payload: bytes | None = None) -> Jws:
+def parse_jws(
+    data: bytes | str,
+    payload: bytes | None = None,
+    *,
+    understood: frozenset[str] = frozenset(),
+    limit: int = MAX_JWS,
+) -> Jws:
     """A compact token or a flattened JSON document; ``payload`` stands in for a detached one.
+
+    ``understood``: header members that the caller looks at, and that may therefore be critical.
 
     Raises:
         Malformed: ``envelope.jws-malformed``, ``key.encoding``.
@@ -57,11 +65,11 @@ def parse_jws(data: bytes | str, payload: bytes | None = None) -> Jws:
         text = raw.decode("utf-8")
     except UnicodeError as fault:
         raise malformed(_CODE, "not text") from fault
-    if len(raw) > MAX_JWS:
-        raise malformed(_CODE, f"{len(raw)} bytes, at most {MAX_JWS}")
+    if len(raw) > limit:
+        raise malformed(_CODE, f"{len(raw)} bytes, at most {limit}")
     parts: list[object]
     if text.lstrip().startswith("{"):
-        whole = read_object(raw, _CODE, MAX_JWS)
+        whole = read_object(raw, _CODE, limit)
         if "header" in whole or "signatures" in whole:
             raise malformed(_CODE, "unprotected headers and several signatures are not read")
         parts = [whole.get("protected"), whole.get("payload", ""), whole.get("signature")]
@@ -77,7 +85,10 @@ def parse_jws(data: bytes | str, payload: bytes | None = None) -> Jws:
             raise malformed(_CODE, "the payload is inside and beside it")
         content = base64url.encode(payload)
     header = read_object(base64url.decode(protected), _CODE, MAX_HEADER)
-    if "crit" in header or "b64" in header:
+    critical = header.get("crit", [])
+    if "b64" in header or not isinstance(critical, list) or ("crit" in header and not critical):
+        raise malformed(_CODE, "critical extensions are not understood")
+    if any(not isinstance(c, str) or c not in understood or c not in header for c in critical):
         raise malformed(_CODE, "critical extensions are not understood")
     return Jws(
         header=header,

@@ -14,15 +14,31 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from kizuna.model.errors import Malformed, Tampered
-from kizuna.model.identifier import SubjectId
+from kizuna.model.errors import Malformed, Refused, Tampered
+from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.payload import Standing
-from kizuna.roots.keys import PublicKey
+from kizuna.roots.identity import did_jwk, did_key
+from kizuna.roots.keys import Algorithm, PublicKey
 
-__all__ = ["MAX_FOREIGN_ENTRIES", "ForeignEntry", "ForeignList", "Spell", "by_member"]
+__all__ = [
+    "MAX_FOREIGN_ENTRIES",
+    "ForeignEntry",
+    "ForeignList",
+    "Spell",
+    "by_member",
+    "claimed_twice",
+    "foreign_malformed",
+    "instant_of",
+    "iso",
+    "member_named",
+]
 
 MAX_FOREIGN_ENTRIES: Final = 200_000
 """Most entries of one list (the whole of the European Union has about 5,000)."""
+
+
+_SKEW: Final = 300
+"""How far the clock of a publisher may be ahead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +105,29 @@ class ForeignList:
         """Whether its next issue was due already."""
         return self.next_update is not None and now >= self.next_update
 
+    def check_current(self, now: int) -> None:
+        """See that the list may be taken in at ``now``.
+
+        Raises:
+            Refused: ``list.expired``, ``list.not-yet``.
+        """
+        if self.issued > now + _SKEW:
+            raise Refused(
+                "list.not-yet",
+                f"the list was issued in the future: {iso(self.issued)}",
+                why="its clock or ours is wrong",
+                hint="check the clocks, then try again",
+                issued=iso(self.issued),
+            )
+        if self.stale(now):
+            raise Refused(
+                "list.expired",
+                f"the list says that its next issue was due on {iso(self.next_update or 0)}",
+                why="what was withdrawn since then is not in it",
+                hint="get the newest issue; the last good one stays in force and shows its age",
+                due=iso(self.next_update or 0),
+            )
+
     def check_newer(self, held_sequence: int, held_document: bytes) -> bool:
         """Whether this is newer than the one held; False where it is the same file.
 
@@ -121,12 +160,20 @@ def by_member(entries: Sequence[ForeignEntry]) -> Mapping[SubjectId, tuple[Forei
     """The entries of each member, in the order of the list.
 
     Raises:
-        Tampered: ``list.two-names`` where a key is claimed for two members.
+        Tampered: ``list.two-names`` where a key is claimed for two members,
+            ``list.claimed-twice`` where two with different keys claim one name.
     """
     found: dict[SubjectId, list[ForeignEntry]] = {}
     owner: dict[bytes, SubjectId] = {}
     for entry in entries:
-        found.setdefault(entry.member, []).append(entry)
+        earlier = found.setdefault(entry.member, [])
+        for other_entry in earlier:
+            apart = entry.name != other_entry.name and entry.keys and other_entry.keys
+            if apart and not {k.thumbprint for k in entry.keys} & {
+                k.thumbprint for k in other_entry.keys
+            }:
+                raise claimed_twice(entry.member, other_entry.name, entry.name)
+        earlier.append(entry)
         for key in entry.keys:
             other = owner.setdefault(key.thumbprint, entry.member)
             if other != entry.member:
@@ -139,6 +186,35 @@ def by_member(entries: Sequence[ForeignEntry]) -> Mapping[SubjectId, tuple[Forei
                     other=entry.member[:200],
                 )
     return {member: tuple(items) for member, items in found.items()}
+
+
+def claimed_twice(member: str, one: str, other: str) -> Tampered:
+    """The problem of two who claim one name."""
+    return Tampered(
+        "list.claimed-twice",
+        f"{one} and {other} both claim the name {member}, with different keys",
+        why="the words of one would count as the other's",
+        hint="ask both operators who it is; believe one of them, not both",
+        member=member[:200],
+        one=one[:200],
+        other=other[:200],
+    )
+
+
+def member_named(names: Sequence[object], keys: Sequence[PublicKey]) -> SubjectId | None:
+    """Whom an entry is about: the first identifier it names, else its first key's own name; None
+    where it gives neither.
+    """
+    for name in names[:20]:
+        if isinstance(name, str) and name.startswith(("did:", "urn:", "https:")):
+            try:
+                return canonical(name)
+            except Malformed:
+                continue
+    for key in keys:
+        rsa = key.algorithm in (Algorithm.PS256, Algorithm.PS384, Algorithm.PS512)
+        return did_jwk(key) if rsa else did_key(key)
+    return None
 
 
 def iso(instant: int) -> str:

@@ -26,6 +26,7 @@ class Role(StrEnum):
 
     MAKER = "maker"
     CERTIFICATION_BODY = "certification-body"
+    CONFIRMATION_BODY = "confirmation-body"
     ASSESSOR = "assessor"
     COORDINATOR = "coordinator"
     FACILITY_OPERATOR = "facility-operator"
@@ -54,6 +55,8 @@ ROLES: Final[Mapping[Role, RoleTemplate]] = MappingProxyType(
         Role.CERTIFICATION_BODY: RoleTemplate(
             kinds=(Kind.CERTIFICATE,), level=Level.THIRD, scoped=False
         ),
+        # looks whether an organisation is fit for a list, and proposes it to the list's operator
+        Role.CONFIRMATION_BODY: RoleTemplate(kinds=(Kind.NORM,), level=Level.THIRD, scoped=False),
         # a customer or auditor who looked for itself
         Role.ASSESSOR: RoleTemplate(
             kinds=(Kind.CERTIFICATE, Kind.EVIDENCE, Kind.CAPABILITY),

@@ -14,10 +14,10 @@ Does not: decide whose lists are accepted (the verifier's anchors do), look at k
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -47,6 +47,12 @@ class Entry:
     """When that statement was registered."""
     valid_from: int | None = None
     valid_until: int | None = None
+    keys: tuple[Mapping[str, str], ...] = ()
+    """Public JWKs pinned for a member whose name does not carry its key."""
+    ext: Mapping[str, Any] = field(default_factory=dict)
+    """What the entry cites: ``proposal`` (a digest) of who confirmed it, ``source`` (a foreign
+    list) it was taken from.
+    """
     before: Entry | None = None
 
     def history(self) -> Iterator[Entry]:
@@ -190,6 +196,8 @@ class _Walk:
             since=item.registered,
             valid_from=seconds(payload.valid_from) if payload.valid_from else None,
             valid_until=seconds(payload.valid_until) if payload.valid_until else None,
+            keys=tuple(payload.keys),
+            ext=payload.ext,
             before=self.entries.get(member),
         )
 

@@ -38,6 +38,7 @@ __all__ = [
     "issue_short_lived",
     "pinned_certificate",
     "read_certificates",
+    "signed_in_unit",
 ]
 
 MAX_CHAIN: Final = 8
@@ -148,7 +149,9 @@ def check_idevid(chain: Sequence[bytes], anchors: Sequence[bytes], now: int) -> 
 def pinned_certificate(unit: Unit, handle: Handle, now: int, days: int = 3_650) -> bytes:
     """A self-signed CA certificate (DER) of a key in a unit, as vouchers pin it."""
     public = unit.public(handle)
-    return _signed(unit, handle, _builder(public, public, now - 300, now + days * 86_400, ca=True))
+    return signed_in_unit(
+        unit, handle, _builder(public, public, now - 300, now + days * 86_400, ca=True)
+    )
 
 
 def issue_short_lived(unit: Unit, handle: Handle, now: int, *, seconds: int = 86_400) -> ShortLived:
@@ -159,7 +162,7 @@ def issue_short_lived(unit: Unit, handle: Handle, now: int, *, seconds: int = 86
     key = ec.generate_private_key(ec.SECP256R1())
     issuer, subject = unit.public(handle), PublicKey.from_loaded(key.public_key())
     until = now + seconds
-    der = _signed(unit, handle, _builder(subject, issuer, now - 300, until, ca=False))
+    der = signed_in_unit(unit, handle, _builder(subject, issuer, now - 300, until, ca=False))
     certificate = x509.load_der_x509_certificate(der)
     return ShortLived(
         certificate=certificate.public_bytes(serialization.Encoding.PEM),
@@ -249,7 +252,7 @@ def _builder(
     return builder.add_extension(x509.ExtendedKeyUsage(both), critical=False)
 
 
-def _signed(unit: Unit, handle: Handle, builder: x509.CertificateBuilder) -> bytes:
+def signed_in_unit(unit: Unit, handle: Handle, builder: x509.CertificateBuilder) -> bytes:
     """The builder's certificate, signed in the unit: a throw-away key gives the form."""
     if handle.algorithm is Algorithm.EDDSA:
         form = builder.sign(ed25519.Ed25519PrivateKey.generate(), None)
