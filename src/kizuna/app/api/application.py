@@ -20,6 +20,7 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.catalog import catalog
+from kizuna.app.api.comparing import comparing
 from kizuna.app.api.context import Context
 from kizuna.app.api.devices import HOT, devices, heartbeat
 from kizuna.app.api.health import health
@@ -102,6 +103,7 @@ def make(
         *records(context),
         *lookup(context),
         *judging(context),
+        *comparing(context),
         *catalog(context),
         *watches(context),
         *joining(context),

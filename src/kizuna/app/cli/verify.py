@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kizuna.app.cli.door import Door, Failure, command
 from kizuna.app.cli.show import verdict_lines
 from kizuna.app.cli.times import instant, known_of, not_known_elsewhere
+
+if TYPE_CHECKING:
+    from kizuna.model.identifier import SubjectId
 
 __all__ = ["hang"]
 
@@ -21,7 +24,12 @@ def hang(app: typer.Typer) -> None:
     def verify(
         door: Door,
         profile: Annotated[
-            str, typer.Option("--profile", "-p", help="Profile by name, or a YAML or JSON file.")
+            list[str],
+            typer.Option(
+                "--profile",
+                "-p",
+                help="Profile by name, or a YAML or JSON file; several: a verdict for each.",
+            ),
         ],
         subject: Annotated[
             str | None, typer.Argument(metavar="SUBJECT", help="Identifier of what is judged.")
@@ -41,6 +49,13 @@ def hang(app: typer.Typer) -> None:
             list[str] | None,
             typer.Option("--list", metavar="NAME", help="Believe these lists only."),
         ] = None,
+        each_list: Annotated[
+            bool,
+            typer.Option(
+                "--each-list",
+                help="A verdict under each list (A,B: under both), and what makes them differ.",
+            ),
+        ] = False,
         bundle: Annotated[
             str | None,
             typer.Option("--bundle", metavar="FILE", help="Judge a proof bundle; needs no store."),
@@ -60,6 +75,8 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna verify pkg:npm/left-pad@1.3.0 --profile software-product
 
         Example: kizuna verify --bundle proof.kz --trust trust.json --profile iot-device
+
+        Example: kizuna verify SUBJECT -p software-product --list own --list area --each-list
         """
         from kizuna.app.wiring.answers import verdict_json
         from kizuna.app.wiring.member import member_of
@@ -76,10 +93,14 @@ def hang(app: typer.Typer) -> None:
                 hint="`kizuna import FILE` prints the identifier of what it read",
             )
         wanted = None if subject is None else canonical(subject)
+        if each_list or len(profile) > 1:
+            _several(door, wanted, profile, lists, moment, known, each=each_list, bundle=bundle)
+            return
+        (measure,) = profile
         if bundle is not None:
             from kizuna.app.wiring.offline import judge_with_names
 
-            chosen = find_profile(profile, door.settings)
+            chosen = find_profile(measure, door.settings)
             verdict, names = judge_with_names(
                 Door.read(bundle),
                 chosen,
@@ -90,12 +111,12 @@ def hang(app: typer.Typer) -> None:
             )
         elif (member := member_of(door.settings)) is not None:
             not_known_elsewhere(known)
-            chosen = find_profile(profile, door.settings)
+            chosen = find_profile(measure, door.settings)
             assert wanted is not None  # noqa: S101 - checked above
             verdict, names = member.verify(wanted, chosen, at=moment, lists=lists)
         else:
             workspace = door.workspace(read_only=True)
-            chosen = workspace.profile(profile)
+            chosen = workspace.profile(measure)
             assert wanted is not None  # noqa: S101 - checked above
             verdict = workspace.verify(
                 wanted,
@@ -109,3 +130,41 @@ def hang(app: typer.Typer) -> None:
         door.answer(told, lambda: verdict_lines(door, told, everything=all_findings))
         if verdict.outcome:
             raise Failure(verdict.outcome)
+
+
+def _several(
+    door: Door,
+    subject: SubjectId | None,
+    profiles: list[str],
+    lists: list[str] | None,
+    at: int | None,
+    known: list[str] | None,
+    *,
+    each: bool,
+    bundle: str | None,
+) -> None:
+    """A verdict for each list or profile, and what makes them differ."""
+    from kizuna.app.cli.compare import compared_lines
+    from kizuna.app.wiring.member import member_of
+    from kizuna.app.wiring.several_lists import judge_each, measures_of
+    from kizuna.model.errors import Malformed
+
+    if bundle is not None or subject is None or member_of(door.settings) is not None:
+        raise Malformed(
+            "verify.several-here",
+            "several verdicts at once are drawn up from a store",
+            why="a bundle is made for one question",
+            hint="ask once for each profile, with the lists that shall count: --list NAME",
+        )
+    workspace = door.workspace(read_only=True)
+    told, outcome = judge_each(
+        workspace,
+        subject,
+        measures_of(workspace, [workspace.profile(name) for name in profiles], lists, each=each),
+        door.lang,
+        at=at,
+        known=workspace.known(known_of(known or ())),
+    )
+    door.answer(told, lambda: compared_lines(door, told))
+    if outcome:
+        raise Failure(outcome)

@@ -15,6 +15,7 @@ from kizuna.app.console.folding import Chain, fold, without_shortcuts
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.answers import tree_json, verdict_json
 from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
+from kizuna.app.wiring.several_lists import judge_each, measures_of
 from kizuna.model.finding import Value
 from kizuna.model.identifier import Digest, SubjectId
 
@@ -131,6 +132,21 @@ class Reading:
             "names": names,
             "tree": tree,
         }
+
+    def compare(
+        self, subject: SubjectId, profiles: Sequence[str], lists: Sequence[str] | None, lang: str
+    ) -> dict[str, Any]:
+        """A verdict under each list and profile, and what makes them differ."""
+        chosen = [showing.profile_named(self.workspace, name) for name in profiles]
+        told, _ = judge_each(
+            self.workspace,
+            subject,
+            measures_of(self.workspace, chosen, lists, each=True),
+            lang,
+            view=self.view,
+        )
+        names = showing.names(self.workspace, [subject], self.view)
+        return {**told, "name": names.get(subject) or short_name(subject), "profile": profiles[0]}
 
     def impact(self, of: str) -> dict[str, Any]:
         """Everything that depends on a subject or statement."""

@@ -159,6 +159,7 @@ class Site:
             *page("/", "/portfolio.json", self._portfolio),
             *page("/subject", "/subject.json", self._subject),
             *page("/explain", "/explain.json", self._explain),
+            *page("/compare", "/compare.json", self._compare),
             *page("/impact", "/impact.json", self._impact),
             *page("/log", "/log.json", self._log),
             *page("/entry", "/entry.json", self._entry),
@@ -245,6 +246,23 @@ class Site:
             title,
             data,
             [f"kizuna explain {quoted(subject)} --profile {profile}"],
+        )
+
+    async def _compare(self, asked: Asked) -> _Shown:
+        subject = canonical(asked.needed("id"))
+        profiles = asked.text("profile").split() or [await self._first_profile(asked)]
+        lists = asked.text("lists").split()
+        data = await self._run(
+            lambda: self._of(asked).compare(subject, profiles, lists or None, asked.lang)
+        )
+        words = [f"--profile {quoted(name)}" for name in profiles]
+        words += [f"--list {quoted(name)}" for name in lists]
+        return _Shown(
+            "compare.html",
+            say("compare.title", asked.lang, name=data["name"]),
+            data,
+            [f"kizuna verify {quoted(subject)} {' '.join(words)} --each-list"],
+            extra={"words": lambda key, **values: text(key, asked.lang, **values)},
         )
 
     async def _impact(self, asked: Asked) -> _Shown:

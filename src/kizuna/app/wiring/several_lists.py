@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One chain by several measures at once: a verdict for each, and what makes them differ.
+
+Keeps: 1. Each verdict is the one that asking for it alone would give: under its lists and its
+profile only, so that what one list accepts never helps under another. 2. Nothing is summed up:
+there is no verdict over verdicts, only the worst exit code of them. 3. A difference is told with
+its cause: who spoke about that subject, and how each list stands to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from kizuna.app.wiring.answers import finding_json, verdict_json
+from kizuna.app.wiring.naming import identifiers_in
+from kizuna.model.errors import Malformed
+from kizuna.model.finding import Finding
+from kizuna.model.identifier import SubjectId
+from kizuna.model.outcome import Outcome, worst
+from kizuna.model.verdict import Known, Verdict
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.criteria.profiles import Profile
+    from kizuna.record.lists import Entry, ListState
+    from kizuna.record.store import View
+
+__all__ = ["MOST", "Measure", "judge_each", "list_sets", "measures_of"]
+
+MOST: Final = 12
+"""Most measures in one question."""
+
+_TOLD: Final = 200
+"""Differences that are told with their cause; the rest is counted."""
+
+_PARTIES: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One profile under one set of lists (names; None: all that are believed)."""
+
+    profile: Profile
+    lists: tuple[str, ...] | None
+
+    def title(self, *, profiles: bool) -> str:
+        """What people call it."""
+        lists = "*" if self.lists is None else ",".join(self.lists)
+        return f"{self.profile.name} · {lists}" if profiles else lists
+
+
+def list_sets(
+    named: Sequence[str] | None, believed: Sequence[str], *, each: bool
+) -> list[tuple[str, ...] | None]:
+    """The sets of lists to judge under.
+
+    Args:
+        named: as asked for; ``a,b`` is one set of two lists. None: nothing was named.
+        believed: every list that the verifier believes, by name.
+        each: one verdict for every set; else all that are named are one set.
+    """
+    sets = [tuple(part for part in name.split(",") if part) for name in named or ()]
+    if not each:
+        flat = tuple(dict.fromkeys(name for one in sets for name in one))
+        return [flat if named else None]
+    return [*dict.fromkeys(one for one in (sets or [(name,) for name in believed]) if one)]
+
+
+def measures_of(
+    workspace: Workspace,
+    profiles: Sequence[Profile],
+    named: Sequence[str] | None,
+    *,
+    each: bool,
+) -> list[Measure]:
+    """Every profile under every set of lists."""
+    believed = [anchor.name for anchor in workspace.anchors().lists]
+    sets = list_sets(named, believed, each=each)
+    return [Measure(profile=profile, lists=lists) for profile in profiles for lists in sets]
+
+
+def judge_each(
+    workspace: Workspace,
+    subject: SubjectId,
+    measures: Sequence[Measure],
+    lang: str,
+    *,
+    at: int | None = None,
+    known: Sequence[Known] | None = None,
+    view: View | None = None,
+) -> tuple[dict[str, Any], Outcome]:
+    """The answer of every door, and the exit code that is the worst of all verdicts.
+
+    Returns:
+        ``subject``; ``verdicts``: as ``kizuna verify`` gives each, with ``measure``, ``judged_by``;
+        ``differences``: of each finding that not every verdict has, under which measures it stands
+        and which parties the lists see differently.
+
+    Raises:
+        Malformed: ``verify.too-many``, ``verify.nothing-to-compare``. Absent: ``list.unknown``.
+    """
+    if len(measures) > MOST:
+        raise Malformed(
+            "verify.too-many",
+            f"{len(measures)} verdicts in one question, at most {MOST}",
+            hint="ask in parts",
+            limit=MOST,
+        )
+    if not measures:
+        raise Malformed(
+            "verify.nothing-to-compare",
+            "no list is believed here",
+            hint="`kizuna list accept` adds one",
+        )
+    when = workspace.clock() if at is None else at
+    several = len({m.profile.digest for m in measures}) > 1
+    titles = [m.title(profiles=several) for m in measures]
+    verdicts = [
+        workspace.verify(subject, m.profile, at=when, known=known, lists=m.lists, view=view)
+        for m in measures
+    ]
+    told = {f for v in verdicts for f in v.findings}
+    names = _names(workspace, identifiers_in(told), view)
+    answer = {
+        "subject": subject,
+        "at": when,
+        "verdicts": [
+            {
+                "measure": title,
+                "judged_by": {
+                    "profile": measure.profile.name,
+                    "lists": None if measure.lists is None else list(measure.lists),
+                },
+                **verdict_json(verdict, lang, profile=measure.profile, names=names),
+            }
+            for title, measure, verdict in zip(titles, measures, verdicts, strict=True)
+        ],
+        **_differences(workspace, measures, titles, verdicts, lang, names, view),
+    }
+    return answer, worst(v.outcome for v in verdicts)
+
+
+def _differences(
+    workspace: Workspace,
+    measures: Sequence[Measure],
+    titles: Sequence[str],
+    verdicts: Sequence[Verdict],
+    lang: str,
+    names: dict[str, str],
+    view: View | None,
+) -> dict[str, Any]:
+    """What some of the verdicts have and others have not, with the cause."""
+    has: dict[tuple[SubjectId, str, str], dict[int, Finding]] = {}
+    for place, verdict in enumerate(verdicts):
+        for finding in verdict.findings:
+            key = (finding.subject, finding.requirement or "", finding.code.value)
+            has.setdefault(key, {}).setdefault(place, finding)
+    differ = sorted(
+        (key for key, found in has.items() if len(found) < len(verdicts)),
+        key=lambda key: (not any(f.counts for f in has[key].values()), key),
+    )
+    why = _Why(workspace, measures, names, view)
+    rows = []
+    for key in differ[:_TOLD]:
+        found = has[key]
+        place, finding = next(iter(found.items()))
+        words = finding_json(finding, lang, profile=measures[place].profile, names=names)
+        rows.append(
+            {
+                "subject": finding.subject,
+                "name": names.get(finding.subject),
+                "requirement": finding.requirement,
+                "code": finding.code.value,
+                "value": words["value"],
+                "message": words["message"],
+                "mend": words["mend"],
+                "counts": any(f.counts for f in found.values()),
+                "under": [titles[p] for p in sorted(found)],
+                "not_under": [t for p, t in enumerate(titles) if p not in found],
+                "because": why.of(finding.subject),
+            }
+        )
+    return {
+        "agree": not differ and len({v.value for v in verdicts}) == 1,
+        "differences": rows,
+        "differences_left_out": max(0, len(differ) - _TOLD),
+    }
+
+
+class _Why:
+    """Who spoke about a subject, and how each of the lists judged by stands to them."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        measures: Sequence[Measure],
+        names: dict[str, str],
+        view: View | None,
+    ) -> None:
+        self._workspace = workspace
+        self._names = names
+        self._reader = workspace.store.reader() if view is None else workspace.store.reader(view)
+        believed = [a.name for a in workspace.anchors().lists]
+        used = [believed if m.lists is None else m.lists for m in measures]
+        self._lists = list(dict.fromkeys(name for some in used for name in some))
+        self._states: dict[str, ListState] = {}
+        self._known: dict[str, list[dict[str, Any]]] = {}
+
+    def of(self, subject: str) -> list[dict[str, Any]]:
+        """The parties who spoke of it to whom the lists stand differently."""
+        found = self._known.get(subject)
+        if found is None:
+            found = self._known[subject] = self._find(subject)
+        return found
+
+    def _find(self, subject: str) -> list[dict[str, Any]]:
+        from kizuna.record.log.keys import subject_key
+
+        if len(self._lists) < 2:
+            return []  # only profiles differ: who may speak is the same
+        key = subject_key(subject)
+        rows = self._reader.by_keys([key]).get(key, ())
+        issuers = dict.fromkeys([*(row.statement.issuer for row in rows), SubjectId(subject)])
+        told = []
+        for issuer in issuers:
+            stands = {name: _stands(self._state(name), issuer) for name in self._lists}
+            if len({str(one) for one in stands.values()}) > 1:
+                told.append({"party": issuer, "name": self._called(issuer), "lists": stands})
+            if len(told) >= _PARTIES:
+                break
+        return told
+
+    def _state(self, name: str) -> ListState:
+        state = self._states.get(name)
+        if state is None:
+            state = self._states[name] = self._workspace.lists.state(name)
+        return state
+
+    def _called(self, party: SubjectId) -> str | None:
+        for state in self._states.values():
+            entry = state.entries.get(party)
+            if entry is not None and entry.name:
+                return entry.name
+        return self._names.get(party)
+
+
+def _stands(state: ListState, party: SubjectId) -> dict[str, Any] | None:
+    """How a list stands to somebody; None where it does not know them."""
+    entry: Entry | None = state.entries.get(party)
+    if entry is None:
+        operates = state.operator == party
+        return {"state": "operator", "roles": [], "reason": ""} if operates else None
+    return {
+        "state": entry.state.value,
+        "roles": sorted({service.type.rpartition("/")[2] for service in entry.services}),
+        "reason": entry.reason,
+    }
+
+
+def _names(workspace: Workspace, identifiers: set[str], view: View | None) -> dict[str, str]:
+    from kizuna.app.wiring.naming import names_of
+
+    reader = workspace.store.reader() if view is None else workspace.store.reader(view)
+    return names_of(reader, identifiers)
