@@ -78,8 +78,14 @@ def hang(app: typer.Typer) -> None:
             ]
             if outcome.root:
                 shown.append(door.text("import.root", root=outcome.root))
-            if before := outcome.duplicates + outcome.unchanged:
-                shown.append(door.text("import.duplicates", count=before))
+            shown.append(
+                door.text(
+                    "import.counts",
+                    registered=outcome.registered,
+                    unchanged=outcome.unchanged + outcome.duplicates,
+                    renewed=outcome.renewed,
+                )
+            )
             return shown
 
         door.answer(told, lines)

@@ -43,7 +43,15 @@ def hang(app: typer.Typer) -> None:
         }
         door.answer(
             told,
-            [door.text("publish.done", count=len(outcome.statements), root=outcome.root or "–")],
+            [
+                door.text(
+                    "publish.done",
+                    registered=outcome.registered,
+                    unchanged=outcome.unchanged + outcome.duplicates,
+                    renewed=outcome.renewed,
+                    root=outcome.root or "–",
+                )
+            ],
         )
         tell_remarks(door, outcome)
         for problem in outcome.refused:

@@ -164,6 +164,8 @@ def import_json(outcome: ImportOutcome, lang: str) -> dict[str, Any]:
         ],
         "duplicates": outcome.duplicates,
         "unchanged": outcome.unchanged,
+        "renewed": outcome.renewed,
+        "registered": outcome.registered,
         "beyond": list(outcome.beyond),
         "signatures": [signature_json(f.name, one) for f in outcome.files for one in f.signatures],
         "refused": [problem_json(p, lang) for p in outcome.refused],

@@ -4,8 +4,9 @@
 Keeps: 1. Every document is read before anything is signed: a file that cannot be read registers
 nothing of its neighbours either. 2. What is signed is the importer's word; the document itself is
 registered beside it, by hash where it is large. 3. Places that were not understood are listed with
-their file. 4. What the importer says already is not said again; the answer names the statements
-that stand. 5. Of a document with a mark of limited distribution everything is restricted.
+their file. 4. What the importer says already is not said again within a day; the answer names the
+statements that stand. 5. Of a document with a mark of limited distribution everything is
+restricted.
 """
 
 from __future__ import annotations
@@ -42,12 +43,14 @@ class Prepared:
     """Signed statements of some documents, in order, with the documents that stand beside them.
 
     ``files`` names each file's statements in the order of its drafts: a place in ``statements``,
-    or the digest of one that says the same already.
+    or the digest of one that says the same already. ``renewed`` are the places of statements that
+    say again what was said longer ago than a day.
     """
 
     def __init__(self) -> None:
         self.files: list[tuple[str, Imported, tuple[int | Digest, ...]]] = []
         self.statements: list[bytes] = []
+        self.renewed: set[int] = set()
         self.documents: dict[Digest, bytes] = {}
 
 
@@ -130,6 +133,8 @@ def prepare(
         before = Repetition.read(earlier, issuer, drafts, progress)
     files = _entries(read, issuer, before)
     standing = _standing([entry for entries in files for entry in entries], before)
+    old = {word for word in standing if before.is_old(word[0], now)}
+    standing = {word: digest for word, digest in standing.items() if word not in old}
     last: dict[_Word, _Entry] = {}
     for entries in files:
         for entry in entries:
@@ -153,6 +158,7 @@ def prepare(
         prepared.documents.update(one.documents)
         progress("phase.signing", len(prepared.statements), len(last))
     number = {word: place for place, word in enumerate(last)}
+    prepared.renewed = {number[word] for word in old}
     for (name, imported), entries in zip(read, files, strict=True):
         found = (standing[e.word] if e.word in standing else number[e.word] for e in entries)
         prepared.files.append((name, imported, tuple(found)))
@@ -237,6 +243,8 @@ def outcome_of(
     for _, imported, _ in prepared.files:
         subjects.update(dict.fromkeys(imported.subjects))
         subjects.update(dict.fromkeys(imported.names.values()))
+    renewed = sum(not _problem(results[place]) for place in prepared.renewed)
+    duplicates = sum(bool(getattr(r, "duplicate", False)) for r in results)
     unchanged = {p for _, _, places in prepared.files for p in places if not isinstance(p, int)}
     return ImportOutcome(
         statements=_each_once((*(d for f in files for d in f.statements), *digests)),
@@ -252,8 +260,10 @@ def outcome_of(
             for remark in imported.remarks
         ),
         refused=tuple(p for p in (_problem(r) for r in results) if p is not None),
-        duplicates=sum(bool(getattr(r, "duplicate", False)) for r in results),
+        duplicates=duplicates,
         unchanged=len(unchanged),
+        renewed=renewed,
+        registered=sum(not _problem(r) for r in results) - duplicates - renewed,
         receipts=tuple(receipts),
     )
 

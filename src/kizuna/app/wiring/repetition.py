@@ -3,7 +3,9 @@
 
 Keeps: 1. A draft is left out only where the issuer's own latest statement of the same place says
 exactly that, to the same readers, and still stands: nothing acted upon it, and neither its key nor
-what the issuer may say changed since. In doubt it is said again. 2. A place is what a later
+what the issuer may say changed since, and it was registered within the last day: whoever imports
+again confirms what stands, and a profile may ask how long ago that was. In doubt it is said again.
+2. A place is what a later
 statement takes the place of an earlier one in: kind, subject, and the ``part`` of ties or the type
 of a claim; every other statement stands for itself. 3. What stands is looked up in sets.
 """
@@ -27,7 +29,10 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.values import Progress
     from kizuna.proof.documents import Draft
 
-__all__ = ["Place", "Repetition", "place_of"]
+__all__ = ["CONFIRMED_FOR", "Place", "Repetition", "place_of"]
+
+CONFIRMED_FOR: Final = 86_400
+"""Seconds for which a statement need not be said again; after them it is renewed."""
 
 _SALT: Final = 16
 _BATCH: Final = 2_000
@@ -52,6 +57,7 @@ class _Said:
     """One earlier statement: its place in the log, its identity, what it says and to whom."""
 
     index: int
+    registered: int
     digest: Digest
     content: bytes
     audience: tuple[SubjectId, ...]
@@ -115,6 +121,11 @@ class Repetition:
         found = [known[word] for word in words[:-1] if word in known]
         return [*found, last.digest] if len(found) == len(words) - 1 else None
 
+    def is_old(self, place: Place, now: int) -> bool:
+        """True where what stands in a place was confirmed longer ago than a day."""
+        told = self.said.get(place)
+        return bool(told) and now - told[-1].registered > CONFIRMED_FOR
+
     def parts_in_force(self) -> dict[SubjectId, list[str]]:
         """The parts in which ties or descriptions of each subject stand now."""
         made: dict[SubjectId, list[str]] = {}
@@ -130,6 +141,7 @@ class Repetition:
         self.said.setdefault(place, []).append(
             _Said(
                 row.index,
+                row.registered.latest,
                 statement.digest,
                 sha256(data).digest(),
                 statement.audience,
@@ -156,7 +168,13 @@ class Repetition:
                 content = Digest(sha256(data[_SALT:]).digest())
             place = (statement.kind, statement.subject, statement.media_type, content.hex())
             self.said.setdefault(place, []).append(
-                _Said(row.index, statement.digest, bytes(content), statement.audience)
+                _Said(
+                    row.index,
+                    row.registered.latest,
+                    statement.digest,
+                    bytes(content),
+                    statement.audience,
+                )
             )
 
 

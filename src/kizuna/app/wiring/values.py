@@ -69,6 +69,10 @@ class ImportOutcome:
     duplicates: int = 0
     unchanged: int = 0
     """How many of ``statements`` stood already and said the same."""
+    renewed: int = 0
+    """How many say again what was said longer ago than a day."""
+    registered: int = 0
+    """How many say what was not said before."""
     receipts: tuple[bytes, ...] = ()
     beyond: tuple[SubjectId, ...] = ()
     """Subjects about which no list that is believed lets the importer speak so."""

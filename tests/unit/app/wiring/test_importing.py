@@ -91,6 +91,40 @@ def test_importing_the_same_again_registers_nothing(workspace, clock):
     assert (again.duplicates, again.refused, again.root) == (0, (), "pkg:generic/unit@1")
 
 
+def test_importing_again_a_day_later_confirms_what_stands(workspace, clock):
+    data = bom("unit", part("a"), part("b"))
+    first = bring(workspace, clock, data)
+    assert (first.registered, first.renewed) == (len(first.statements), 0)
+    clock.now += 86_400
+    again = bring(workspace, clock, data)
+    assert not set(again.statements) & set(first.statements)
+    assert (again.registered, again.unchanged, again.renewed) == (0, 0, len(first.statements))
+    third = bring(workspace, clock, data)
+    assert third.statements == again.statements
+    assert (third.registered, third.unchanged, third.renewed) == (0, len(first.statements), 0)
+    told = import_json(third, "en")
+    assert (told["registered"], told["unchanged"], told["renewed"]) == (0, third.unchanged, 0)
+
+
+def test_what_is_new_a_day_later_is_told_apart_from_what_is_renewed(workspace, clock):
+    first = bring(workspace, clock, bom("unit", part("a")))
+    clock.now += 2 * 86_400
+    again = bring(workspace, clock, bom("unit", part("a", group="changed")))
+    assert again.registered == 3  # the part, the document and what is said of it
+    assert again.renewed == len(first.statements) - 3
+
+
+def test_old_evidence_counts_again_after_the_same_import(workspace, clock):
+    data = bom("unit", part("a"))
+    bring(workspace, clock, data)
+    clock.now += 40 * 86_400
+    before = {r.index for r in about(workspace, "pkg:generic/unit@1")}
+    bring(workspace, clock, data)
+    fresh = [r for r in about(workspace, "pkg:generic/unit@1") if r.index not in before]
+    assert any(r.statement.kind is Kind.EVIDENCE for r in fresh)
+    assert all(clock.now - r.registered.latest < 60 for r in fresh)
+
+
 def test_what_two_bills_share_is_registered_once(workspace, clock):
     shared = [part(f"p{n}") for n in range(20)]
     first = bring(workspace, clock, bom("unit", *shared))
