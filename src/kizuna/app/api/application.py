@@ -23,6 +23,7 @@ from kizuna.app.api.catalog import catalog
 from kizuna.app.api.comparing import comparing
 from kizuna.app.api.context import Context
 from kizuna.app.api.devices import HOT, devices, heartbeat
+from kizuna.app.api.federation import federation
 from kizuna.app.api.health import health
 from kizuna.app.api.intake import intake
 from kizuna.app.api.joining import joining
@@ -108,6 +109,7 @@ def make(
         *watches(context),
         *joining(context),
         *devices(context),
+        *federation(context),
         *(pages.routes if pages is not None else ()),
     ]
     _check(routes)

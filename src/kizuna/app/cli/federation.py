@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kizuna.app.cli import federation_own
 from kizuna.app.cli.door import Door, command
 from kizuna.app.cli.times import clock_face
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.federation.reading import Reading
-    from kizuna.app.wiring.federation.sources import Network
 
 __all__ = ["hang"]
 
@@ -21,11 +21,6 @@ _ADDRESS = Annotated[str, typer.Argument(metavar="ADDRESS", help="An https addre
 _FROM = Annotated[
     str,
     typer.Option("--from", metavar="network|kept|PATH", help="Where its statements come from."),
-]
-_LOOPBACK = Annotated[bool, typer.Option("--loopback", help="Ask also addresses of this machine.")]
-_CA = Annotated[
-    str | None,
-    typer.Option("--ca", metavar="FILE", help="Certificates of a further authority (PEM)."),
 ]
 
 
@@ -87,8 +82,8 @@ def hang(app: typer.Typer) -> None:
         status: Annotated[
             bool, typer.Option("--status", help="Ask each mark's issuer whether it still stands.")
         ] = False,
-        loopback: _LOOPBACK = False,
-        ca: _CA = None,
+        loopback: federation_own.Loopback = False,
+        ca: federation_own.Authority = None,
     ) -> None:
         """Find the chains from an entity to the believed anchors, check them, and keep them.
 
@@ -99,7 +94,7 @@ def hang(app: typer.Typer) -> None:
             entity,
             anchors=anchor or None,
             source=source,
-            network=_network(loopback=loopback, ca=ca),
+            network=federation_own.network_of(loopback=loopback, ca=ca),
             status=status,
         )
         told = reading.told(found)
@@ -112,18 +107,14 @@ def hang(app: typer.Typer) -> None:
         told = reading.told(reading.show(entity))
         door.answer(told, lambda: lines_of(door, told))
 
+    federation_own.hang(app)
+
 
 def _reading(door: Door) -> Reading:
     from kizuna.app.wiring.federation.reading import Reading
 
     workspace = door.workspace()
     return Reading(workspace.path, workspace.clock())
-
-
-def _network(*, loopback: bool, ca: str | None) -> Network:
-    from kizuna.app.wiring.federation.sources import Network
-
-    return Network(loopback=loopback, authority=ca)
 
 
 def _keys(files: Any, jwks: str | None) -> dict[str, Any]:  # noqa: ANN401 - names of files

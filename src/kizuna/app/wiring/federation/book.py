@@ -7,7 +7,7 @@ an address is refused until a person replaces the first. 2. The file is written 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from msgspec import Struct
 
 from kizuna.app.wiring.folder import write_whole
 from kizuna.model.errors import Absent, Malformed, Misconfigured, Refused
-from kizuna.record.lists.federation import Anchor, check_entity_id, read_keys
+from kizuna.record.lists.federation import Anchor, check_entity_id, merge, read_keys
 from kizuna.roots import base64url
 from kizuna.roots.keys import PublicKey
+from kizuna.roots.strict_json import read_object
 
-__all__ = ["Book", "BookKeeper", "address_of", "named"]
+__all__ = ["Book", "BookKeeper", "address_of", "checked_policy", "named"]
 
 _MOST_ANCHORS = 100
 
@@ -39,6 +40,11 @@ class Book(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
     address: str = ""
     """Under which address this store is an entity; empty: it is none."""
     superiors: list[str] = []
+    marks: list[str] = []
+    """Trust marks that superiors granted, as they signed them."""
+    policy: dict[str, Any] = {}
+    """By kind of entity, for every subordinate."""
+    constraints: dict[str, Any] = {}
 
 
 class BookKeeper:
@@ -154,6 +160,18 @@ class BookKeeper:
         self._write(book)
         return book
 
+    def rule(self, policy: dict[str, Any], constraints: dict[str, Any]) -> Book:
+        """Hold every subordinate to a policy and to constraints."""
+        book = msgspec.structs.replace(self.read(), policy=policy, constraints=constraints)
+        self._write(book)
+        return book
+
+    def show_marks(self, marks: Sequence[str]) -> Book:
+        """Show these trust marks in one's own configuration."""
+        book = msgspec.structs.replace(self.read(), marks=[*marks])
+        self._write(book)
+        return book
+
     def _write(self, book: Book) -> None:
         write_whole(self._file, msgspec.json.format(msgspec.json.encode(book), indent=2) + b"\n")
 
@@ -161,6 +179,28 @@ class BookKeeper:
 def address_of(entity: str) -> str:
     """An entity's address in its one spelling."""
     return check_entity_id(entity.strip()).rstrip("/")
+
+
+def checked_policy(text: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A policy file: ``metadata_policy`` by kind of entity, and ``constraints``.
+
+    Raises:
+        Malformed: ``federation.malformed``, ``federation.policy-malformed``.
+    """
+    found = read_object(text, "federation.malformed", 64 << 10)
+    unknown = found.keys() - {"metadata_policy", "constraints"}
+    policy, constraints = found.get("metadata_policy", {}), found.get("constraints", {})
+    if unknown or not isinstance(policy, dict) or not isinstance(constraints, dict):
+        raise Malformed(
+            "federation.malformed",
+            "the entity statement cannot be read: a policy has metadata_policy and constraints",
+            why="a policy has metadata_policy and constraints",
+            hint="the entity that signed it must correct it",
+            fault="a policy has metadata_policy and constraints",
+        )
+    for rules in policy.values():
+        merge({}, rules)
+    return policy, constraints
 
 
 def named(jwks: Mapping[str, Any]) -> dict[str, PublicKey]:
