@@ -78,3 +78,117 @@ def test_a_changed_source_is_noticed_before_its_text_is_shown(run, shared, tmp_p
     kept.write_bytes(kept.read_bytes() + b" ")
     code, problem = run("catalog", "show", "sp-800-171r3", "3.9.1")
     assert (code, problem["code"]) == (11, "catalog.source-changed")
+
+
+BOM = {
+    "bomFormat": "CycloneDX",
+    "specVersion": "1.6",
+    "version": 1,
+    "serialNumber": "urn:uuid:3e671687-395b-41f5-a30f-a58921a69b79",
+    "metadata": {
+        "component": {
+            "type": "application",
+            "bom-ref": "pump",
+            "name": "Pump controller",
+            "version": "4.2",
+            "purl": "pkg:generic/fuji/pump@4.2",
+        }
+    },
+    "compositions": [{"aggregate": "complete", "assemblies": ["pump"]}],
+}
+PROFILE = """
+profile: named
+version: "1"
+title: {en: Named}
+requirements:
+  - id: name
+    title: {en: It has a name}
+    claim: description
+    from: [self]
+    present: [name]
+    control: house#H-1
+  - id: licence
+    title: {en: Its people are trained}
+    for: person
+    claim: training
+    from: [self]
+    control: house#H-2
+"""
+MAPPING = """
+mapping: house-to-yard
+version: "1"
+title: {en: House to yard}
+source: our own reading
+from: house
+to: yard
+ties:
+  - {from: H-1, relation: equal, to: Y-1}
+"""
+PUMP = "pkg:generic/fuji/pump@4.2"
+
+
+@pytest.fixture
+def asked(run, table, tmp_path):
+    """A store with a product that is trusted, two catalogs and a mapping between them."""
+    for name, text in (
+        ("bom.json", json.dumps(BOM)),
+        ("named.yaml", PROFILE),
+        ("map.yaml", MAPPING),
+        ("yard.csv", "id,title\nY-1,Close the gate\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    assert run("import", tmp_path / "bom.json")[0] == 0
+    assert run("catalog", "import", table, "--name", "house")[0] == 0
+    assert run("catalog", "import", tmp_path / "yard.csv", "--name", "yard")[0] == 0
+    profile = tmp_path / "named.yaml"
+    assert run("verify", PUMP, "-p", profile)[0] == 0
+
+    def coverage(catalog, *words):
+        return run("catalog", "coverage", PUMP, "-p", profile, "--catalog", catalog, *words)
+
+    return coverage
+
+
+def states(told):
+    return {r["control"]: r["state"] for r in told["controls"]}
+
+
+def test_a_result_is_carried_to_another_catalog_only_by_an_accepted_mapping(run, asked, tmp_path):
+    code, told = asked("yard")
+    assert (code, told["verdict"], states(told)) == (13, "undetermined", {"Y-1": "unmapped"})
+    run("catalog", "map", tmp_path / "map.yaml")
+    code, told = asked("yard")
+    assert (code, told["verdict"], states(told)) == (13, "undetermined", {"Y-1": "proposed"})
+    made = run("catalog", "map", tmp_path / "map.yaml", "--accept")[1]["mappings"]
+    assert (made[0]["status"], made[0]["accepted"]) == ("accepted", 1)
+    code, told = asked("yard", "--mapping", "house-to-yard")
+    assert (code, told["verdict"], states(told)) == (0, "trusted", {"Y-1": "covered"})
+
+
+def test_what_nothing_in_the_chain_had_to_meet_covers_nothing(asked):
+    code, told = asked("house")
+    assert (code, told["chain"], told["verdict"]) == (13, "trusted", "undetermined")
+    assert states(told) == {"H-1": "covered", "H-2": "unmapped"}
+
+
+def test_a_mapping_that_points_nowhere_leaves_the_last_good_one(run, asked, tmp_path):
+    run("catalog", "map", tmp_path / "map.yaml", "--accept")
+    (tmp_path / "map.yaml").write_text(MAPPING.replace("Y-1", "Y-7"))
+    code, told = run("catalog", "map", tmp_path / "map.yaml")
+    assert (code, told["code"]) == (2, "mapping.points-nowhere")
+    assert states(asked("yard")[1]) == {"Y-1": "covered"}
+
+
+def test_a_mapping_that_leads_elsewhere_is_refused(run, asked, tmp_path):
+    run("catalog", "map", tmp_path / "map.yaml")
+    code, told = asked("eu-cra-annex-i", "--mapping", "house-to-yard")
+    assert (code, told["code"]) == (10, "mapping.elsewhere")
+
+
+def test_a_mapping_goes_out_as_oscal_and_in_again(run, asked, tmp_path):
+    run("catalog", "map", tmp_path / "map.yaml", "--accept")
+    out = tmp_path / "map.json"
+    assert run("catalog", "mappings", "house-to-yard", "--oscal", out)[0] == 0
+    again = run("catalog", "map", out)[1]["mappings"]
+    assert [(m["name"], m["status"]) for m in again] == [("house-to-yard", "proposed")]
+    assert states(asked("yard")[1]) == {"Y-1": "proposed"}

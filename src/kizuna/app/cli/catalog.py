@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from kizuna.app.cli import mapping
 from kizuna.app.cli.door import Door, command
 
 __all__ = ["hang"]
@@ -109,3 +110,5 @@ def hang(app: typer.Typer) -> None:
                 ]
             ),
         )
+
+    mapping.hang(app)

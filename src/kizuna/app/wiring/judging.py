@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kizuna.app.wiring.owner import Owner
 from kizuna.app.wiring.values import (
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Judge"]
 
 _log = logging.getLogger(__name__)
+_Answer = TypeVar("_Answer")
 
 _KEPT: Final = 8
 """Judgements kept in memory: one a profile and choice of lists."""
@@ -155,6 +156,23 @@ class Judge:
             asked = self._judgement(subject, profile, at=at, known=known, lists=lists, view=view)
             verdict = self._seen(asked.verdict(subject, known=_tuple(known)), view)
             return Explained(verdict=verdict, tree=explain(asked, subject))
+
+    def ask(
+        self,
+        question: Callable[[Judgement], _Answer],
+        subject: SubjectId,
+        profile: Profile,
+        *,
+        at: int | None = None,
+        known: Sequence[Known] | None = None,
+        lists: Sequence[str] | None = None,
+        view: View | None = None,
+    ) -> tuple[Verdict, _Answer]:
+        """The verdict, with the answer to a further question of the same judgement."""
+        with self._lock:
+            asked = self._judgement(subject, profile, at=at, known=known, lists=lists, view=view)
+            verdict = self._seen(asked.verdict(subject, known=_tuple(known)), view)
+            return verdict, question(asked)
 
     def impact(
         self, what: str, *, profile: Profile | None = None, view: View | None = None

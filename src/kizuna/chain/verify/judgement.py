@@ -346,6 +346,31 @@ class Judgement(Settling):
             for i in range(len(local.nodes)):
                 yield from local.findings(i)
 
+    def judged(self, reach: Reach) -> Iterator[tuple[Local, Ints]]:
+        """Everything in a chain as it was judged, with whether it decides; the root first."""
+        nodes = reach.nodes
+        yield self.as_root(nodes[:1]), np.ones(1, dtype=np.bool_)
+        decides = reach.decides & reach.counts[reach.source]
+        met = np.zeros(len(nodes), dtype=np.bool_)
+        met[reach.target[decides]] = True
+        in_bills = self._in_bills(nodes)
+        plain = 1 + np.flatnonzero(~in_bills[1:])
+        for start in range(0, len(plain), CHUNK):
+            part = plain[start : start + CHUNK]
+            yield evaluate(self.frame, self.rules, nodes[part]), met[part]
+        ties = np.flatnonzero(in_bills[reach.target])
+        units, back = self._bills(reach.edges[ties])
+        counted = np.zeros(len(units[0]), dtype=np.bool_)
+        counted[back[decides[ties]]] = True
+        for start in range(0, len(units[0]), CHUNK):
+            cut = slice(start, start + CHUNK)
+            yield (
+                evaluate(
+                    self.frame, self.rules, units[0][cut], context=(units[1][cut], units[2][cut])
+                ),
+                counted[cut],
+            )
+
     def _parts(self, reach: Reach, subject: str) -> Iterator[tuple[Finding, bool]]:
         """The findings of everything below the root, and whether they decide."""
         nodes = reach.nodes

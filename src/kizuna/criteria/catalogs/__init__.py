@@ -2,25 +2,57 @@
 """Catalogs of controls: what standards ask, by their own identifiers."""
 
 from kizuna.criteria.catalogs.catalog import Catalog, Control, Parameter
+from kizuna.criteria.catalogs.coverage import Covered, Covering, Result, Way, coverage_of
+from kizuna.criteria.catalogs.mapping import (
+    MAPPING,
+    Confidence,
+    Kinship,
+    Mapping,
+    Tie,
+    read_mapping,
+)
 from kizuna.criteria.catalogs.names import checked_name, checked_version
 from kizuna.criteria.catalogs.oscal import oscal_shape, read_oscal
-from kizuna.criteria.catalogs.shipped import SHIPPED_CATALOGS, shipped_catalog
+from kizuna.criteria.catalogs.oscal_mapping import read_oscal_mappings, write_oscal_mapping
+from kizuna.criteria.catalogs.plain_yaml import read_yaml
+from kizuna.criteria.catalogs.shipped import (
+    SHIPPED_CATALOGS,
+    SHIPPED_MAPPINGS,
+    shipped_catalog,
+    shipped_mapping,
+)
 from kizuna.criteria.catalogs.spreadsheet import read_table
 from kizuna.criteria.catalogs.wording import wording_of
 
 __all__ = [
+    "MAPPING",
     "SHIPPED_CATALOGS",
+    "SHIPPED_MAPPINGS",
     "Catalog",
+    "Confidence",
     "Control",
+    "Covered",
+    "Covering",
+    "Kinship",
+    "Mapping",
     "Parameter",
+    "Result",
+    "Tie",
+    "Way",
     "checked_name",
     "checked_version",
+    "coverage_of",
     "oscal_shape",
     "read_catalog",
+    "read_mapping",
     "read_oscal",
+    "read_oscal_mappings",
     "read_table",
+    "read_yaml",
     "shipped_catalog",
+    "shipped_mapping",
     "wording_of",
+    "write_oscal_mapping",
 ]
 
 

@@ -107,6 +107,17 @@ class Requirement:
     mend: Mapping[str, str] = field(default_factory=dict, hash=False)
     """What its author advises to whoever does not meet it, by language."""
 
+    @property
+    def controls(self) -> tuple[tuple[str, str], ...]:
+        """The controls it stands for: name of the catalog (empty: whichever has it), id.
+
+        ``control: csf-2.0#ID.AM-01, CPS.AM-1`` names two.
+        """
+        named = [c.strip() for c in (self.control or "").split(",")]
+        return tuple(
+            (c.partition("#")[0], c.partition("#")[2]) if "#" in c else ("", c) for c in named if c
+        )
+
     def applies(self, element: Element, *, is_root: bool) -> bool:
         """True where a node of this element at this place has to meet the requirement."""
         if self.elements and element not in self.elements:

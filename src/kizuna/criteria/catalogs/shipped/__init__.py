@@ -11,12 +11,16 @@ from functools import cache
 from typing import Any, Final
 
 from kizuna.criteria.catalogs.catalog import Catalog, Control
+from kizuna.criteria.catalogs.mapping import Mapping, read_mapping
 from kizuna.model.errors import Absent
 
-__all__ = ["SHIPPED_CATALOGS", "shipped_catalog"]
+__all__ = ["SHIPPED_CATALOGS", "SHIPPED_MAPPINGS", "shipped_catalog", "shipped_mapping"]
 
 SHIPPED_CATALOGS: Final = ("cpsf-1.0", "eu-cra-annex-i")
 """Names of the shipped catalogs."""
+
+SHIPPED_MAPPINGS: Final = ("cpsf-1.0-to-csf-2.0", "cpsf-1.0-to-sp-800-171r3")
+"""Names of the shipped mappings; each is a proposal."""
 
 
 @cache
@@ -54,3 +58,23 @@ def shipped_catalog(name: str) -> Catalog:
             for row in document["controls"]
         ),
     )
+
+
+@cache
+def shipped_mapping(name: str) -> Mapping:
+    """A shipped mapping.
+
+    Raises:
+        Absent: ``mapping.unknown``.
+    """
+    if name not in SHIPPED_MAPPINGS:
+        raise Absent(
+            "mapping.unknown",
+            f"no mapping named {name[:80]!r}",
+            why=f"shipped are {', '.join(SHIPPED_MAPPINGS)}",
+            hint="`kizuna catalog mappings` prints the names; `kizuna catalog map FILE` adds one",
+            name=name[:80],
+        )
+    from importlib.resources import files  # noqa: PLC0415 - slow to import, seldom needed
+
+    return read_mapping((files(__name__) / f"{name}.yaml").read_bytes())

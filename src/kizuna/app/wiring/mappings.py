@@ -1,0 +1,325 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mappings of a store, and what a verdict says under another catalog.
+
+Keeps: 1. What is registered is proposed, unless this organisation says that it accepts it. 2. A
+mapping that points nowhere, or between catalogs that are not at hand, is refused and the last good
+one stays. 3. Coverage is ``trusted`` only where the chain is, and every control in force is covered
+by what was asked directly or follows by an accepted mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from kizuna.app.wiring.catalogs import catalogs_of, find_catalog, kept_folder
+from kizuna.app.wiring.folder import write_whole
+from kizuna.criteria.catalogs import (
+    MAPPING,
+    SHIPPED_CATALOGS,
+    SHIPPED_MAPPINGS,
+    Catalog,
+    Covered,
+    Covering,
+    Mapping,
+    Result,
+    checked_name,
+    coverage_of,
+    read_mapping,
+    read_oscal_mappings,
+    shipped_mapping,
+    write_oscal_mapping,
+)
+from kizuna.model.errors import Refused
+from kizuna.model.finding import Value
+from kizuna.model.identifier import SubjectId, canonical
+from kizuna.model.kind import Kind
+from kizuna.model.outcome import Outcome
+from kizuna.model.payload import Norm
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.settings import Settings
+    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.criteria.profiles import Profile
+    from kizuna.model.verdict import Verdict
+
+__all__ = [
+    "coverage",
+    "find_mapping",
+    "mapping_json",
+    "mappings_of",
+    "oscal_of",
+    "register_mappings",
+    "results_of",
+]
+
+_READ: Final = 32 << 20
+
+
+def register_mappings(
+    workspace: Workspace, data: bytes | str, *, accept: bool
+) -> list[dict[str, Any]]:
+    """Read our YAML or an OSCAL mapping collection; register what it holds.
+
+    Args:
+        workspace: the store.
+        data: the file, or the name of a mapping at hand.
+        accept: whether this organisation accepts it.
+
+    Raises:
+        Malformed: ``mapping.malformed``, ``mapping.points-nowhere``. Absent: ``catalog.unknown``.
+        Refused: ``mapping.shipped``.
+    """
+    settings = workspace.settings
+    if isinstance(data, str):
+        found = [find_mapping(data, settings)]
+    elif data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"<"):
+        known = [*SHIPPED_CATALOGS, *(c.id for c, _ in catalogs_of(settings))]
+        found = list(read_oscal_mappings(data, known))
+    else:
+        found = [read_mapping(data)]
+    chosen = [m.with_acceptance(accepted=True) if accept else _proposed(m) for m in found]
+    for mapping in chosen:  # all of them before the first is registered
+        checked_name(mapping.name)
+        if mapping.name in SHIPPED_MAPPINGS and not accept:
+            raise Refused(
+                "mapping.shipped",
+                f"{mapping.name} comes with the product and stays as it is",
+                why="it is a proposal already",
+                hint="accept it with --accept, or give yours another name",
+                name=mapping.name,
+            )
+        mapping.check_ends(
+            find_catalog(mapping.origin, settings), find_catalog(mapping.goal, settings)
+        )
+    return [_register(workspace, mapping) for mapping in chosen]
+
+
+def find_mapping(name: str, settings: Settings) -> Mapping:
+    """A mapping by name: kept in the store, or shipped.
+
+    Raises:
+        Absent: ``mapping.unknown``.
+    """
+    kept = _folder(settings) / f"{checked_name(name)}.json"
+    if kept.is_file():
+        return _from_file(kept)
+    return shipped_mapping(name)
+
+
+def mappings_of(settings: Settings) -> list[tuple[Mapping, str]]:
+    """Every mapping that can be named and where it is from; the store's own go before."""
+    folder = _folder(settings)
+    kept = [_from_file(path) for path in sorted(folder.glob("*.json"))] if folder.is_dir() else []
+    own = {m.name for m in kept}
+    shipped = [(shipped_mapping(n), "shipped") for n in SHIPPED_MAPPINGS if n not in own]
+    return [*((m, "store") for m in kept), *shipped]
+
+
+def mapping_json(mapping: Mapping, origin: str, lang: str) -> dict[str, Any]:
+    """One mapping, in the one shape that every door shows."""
+    return {
+        "name": mapping.name,
+        "version": mapping.version,
+        "title": mapping.title.get(lang) or mapping.title.get("en") or mapping.name,
+        "from": mapping.origin,
+        "to": mapping.goal,
+        "source": mapping.source,
+        "ties": len(mapping.ties),
+        "accepted": mapping.accepted,
+        "status": "accepted" if mapping.accepted == len(mapping.ties) else "proposed",
+        "origin": origin,
+    }
+
+
+def oscal_of(mapping: Mapping, settings: Settings) -> bytes:
+    """A mapping as an OSCAL file.
+
+    Raises:
+        Absent: ``catalog.unknown`` where one of its catalogs is not at hand.
+    """
+    made = write_oscal_mapping(
+        mapping,
+        find_catalog(mapping.origin, settings),
+        find_catalog(mapping.goal, settings),
+        now=settings.clock(),
+    )
+    return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
+
+
+def results_of(
+    workspace: Workspace,
+    subject: SubjectId,
+    profile: Profile,
+    *,
+    at: int | None = None,
+    lists: Sequence[str] | None = None,
+) -> tuple[Verdict, dict[str, Result | None]]:
+    """The verdict, and how each requirement of the profile turned out (None: nothing had to)."""
+    from kizuna.chain.verify import how_requirements_stand
+
+    verdict, asked = workspace.judge.ask(
+        lambda judged: how_requirements_stand(judged, subject), subject, profile, at=at, lists=lists
+    )
+    found: dict[str, Result | None] = {}
+    for name, stand in asked.items():
+        if not stand.asked:
+            found[name] = None
+        elif stand.unmet:
+            found[name] = Result.UNMET
+        else:  # a waiver forgives a finding; it shows nothing to be met
+            found[name] = Result.OPEN if stand.open or stand.waived else Result.MET
+    return verdict, found
+
+
+def coverage(
+    workspace: Workspace,
+    subject: str,
+    profile: Profile,
+    catalog: str,
+    *,
+    mappings: Sequence[str] = (),
+    at: int | None = None,
+    lists: Sequence[str] | None = None,
+    lang: str = "en",
+) -> tuple[dict[str, Any], Outcome]:
+    """What the verdict about a subject says under a catalog, and the exit code.
+
+    Raises:
+        Absent: ``catalog.unknown``, ``mapping.unknown``. Refused: ``mapping.elsewhere``.
+    """
+    settings = workspace.settings
+    goal = find_catalog(catalog, settings)
+    verdict, found = results_of(workspace, canonical(subject), profile, at=at, lists=lists)
+    catalogs = {c.id: c for c, _ in catalogs_of(settings)}
+    results, unknown = _by_control(profile, found, catalogs)
+    used, left_out = _leading_to(goal, mappings, catalogs, settings)
+    rows = coverage_of(goal, results, [(m, catalogs[m.origin]) for m in used])
+    counts = {s.value: sum(r.state is s for r in rows) for s in Covering}
+    whole = counts[Covering.COVERED.value] == len(rows)
+    value = verdict.value if whole else min(verdict.value, Value.UNDETERMINED)
+    if counts[Covering.FAILED.value]:
+        value = Value.UNTRUSTED
+    outcome = Outcome.HOLDS
+    if value is not Value.TRUSTED:
+        outcome = verdict.outcome or (
+            Outcome.NONCONFORMANT if value is Value.UNTRUSTED else Outcome.EVIDENCE_MISSING
+        )
+    told = {
+        "subject": verdict.subject,
+        "profile": verdict.profile,
+        "catalog": goal.id,
+        "at": verdict.at,
+        "chain": verdict.value.word,
+        "verdict": value.word,
+        "counts": counts,
+        "controls": [_row(r, lang) for r in rows],
+        "mappings": [mapping_json(m, "", lang) for m in used],
+        "mappings_left_out": left_out,
+        "controls_unknown": unknown,
+    }
+    return told, outcome
+
+
+def _by_control(
+    profile: Profile, found: dict[str, Result | None], catalogs: dict[str, Catalog]
+) -> tuple[dict[tuple[str, str], Result], list[str]]:
+    """Results by catalog and control; and the controls that no catalog at hand has."""
+    met: dict[tuple[str, str], list[Result]] = {}
+    unknown: list[str] = []
+    for requirement in profile.requirements:
+        result = found.get(requirement.id)
+        for named, control in requirement.controls:
+            holders = [c for c in catalogs.values() if named in ("", c.id) and control in c]
+            if not holders:
+                unknown.append(f"{named}#{control}" if named else control)
+            if result is not None:
+                for holder in holders:
+                    met.setdefault((holder.id, holder.find(control).id), []).append(result)
+    return {key: Result.worst(all_) for key, all_ in met.items()}, sorted(set(unknown))
+
+
+def _leading_to(
+    goal: Catalog, names: Sequence[str], catalogs: dict[str, Catalog], settings: Settings
+) -> tuple[list[Mapping], list[str]]:
+    """The mappings that lead to a catalog, turned round where needed; and those left out."""
+    every = [m for m, _ in mappings_of(settings)]
+    asked = [find_mapping(n, settings) for n in names] if names else every
+    used: list[Mapping] = []
+    left_out: list[str] = []
+    for mapping in asked:
+        turned = mapping if mapping.goal == goal.id else mapping.turned()
+        if turned.goal != goal.id:
+            if names:
+                raise Refused(
+                    "mapping.elsewhere",
+                    f"{mapping.name} does not lead to {goal.id}",
+                    why=f"it relates {mapping.origin} and {mapping.goal}",
+                    hint="`kizuna catalog mappings` shows what each relates",
+                    name=mapping.name,
+                    catalog=goal.id,
+                )
+            continue
+        if turned.origin in catalogs:
+            used.append(turned)
+        else:
+            left_out.append(mapping.name)
+    return used, left_out
+
+
+def _row(covered: Covered, lang: str) -> dict[str, Any]:
+    return {
+        "control": covered.control.id,
+        "short": covered.control.short,
+        "title": covered.control.named(lang),
+        "state": covered.state.value,
+        "ways": [
+            {
+                "sources": list(way.sources),
+                "result": None if way.result is None else way.result.value,
+                "mapping": way.mapping or None,
+                "relation": way.relation.value,
+                "confidence": way.confidence.value,
+                "status": "accepted" if way.accepted else "proposed",
+                "whole": way.meets,
+            }
+            for way in covered.ways
+        ],
+    }
+
+
+def _register(workspace: Workspace, mapping: Mapping) -> dict[str, Any]:
+    norm = Norm(
+        type=MAPPING,
+        name=mapping.name,
+        version=mapping.version,
+        document=mapping.document(),
+        title=mapping.title.get("en"),
+    )
+    subject = canonical(f"{workspace.identity}/mappings/{mapping.name}")
+    signed = workspace.say(Kind.NORM, subject, norm)
+    digest, index = workspace.register_one(signed.statement, signed.documents)
+    folder = _folder(workspace.settings)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(folder / f"{mapping.name}.json", msgspec.json.encode(mapping.document()))
+    return mapping_json(mapping, "store", "en") | {
+        "subject": subject,
+        "statement": digest,
+        "index": index,
+    }
+
+
+def _proposed(mapping: Mapping) -> Mapping:
+    return mapping.with_acceptance(accepted=False)
+
+
+def _folder(settings: Settings) -> Path:
+    return kept_folder(settings) / "mappings"
+
+
+def _from_file(path: Path) -> Mapping:
+    with path.open("rb") as file:
+        return Mapping.from_document(msgspec.json.decode(file.read(_READ)))
