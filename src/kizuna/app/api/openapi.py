@@ -74,8 +74,10 @@ def configuration() -> OpenAPIConfig:
             Tag(name="log", description="Checkpoint, tiles, entries, proofs."),
             Tag(name="SCRAPI", description="What every SCITT client speaks."),
             Tag(name="lists", description="Who may say what."),
+            Tag(name="federation", description="This store as an entity of a federation."),
             Tag(name="profiles", description="What must hold."),
             Tag(name="watches", description="Verdicts kept true, and the stream of changes."),
+            Tag(name="devices", description="Evidence in, epochs and challenges out, standings."),
             Tag(name="server", description="Health, readiness, metrics, bounds."),
         ],
         path="/schema",
@@ -117,8 +119,87 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     return whole
 
 
+def _device_message(operation: str, summary: str, description: str) -> dict[str, Any]:
+    return {
+        "post": {
+            "tags": ["devices"],
+            "operationId": operation,
+            "summary": summary,
+            "description": description,
+            "requestBody": {
+                "required": True,
+                "content": {"application/cbor": {"schema": _BYTES}},
+            },
+            "responses": {
+                "200": {
+                    "description": "Taken in, and answered.",
+                    "content": {"application/cbor": {"schema": _BYTES}},
+                }
+            },
+        }
+    }
+
+
+def _devices() -> dict[str, Any]:
+    """The addresses at which devices and gateways speak."""
+    subject = {
+        "name": "subject",
+        "in": "query",
+        "required": True,
+        "description": "The device that shall answer.",
+        "schema": {"type": "string", "maxLength": 2048},
+    }
+    return {
+        "/api/devices/evidence": _device_message(
+            "HandInEvidence",
+            "Evidence of devices, each answered",
+            "`[[subject, evidence], ...]`, at most 4,096 pieces; the answer is "
+            "`[[status, standing, reason], ...]` in the same order.",
+        ),
+        "/api/devices/bundle": _device_message(
+            "HandInBundle",
+            "A gateway's signed bundle of an epoch",
+            "`[gateway, COSE_Sign1]`; the answer lists the places of the leaves to open.",
+        ),
+        "/api/devices/opening": _device_message(
+            "OpenLeaves",
+            "The leaves that were asked for",
+            "`[gateway, [[place, leaf, [hash, ...], evidence], ...]]`; the answer is an empty "
+            "text, or what does not hold.",
+        ),
+        "/api/devices/epoch": {
+            "get": {
+                "tags": ["devices"],
+                "operationId": "ReadEpoch",
+                "summary": "The signed epoch whose nonce evidence must hold now",
+                "responses": {
+                    "200": {
+                        "description": "`{1: number, 2: nonce, 3: from, 4: until}`, signed.",
+                        "content": {"application/cose": {"schema": _BYTES}},
+                    }
+                },
+            }
+        },
+        "/api/devices/challenge": {
+            "get": {
+                "tags": ["devices"],
+                "operationId": "ReadChallenge",
+                "summary": "A nonce for one device, good for two minutes",
+                "parameters": [subject],
+                "responses": {
+                    "200": {
+                        "description": "32 bytes.",
+                        "content": {"application/octet-stream": {"schema": _BYTES}},
+                    }
+                },
+            }
+        },
+    }
+
+
 def _by_hand() -> dict[str, Any]:
     return {
+        **_devices(),
         "/api/statements": {
             "post": {
                 "tags": ["statements"],

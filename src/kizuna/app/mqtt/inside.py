@@ -14,9 +14,10 @@ from contextlib import contextmanager
 
 from amqtt.broker import Broker  # type: ignore[import-untyped]
 
-from kizuna.app.mqtt.address import wait_for
-
 __all__ = ["inside"]
+
+_PATIENCE = 10.0
+_LINGER = 0.1
 
 
 @contextmanager
@@ -24,6 +25,7 @@ def inside(port: int) -> Iterator[tuple[str, int]]:
     """A broker on this port of this machine while the block runs."""
     loop = asyncio.new_event_loop()
     ends = asyncio.Event()
+    ready = threading.Event()
     config = {
         "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
         "plugins": {
@@ -34,8 +36,10 @@ def inside(port: int) -> Iterator[tuple[str, int]]:
     async def run() -> None:
         broker = Broker(config)
         await broker.start()
+        ready.set()
         await ends.wait()
         await broker.shutdown()
+        await asyncio.sleep(_LINGER)  # what was closed needs a turn of the loop to be gone
 
     def host() -> None:
         asyncio.set_event_loop(loop)
@@ -45,7 +49,7 @@ def inside(port: int) -> Iterator[tuple[str, int]]:
     thread = threading.Thread(target=host, name="kizuna-broker")
     thread.start()
     try:
-        wait_for(("127.0.0.1", port))
+        ready.wait(_PATIENCE)
         yield "127.0.0.1", port
     finally:
         loop.call_soon_threadsafe(ends.set)

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -25,6 +25,7 @@ from typing import Any, Final, Protocol
 from zlib import crc32
 
 from kizuna.app.wiring.devices.fleet import Keeper, keeper_of
+from kizuna.app.wiring.server import background
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.values import Progress, quiet
 from kizuna.app.wiring.workspace import Workspace
@@ -74,6 +75,7 @@ class HttpLine:
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
         self._own = threading.local()
+        self._links: list[http.client.HTTPConnection] = []
 
     def epoch(self) -> bytes:
         """``GET /api/devices/epoch``."""
@@ -92,15 +94,15 @@ class HttpLine:
         return str(decode(self._ask("POST", "/api/devices/opening", body)))
 
     def close(self) -> None:
-        """Hang up this thread's connection."""
-        link = getattr(self._own, "link", None)
-        if link is not None:
+        """Hang up."""
+        for link in self._links:
             link.close()
 
     def _ask(self, verb: str, path: str, body: bytes | None) -> bytes:
         link = getattr(self._own, "link", None)
         if link is None:
             link = self._own.link = http.client.HTTPConnection(*self._address, timeout=60)
+            self._links.append(link)
         headers = {} if body is None else {"content-type": "application/cbor"}
         try:
             link.request(verb, path, body, headers)
@@ -218,11 +220,14 @@ def _run(
     keeper.accept_references(world.references)
     keeper.enrol(world.enrolled())
     statements = 0
-    with _doors(workspace, keeper, transport, broker) as lines:
+    with (
+        _doors(workspace, keeper, transport, broker) as lines,
+        ThreadPoolExecutor(_CALLERS, "device") as callers,
+    ):
         begin = clock.now
         for minute in range(minutes):
             clock.now = begin + minute * _MINUTE + 5
-            statements += _minute(world, keeper, clock, lines, workspace, minute)
+            statements += _minute(world, keeper, clock, lines, callers, workspace, minute)
             progress("phase.simulating", minute + 1, minutes)
         clock.now = begin + minutes * _MINUTE
         keeper.tick()
@@ -271,6 +276,7 @@ def _minute(
     keeper: Keeper,
     clock: SetClock,
     lines: Sequence[Line],
+    callers: ThreadPoolExecutor,
     workspace: Workspace,
     minute: int,
 ) -> int:
@@ -289,13 +295,12 @@ def _minute(
         time.sleep(0.02)
         epoch, nonce = _opened(lines[0].epoch(), key)
     messages = world.minute(minute, epoch, nonce, clock.now)
-    with ThreadPoolExecutor(_CALLERS, "device") as callers:
-        waiting = [
-            callers.submit(_speak, _own(lines, subject), subject, [e for _, e in said])
-            for subject, said in groupby(messages, itemgetter(0))
-        ]
-        for sent in waiting:
-            sent.result()
+    waiting = [
+        callers.submit(_speak, _own(lines, subject), subject, [e for _, e in said])
+        for subject, said in groupby(messages, itemgetter(0))
+    ]
+    for sent in waiting:
+        sent.result()
     clock.forward(40)
     for post, data in world.bundles(clock.now):
         line = lines[minute % len(lines)]
@@ -343,17 +348,12 @@ def _opened(message: bytes, key: PublicKey) -> tuple[int, bytes]:
 def _doors(
     workspace: Workspace, keeper: Keeper, transport: str, broker: str | None
 ) -> Iterator[list[Line]]:
-    lines: list[Line] = []
-    with _served(workspace) as (host, port):
-        if transport in ("http", "both"):
-            lines.append(HttpLine(host, port))
+    with background(workspace) as (host, port), closing(HttpLine(host, port)) as web:
         if transport == "http":
-            yield lines
+            yield [web]
             return
-        door = _mqtt()
-        with door.simulated(keeper, broker) as line:
-            lines.append(line)
-            yield lines
+        with _mqtt().simulated(keeper, broker) as line:
+            yield [line] if transport == "mqtt" else [web, line]
 
 
 def _mqtt() -> Any:  # noqa: ANN401 - a module of the door, named and not imported
@@ -368,12 +368,3 @@ def _mqtt() -> Any:  # noqa: ANN401 - a module of the door, named and not import
             module=fault.name or "",
             extra="mqtt",
         ) from fault
-
-
-@contextmanager
-def _served(workspace: Workspace) -> Iterator[tuple[str, int]]:
-    """The HTTP door over this workspace, on a free port of this machine."""
-    from kizuna.app.wiring.server import background
-
-    with background(workspace) as address:
-        yield address
