@@ -265,21 +265,24 @@ class Reading:
         Raises:
             Malformed: ``code``.
         """
+        raise Malformed(code, **self.told(at, why)) from cause
+
+    def told(self, at: Spot, why: str) -> dict[str, Any]:
+        """What a problem says of a place: words and values, for whoever raises one of their own."""
         place = f"{self._name}, line {at.line}" if at.line else self._name
         if at.path:
             place = f"{place}, {at.path}"
         hint = f"`{self._example}` prints a worked document to compare with"
-        raise Malformed(
-            code,
-            f"{place}: {why}",
-            why=why,
-            hint=hint if self._example else "",
-            place=place,
-            document=self._name,
-            line=at.line,
-            path=at.path,
-            fault=why,
-        ) from cause
+        return {
+            "what": f"{place}: {why}",
+            "why": why,
+            "hint": hint if self._example else "",
+            "place": place,
+            "document": self._name,
+            "line": at.line,
+            "path": at.path,
+            "fault": why,
+        }
 
     # --- inside -------------------------------------------------------------------------------
 

@@ -6,8 +6,8 @@ how much it costs, and from four viewpoints how strongly something is asked for.
 is, is no axis, on purpose.
 
 Keeps: 1. Names and numbers of levels, categories, viewpoints and strengths are the document's and
-never ours. 2. Every spot of the plane has exactly one category. 3. More harm never lands in a lighter
-category, and a heavier category never asks for less: the reader refuses any other table.
+never ours. 2. Every spot of the plane has exactly one category. 3. More harm never lands in a
+lighter category, and a heavier category never asks for less: the reader refuses any other table.
 4. ``document`` is canonical, so equal frameworks have equal digests.
 """
 

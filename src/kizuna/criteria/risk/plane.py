@@ -18,7 +18,7 @@ __all__ = ["draw_plane"]
 
 _CELL: Final = 228
 _TALL: Final = 132
-_LEFT: Final = 128
+_LEFT: Final = 156
 _TOP: Final = 64
 _FOOT: Final = 84
 _LINES: Final = 4
@@ -95,7 +95,7 @@ def _cell(
     for line, placement in enumerate(shown):
         at = y + 48 + line * 22
         called = names.get(placement.device) or placement.device
-        words = fitting(f"{called} · {placement.use}", 12.5, _CELL - 40)
+        words = fitting(f"{placement.use} · {called}", 12.5, _CELL - 40)
         parts.append(f'<circle cx="{x + 19}" cy="{at - 4}" r="5" fill="#2b4a78"/>')
         parts.append(text(x + 30, at, words, size=12.5))
     if len(placed) > len(shown):

@@ -9,10 +9,11 @@ less, a stronger strength that means less.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from kizuna.criteria.risk.framework import Asks, Axis, Category, Framework, Step, Viewpoint
 from kizuna.criteria.written import Reading, Spot
+from kizuna.model.errors import Malformed
 from kizuna.model.payload import Level
 
 __all__ = ["framework_of", "read_framework"]
@@ -102,8 +103,8 @@ def _strengths(reading: Reading, at: Spot) -> tuple[tuple[Step, ...], Mapping[st
         inner = spot.value.get("asks")
         found = _asks(reading, inner) if inner is not None else Asks()
         if not _as_much(found, before):
-            reading.wrong(
-                "risk.table", inner or spot, f"{step.id} asks for less than the strength before it"
+            _contradiction(
+                reading, inner or spot, f"{step.id} asks for less than the strength before it"
             )
         asks[step.id] = before = found
     return steps, asks
@@ -155,13 +156,13 @@ def _categories(
             lighter = made[-1]
             for viewpoint, strength in required.items():
                 if ranks[strength] < ranks[lighter.required[viewpoint]]:
-                    reading.wrong(
-                        "risk.table",
+                    _contradiction(
+                        reading,
                         asked[viewpoint],
                         f"heavier than {lighter.id}, yet asks for less: {strength}",
                     )
             if (lighter.share or 0) > (share or 0):
-                reading.wrong("risk.table", spot, f"heavier than {lighter.id}, yet a smaller share")
+                _contradiction(reading, spot, f"heavier than {lighter.id}, yet a smaller share")
         made.append(
             Category(
                 id=reading.name(m["id"]),
@@ -180,19 +181,23 @@ def _plane(
     first, second = axes
     rows = reading.entries(at)
     if len(rows) != len(first.levels):
-        reading.wrong("risk.table", at, f"one row for each of the {len(first.levels)} levels")
+        _contradiction(reading, at, f"one row for each of the {len(first.levels)} levels")
     weight = {name: rank for rank, name in enumerate(categories)}
     made: list[tuple[str, ...]] = []
     for row in rows:
         cells = reading.entries(row)
         if len(cells) != len(second.levels):
             why = f"one category for each of the {len(second.levels)} levels of {second.id}"
-            reading.wrong("risk.table", row, why)
+            _contradiction(reading, row, why)
         names = tuple(reading.known(cell, categories) for cell in cells)
         for j, cell in enumerate(cells):
             lighter = [names[j - 1]] if j else []
             lighter += [made[-1][j]] if made else []
             if any(weight[names[j]] < weight[name] for name in lighter):
-                reading.wrong("risk.table", cell, "more harm, yet a lighter category")
+                _contradiction(reading, cell, "more harm, yet a lighter category")
         made.append(names)
     return tuple(made)
+
+
+def _contradiction(reading: Reading, at: Spot, why: str) -> NoReturn:
+    raise Malformed("risk.table", **reading.told(at, why))
