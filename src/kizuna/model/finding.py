@@ -44,6 +44,7 @@ class Code(StrEnum):
     CLAIM_NOT_YET_VALID = "claim.not-yet-valid"
     CLAIM_STALE = "claim.stale"
     STORE_STALE = "store.stale"
+    LIST_STALE = "list.stale"
     # nonconformant
     CONDITION_FAILED = "condition.failed"
     LEVEL_TOO_LOW = "level.too-low"
@@ -104,6 +105,7 @@ _EFFECT: Final[dict[Code, tuple[Value, Outcome]]] = {
     Code.CLAIM_NOT_YET_VALID: (_D, Outcome.STALE),
     Code.CLAIM_STALE: (_D, Outcome.STALE),
     Code.STORE_STALE: (_D, Outcome.STALE),
+    Code.LIST_STALE: (_D, Outcome.STALE),
     Code.CONDITION_FAILED: (_U, Outcome.NONCONFORMANT),
     Code.LEVEL_TOO_LOW: (_U, Outcome.NONCONFORMANT),
     Code.CLAIM_REVOKED: (_U, Outcome.NOT_TRUSTED),
@@ -145,6 +147,7 @@ _NEVER_WAIVED: Final = frozenset(
         Code.SUBJECT_UNKNOWN,
         Code.NOTHING_ASKED,
         Code.STORE_STALE,
+        Code.LIST_STALE,
         Code.STORE_UNREACHABLE,
     }
 )

@@ -26,6 +26,10 @@ class ListAnchor(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     operator: Uri
     name: Name
     title: Text | None = None
+    fresh_until: int | None = None
+    """For a list that follows one of somebody else: when that one's next issue was due. Later
+    judgements by it are stale, and no more than undetermined.
+    """
 
 
 class LogAnchor(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kizuna.app.wiring.owner import Owner
-from kizuna.model.errors import Absent, Malformed, Refused
+from kizuna.model.errors import Absent, Malformed, Problem, Refused
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Level, Membership, Service
@@ -23,6 +23,7 @@ from kizuna.model.trust import ListAnchor
 
 if TYPE_CHECKING:
     from kizuna.record.lists import Entry, ListState
+    from kizuna.record.lists.authoring import Step
 
 __all__ = ["TrustLists", "member_services"]
 
@@ -80,7 +81,7 @@ class TrustLists:
         """
         from kizuna.record.lists import list_id_of
 
-        self._free(name)
+        self.check_free(name)
         identifier = list_id_of(self._workspace.identity, name)
         anchor = _checked_anchor(identifier, self._workspace.identity, name, title)
         anchors = self._workspace.anchors()
@@ -95,7 +96,7 @@ class TrustLists:
         Raises:
             Refused: ``list.exists``. Malformed: ``identifier.malformed``, ``list.name``.
         """
-        self._free(name)
+        self.check_free(name)
         anchor = _checked_anchor(canonical(list_id), canonical(operator), name, None)
         anchors = self._workspace.anchors()
         self._workspace.set_anchors(
@@ -165,6 +166,40 @@ class TrustLists:
         change = suspend if state == "suspended" else withdraw
         return self._enter(anchor, who, change(held, reason))
 
+    def enter(self, name: str | None, steps: Sequence[Step]) -> list[dict[str, Any]]:
+        """Sign and register the entries of a plan, in one batch.
+
+        Raises:
+            Problem: what refuses the first of them; the others of its batch may stand.
+        """
+        anchor = self.anchor(name)
+        signed = [self._workspace.sign(Kind.MEMBERSHIP, step.member, step.entry) for step in steps]
+        told: list[dict[str, Any]] = []
+        for step, result in zip(steps, self._workspace.register_each(signed), strict=True):
+            if isinstance(result, Problem):
+                raise result
+            digest, index = result
+            told.append(
+                {
+                    "member": step.member,
+                    "list": anchor.name,
+                    "what": step.what.value,
+                    "statement": digest,
+                    "index": index,
+                }
+            )
+        return told
+
+    def fresh_until(self, name: str, until: int | None) -> None:
+        """Remember until when a list that follows another may be relied upon."""
+        anchors = self._workspace.anchors()
+        lists = [
+            msgspec.structs.replace(a, fresh_until=until) if a.name == name else a
+            for a in anchors.lists
+        ]
+        if lists != anchors.lists:
+            self._workspace.set_anchors(msgspec.structs.replace(anchors, lists=lists))
+
     def show(self, name: str | None = None, *, size: int | None = None) -> dict[str, Any]:
         """The members as they stand."""
         anchor = self.anchor(name)
@@ -176,6 +211,7 @@ class TrustLists:
             "operator": anchor.operator,
             "members": sum(e["state"] == "granted" for e in entries),
             "entries": entries,
+            **self._age(anchor),
             "disregarded": [
                 {"statement": d.statement, "issuer": d.issuer, "member": d.member, "code": d.code}
                 for d in state.disregarded
@@ -196,7 +232,12 @@ class TrustLists:
         events.sort(key=lambda e: e["index"])
         return {"name": anchor.name, "id": anchor.id, "events": events}
 
-    def _free(self, name: str) -> None:
+    def check_free(self, name: str) -> None:
+        """See that no list is believed under this name yet.
+
+        Raises:
+            Refused: ``list.exists``.
+        """
         if any(a.name == name for a in self._workspace.anchors().lists):
             raise Refused(
                 "list.exists",
@@ -204,6 +245,14 @@ class TrustLists:
                 hint="choose another short name",
                 name=name,
             )
+
+    def _age(self, anchor: ListAnchor) -> dict[str, Any]:
+        """How old the issue is that a list follows; empty for one that follows no other."""
+        if not (self._workspace.path / "lists").is_dir():
+            return {}
+        from kizuna.app.wiring.foreign_lists import ForeignLists
+
+        return ForeignLists(self._workspace, self).age(anchor.name)
 
     def _enter(self, anchor: ListAnchor, who: SubjectId, payload: Membership) -> dict[str, Any]:
         signed = self._workspace.sign(Kind.MEMBERSHIP, who, payload)
@@ -281,4 +330,5 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
         "index": entry.index,
         "since": datetime.fromtimestamp(entry.since.earliest, UTC).isoformat(),
         "valid_until": entry.valid_until,
+        **({"cites": dict(entry.ext)} if entry.ext else {}),
     }

@@ -470,7 +470,25 @@ class Judgement(Settling):
                     about=(("as_of", str(graph.as_of)), ("max_age", str(oldest))),
                 )
             )
+        found += [
+            Finding(
+                subject=SubjectId(subject),
+                code=Code.LIST_STALE,
+                requirement="list",
+                turn=self._asker(),
+                about=(("due", str(due)), ("list", name)),
+            )
+            for name, due in self._due_lists()
+            if self.at >= due
+        ]
         return found
+
+    def _due_lists(self) -> Iterator[tuple[str, int]]:
+        """The lists judged by that follow one of somebody else, and when its next issue is due."""
+        wanted = self.authority.list_ids
+        for anchor in self.authority.anchors.lists:
+            if anchor.fresh_until is not None and anchor.id in wanted:
+                yield anchor.name, anchor.fresh_until
 
     def _sealed(
         self,
@@ -487,6 +505,9 @@ class Judgement(Settling):
             stale = graph.as_of + oldest + 1
             if stale > self.at:
                 soonest = stale if soonest is None else min(soonest, stale)
+        for _, due in self._due_lists():
+            if due > self.at:
+                soonest = due if soonest is None else min(soonest, due)
         return Verdict(
             value=Value(value),
             subject=SubjectId(subject),

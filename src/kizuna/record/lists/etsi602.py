@@ -170,7 +170,7 @@ def _read_service(service: Mapping[str, Any], name: str) -> ForeignEntry | None:
     member = member_named(names, keys)
     if member is None:
         return None
-    state, until = _stated(info, extensions)
+    state, until, scope = _stated(info, extensions)
     since = info.get("StatusStartingTime")
     history = service.get("ServiceHistory", [])
     if not isinstance(history, list) or len(history) > 1000:
@@ -184,6 +184,7 @@ def _read_service(service: Mapping[str, Any], name: str) -> ForeignEntry | None:
         since=None if since is None else instant_of(since, "StatusStartingTime"),
         until=until,
         keys=keys,
+        scope=scope,
         history=spells(
             [
                 (
@@ -205,11 +206,16 @@ def spells(found: Sequence[tuple[Standing, int, tuple[str, ...]]]) -> tuple[Spel
     )
 
 
-def _stated(info: Mapping[str, Any], extensions: object) -> tuple[Standing, int | None]:
-    """The state of a service, and when it ends. A list without states lists what is granted."""
+def _stated(
+    info: Mapping[str, Any], extensions: object
+) -> tuple[Standing, int | None, tuple[str, ...]]:
+    """The state of a service, when it ends, and about whose names it is. A list without states
+    lists what is granted.
+    """
     status = info.get("ServiceStatus")
     state = Standing.GRANTED if status is None else _STATES.get(str(status), Standing.WITHDRAWN)
     until = None
+    scope: tuple[str, ...] = ()
     for one in extensions if isinstance(extensions, list) else ():
         terms = one.get(EXTENSION) if isinstance(one, dict) else None
         if isinstance(terms, dict):
@@ -217,7 +223,12 @@ def _stated(info: Mapping[str, Any], extensions: object) -> tuple[Standing, int 
                 state = Standing.SUSPENDED
             if terms.get("until") is not None:
                 until = instant_of(terms["until"], "until")
-    return state, until
+            service = terms.get("service")
+            names = service.get("scope", []) if isinstance(service, dict) else []
+            if not isinstance(names, list) or len(names) > 1000:
+                raise foreign_malformed("a scope is no list, or too long")
+            scope = tuple(str(name)[:2048] for name in names)
+    return state, until, scope
 
 
 def _identity(value: object) -> tuple[tuple[PublicKey, ...], list[object]]:

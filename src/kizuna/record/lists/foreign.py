@@ -65,6 +65,8 @@ class ForeignEntry:
     """Since when it is in this state; None where the list does not say."""
     until: int | None = None
     keys: tuple[PublicKey, ...] = ()
+    scope: tuple[str, ...] = ()
+    """About whose names it speaks, where the list says so."""
     history: tuple[Spell, ...] = ()
     """Earlier states, the newest first."""
 
