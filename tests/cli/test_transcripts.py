@@ -487,3 +487,21 @@ def test_an_option_before_the_command_is_told_where_it_stands(kizuna):
     assert "after the command" in ran.stderr
     bare = kizuna("verify", PUMP)
     assert "kizuna profile list" in bare.stderr
+
+
+def test_a_bundle_for_anyone_tells_what_it_keeps_back(store, bom, tmp_path):
+    store("import", bom, "-q")
+    secret = tmp_path / "price.json"
+    secret.write_text('{"type": "price"}')
+    signed = ("statement", "sign", "--payload", secret, "--kind", "capability", "--subject", PUMP)
+    ran = store(*signed, "--audience", "did:web:buyer.example", "--register")
+    assert ran.code == 0, ran.stderr
+    words = ("export", PUMP, "--profile", "software-product", "--out", tmp_path / "proof.kz")
+    ran = store(*words)
+    assert ran.code == 0
+    assert "1 statements that only some may read are not in the file" in ran.stderr
+    told = store(*words, "--for", "did:web:buyer.example", "--json").json
+    assert (told["restricted"], told["withheld"]) == (1, [])
+    assert told["view"] == "did:web:buyer.example"
+    both = store(*words, "--for", "did:web:buyer.example", "--all", "--json")
+    assert (both.code, both.json["code"]) == (2, "export.two-views")

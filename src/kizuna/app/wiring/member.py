@@ -330,9 +330,11 @@ class Member:
 
         data = self._bundle(subject, profile)
         bundle = opened(data, self._trust(), subject=subject, lists=None)
+        held = [item for page in bundle.all() for item in page]
         return WrittenBundle(
             data=data,
-            statements=sum(len(page) for page in bundle.all()),
+            statements=len(held),
+            restricted=sum(bool(item.statement.audience) for item in held),
             subject=subject,
             profile=profile.name,
         )

@@ -124,7 +124,7 @@ class Repetition:
     def is_old(self, place: Place, now: int) -> bool:
         """True where what stands in a place was confirmed longer ago than a day."""
         told = self.said.get(place)
-        return bool(told) and now - told[-1].registered > CONFIRMED_FOR
+        return told is not None and now - told[-1].registered > CONFIRMED_FOR
 
     def parts_in_force(self) -> dict[SubjectId, list[str]]:
         """The parts in which ties or descriptions of each subject stand now."""

@@ -111,6 +111,10 @@ class WrittenBundle:
     statements: int
     subject: SubjectId
     profile: str
+    restricted: int = 0
+    """How many of the statements only some may read."""
+    withheld: tuple[Mapping[str, Any], ...] = ()
+    """What the answer rests on and this reader may not read: for the operator's eyes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
