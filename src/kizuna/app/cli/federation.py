@@ -107,6 +107,54 @@ def hang(app: typer.Typer) -> None:
         told = reading.told(reading.show(entity))
         door.answer(told, lambda: lines_of(door, told))
 
+    @command(app, "take")
+    def take(
+        door: Door,
+        name: Annotated[
+            str, typer.Option("--as", metavar="NAME", help="The list of your own that follows.")
+        ],
+        entity: Annotated[
+            list[str] | None,
+            typer.Argument(metavar="ENTITY...", help="Further entities; none: those held."),
+        ] = None,
+        mapping: Annotated[
+            str | None,
+            typer.Option("--mapping", metavar="FILE", help="What its marks are worth here (YAML)."),
+        ] = None,
+        anchor: Annotated[
+            str | None,
+            typer.Option("--anchor", metavar="ADDRESS", help="The believed anchor to follow."),
+        ] = None,
+        source: _FROM = "network",
+        status: Annotated[
+            bool, typer.Option("--status", help="Ask each mark's issuer whether it still stands.")
+        ] = False,
+        preview: Annotated[
+            bool, typer.Option("--preview", help="Show what would change; sign nothing.")
+        ] = False,
+        loopback: federation_own.Loopback = False,
+        ca: federation_own.Authority = None,
+    ) -> None:
+        """Make resolved entities and their counted marks members of a list of your own.
+
+        Run it again, without entities, to follow what changed since.
+
+        Example: kizuna federation take https://maker.example --as guild --mapping guild.yaml
+        """
+        from kizuna.app.wiring.federation.taking import Taking
+
+        told = Taking(door.workspace()).take(
+            entity or (),
+            name=name,
+            anchor=anchor,
+            mapping=None if mapping is None else Door.read(mapping, limit=8 << 20),
+            source=source,
+            network=federation_own.network_of(loopback=loopback, ca=ca),
+            status=status,
+            preview=preview,
+        )
+        door.answer(told, lambda: _taken_lines(door, told))
+
     federation_own.hang(app)
 
 
@@ -144,6 +192,25 @@ def _keys(files: Any, jwks: str | None) -> dict[str, Any]:  # noqa: ANN401 - nam
             hint="give --key FILE or --jwks FILE, had from the anchor by another way",
         )
     return {"keys": keys}
+
+
+def _taken_lines(door: Door, told: dict[str, Any]) -> list[str]:
+    word = "federation.would-take" if told["preview"] else "federation.taken"
+    lines = [door.text(word, name=told["name"], members=told["members"], source=told["source"])]
+    lines += [
+        door.text("federation.lost", entity=e["entity"], code=e["code"])
+        for e in told["entities"]
+        if "code" in e
+    ]
+    lines += [
+        door.text("federation.change", member=c["name"] or c["member"], what=c["what"])
+        for c in told["changes"]
+    ]
+    lines += [
+        door.text("federation.not-understood", type=kind or "–", count=count)
+        for kind, count in told["not_understood"].items()
+    ]
+    return lines
 
 
 def lines_of(door: Door, told: dict[str, Any]) -> list[str]:

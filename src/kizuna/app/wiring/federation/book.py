@@ -21,7 +21,7 @@ from kizuna.roots import base64url
 from kizuna.roots.keys import PublicKey
 from kizuna.roots.strict_json import read_object
 
-__all__ = ["Book", "BookKeeper", "address_of", "checked_policy", "named"]
+__all__ = ["Book", "BookKeeper", "Followed", "Following", "address_of", "checked_policy", "named"]
 
 _MOST_ANCHORS = 100
 
@@ -31,6 +31,23 @@ class AnchorEntry(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
     entity: str
     jwks: dict[str, Any]
+
+
+class Followed(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """An entity that is followed, and what it was when last seen."""
+
+    entity: str
+    member: str = ""
+    name: str = ""
+    types: list[str] = []
+
+
+class Following(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A list of one's own that follows entities of a federation."""
+
+    name: str
+    anchor: str
+    entities: list[Followed]
 
 
 class Book(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -45,6 +62,7 @@ class Book(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, 
     policy: dict[str, Any] = {}
     """By kind of entity, for every subordinate."""
     constraints: dict[str, Any] = {}
+    following: list[Following] = []
 
 
 class BookKeeper:
@@ -165,6 +183,12 @@ class BookKeeper:
         book = msgspec.structs.replace(self.read(), policy=policy, constraints=constraints)
         self._write(book)
         return book
+
+    def follow(self, followed: Following) -> None:
+        """Remember what a list follows."""
+        book = self.read()
+        kept = [f for f in book.following if f.name != followed.name]
+        self._write(msgspec.structs.replace(book, following=[*kept, followed]))
 
     def show_marks(self, marks: Sequence[str]) -> Book:
         """Show these trust marks in one's own configuration."""

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Taking entities of a federation into a list of one's own, as the lists of others are taken in.
+
+Keeps: 1. What a federation says gives authority only through entries of the verifier's own list,
+by the verifier's own mapping of marks and kinds of entity. 2. One list follows one anchor; two are
+never mixed. 3. An entity that its superior no longer knows, or whose mark was revoked, leaves the
+list. One that cannot be asked stays as it was for as long as its last good chain lasts, and is
+suspended after that. 4. Whoever has the key that a ``did:key`` is made of is that identity; every
+other entity is known by the ``did:web`` of its address, under the keys that its superior vouches
+for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from kizuna.app.wiring.federation.book import Book, Followed, Following, address_of
+from kizuna.app.wiring.federation.members import did_web_of
+from kizuna.app.wiring.federation.reading import NETWORK, Found, Reading, Sighting
+from kizuna.app.wiring.federation.sources import Network
+from kizuna.app.wiring.foreign_lists import ForeignLists, Signer
+from kizuna.model.errors import Absent, Malformed, Problem
+from kizuna.model.identifier import SubjectId
+from kizuna.model.payload import Standing
+from kizuna.record.lists.federation import FEDERATION_ENTITY, Resolved
+from kizuna.record.lists.foreign import ForeignEntry, ForeignList
+from kizuna.record.lists.mapping import read_mapping
+from kizuna.roots.identity import genesis_keys
+from kizuna.roots.keys import PublicKey
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
+
+__all__ = ["Taking"]
+
+_STANDARD: Final = "OpenID Federation 1.0"
+_MOST_ENTITIES: Final = 1_000
+_STATUS_DOWN: Final = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """One entity: what was found of it, or why there is nothing."""
+
+    entity: str
+    found: Found | None
+    fault: Problem | None
+
+    @property
+    def gone(self) -> bool:
+        """Whether its federation says by itself that it does not belong to it any more."""
+        return isinstance(self.fault, Absent)
+
+
+class Taking:
+    """Lists of one store that follow federations."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._now = workspace.clock()
+        self._reading = Reading(workspace.path, self._now)
+        self._foreign = ForeignLists(workspace, workspace.lists)
+
+    def take(
+        self,
+        entities: Sequence[str],
+        *,
+        name: str,
+        anchor: str | None = None,
+        mapping: bytes | None = None,
+        source: str = NETWORK,
+        network: Network | None = None,
+        status: bool = False,
+        preview: bool = False,
+    ) -> dict[str, Any]:
+        """Take entities in beside those that the list follows already; without any, look again at
+        those.
+
+        Raises:
+            Problem: nothing was changed.
+        """
+        rules = None if mapping is None else read_mapping(mapping)
+        book = self._reading.book.read()
+        held = next((f for f in book.following if f.name == name), None)
+        chosen = self._anchor(book, held, anchor)
+        known = {} if held is None else {f.entity: f for f in held.entities}
+        every = list(dict.fromkeys([*known, *map(address_of, entities)]))
+        if not every or len(every) > _MOST_ENTITIES:
+            raise Malformed(
+                "federation.entities",
+                f"name 1 to {_MOST_ENTITIES} entities to follow",
+                why=f"there are {len(every)}",
+                hint="kizuna federation take ENTITY... --as NAME --mapping FILE",
+                most=_MOST_ENTITIES,
+            )
+        line = network or Network()
+        looked = [self._look(e, chosen, source, line, status=status) for e in every]
+        for one in looked:
+            if one.fault is not None and one.entity not in known:
+                raise one.fault
+        foreign, data = self._as_list(chosen, looked, known)
+        keys = self._reading.book.anchors([chosen])[0].keys
+        told = self._foreign.take_in(
+            foreign,
+            data,
+            name=name,
+            address="",
+            signer=Signer.of(list({k.thumbprint: k for k in keys.values()}.values()), ()),
+            mapping=rules,
+            preview=preview,
+        )
+        if not preview:
+            followed = [_followed(one, known.get(one.entity)) for one in looked]
+            self._reading.book.follow(Following(name=name, anchor=chosen, entities=followed))
+        told["entities"] = [_looked_json(one) for one in looked]
+        return told
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _anchor(self, book: Book, held: Following | None, named: str | None) -> str:
+        if named is not None:
+            named = self._reading.book.anchors([address_of(named)])[0].entity
+        if held is not None:
+            if named not in (None, held.anchor):
+                raise _other_anchor(held.name, held.anchor)
+            return self._reading.book.anchors([held.anchor])[0].entity
+        if named is not None:
+            return named
+        if len(book.anchors) != 1:
+            raise Malformed(
+                "federation.anchor-which",
+                f"{len(book.anchors)} anchors are believed here: which one does the list follow?",
+                why="one list follows one anchor, so that their words are never mixed",
+                hint="give --anchor ADDRESS",
+                anchors=len(book.anchors),
+            )
+        return book.anchors[0].entity
+
+    def _look(
+        self, entity: str, anchor: str, source: str, line: Network, *, status: bool
+    ) -> _Looked:
+        """What is found of an entity; where it cannot be had, what was kept and is still good."""
+        try:
+            found = self._reading.resolve(
+                entity, anchors=[anchor], source=source, network=line, status=status
+            )
+            _, seen = found.chains[0]
+            down = next((s.status_fault for s in seen if s.status == _STATUS_DOWN), None)
+            if down is not None:
+                raise down
+        except Absent as fault:
+            return _Looked(entity, None, fault)
+        except Problem as fault:
+            try:
+                return _Looked(
+                    entity, self._reading.resolve(entity, anchors=[anchor], source="kept"), None
+                )
+            except Problem:
+                return _Looked(entity, None, fault)
+        return _Looked(entity, found, None)
+
+    def _as_list(
+        self, anchor: str, looked: Sequence[_Looked], known: Mapping[str, Followed]
+    ) -> tuple[ForeignList, bytes]:
+        entries: list[ForeignEntry] = []
+        ends: list[int] = []
+        whole: dict[str, Any] = {"anchor": anchor, "entities": {}}
+        for one in looked:
+            held = known.get(one.entity)
+            if one.found is None:
+                if not one.gone and held is not None and held.member:
+                    entries.append(_suspended(held))
+                continue
+            resolved, seen = one.found.chains[0]
+            entries.append(_entry(resolved, seen))
+            marks = [s.mark.mark for s in seen if s.counts and s.mark.mark is not None]
+            ends += [resolved.expires, *(m.expires for m in marks if m.expires is not None)]
+            whole["entities"][one.entity] = {
+                "chain": [s.raw.decode("ascii") for s in resolved.chain],
+                "marks": [m.raw.decode("ascii") for m in marks],
+            }
+        data = msgspec.json.encode(whole, order="sorted")
+        return (
+            ForeignList(
+                id=SubjectId(anchor),
+                operator=anchor,
+                title="",
+                sequence=self._now,
+                issued=self._now,
+                next_update=min(ends) if ends else None,
+                entries=tuple(entries),
+                standard=_STANDARD,
+                document=sha256(data).digest(),
+            ),
+            data,
+        )
+
+
+def _suspended(held: Followed) -> ForeignEntry:
+    """An entity whose last good chain has ended, and that cannot be asked."""
+    return ForeignEntry(
+        member=SubjectId(held.member),
+        name=held.name,
+        types=tuple(held.types),
+        state=Standing.SUSPENDED,
+    )
+
+
+def _followed(one: _Looked, held: Followed | None) -> Followed:
+    if one.found is None:
+        return held or Followed(entity=one.entity)
+    entry = _entry(*one.found.chains[0])
+    return Followed(
+        entity=one.entity, member=entry.member, name=entry.name, types=list(entry.types)
+    )
+
+
+def _entry(resolved: Resolved, seen: Sequence[Sighting]) -> ForeignEntry:
+    keys = tuple({k.thumbprint: k for k in resolved.keys.values()}.values())
+    said = resolved.metadata.get(FEDERATION_ENTITY, {})
+    name = said.get("organization_name")
+    kinds = sorted(k for k in resolved.metadata if k != FEDERATION_ENTITY)
+    return ForeignEntry(
+        member=_member(resolved, said.get("also_known_as"), keys),
+        name=name if isinstance(name, str) else resolved.entity,
+        types=(*kinds, *sorted({s.mark.kind for s in seen if s.counts})),
+        state=Standing.GRANTED,
+        keys=keys,
+    )
+
+
+def _member(resolved: Resolved, also: object, keys: Sequence[PublicKey]) -> SubjectId:
+    """The identity that the entity speaks as: proven by its key, or the one of its address."""
+    held = {key.thumbprint for key in keys}
+    for name in also if isinstance(also, list) else ():
+        if isinstance(name, str) and name.startswith(("did:key:", "did:jwk:")):
+            try:
+                (genesis,) = genesis_keys(name)
+            except (Problem, ValueError):
+                continue
+            if genesis.thumbprint in held:
+                return SubjectId(name)
+    return did_web_of(resolved.entity)
+
+
+def _looked_json(one: _Looked) -> dict[str, Any]:
+    told: dict[str, Any] = {"entity": one.entity, "found": one.found is not None}
+    if one.found is not None:
+        resolved, seen = one.found.chains[0]
+        told |= {
+            "source": one.found.source,
+            "path": list(resolved.path),
+            "expires": resolved.expires,
+            "marks": [s.mark.kind for s in seen if s.counts],
+        }
+    if one.fault is not None:
+        told |= {"code": one.fault.code, "message": one.fault.what}
+    return told
+
+
+def _other_anchor(name: str, anchor: str) -> Malformed:
+    return Malformed(
+        "federation.anchor-other",
+        f"the list {name} follows {anchor}",
+        why="one list follows one anchor, so that their words are never mixed",
+        hint="take the entities in under another name",
+        name=name,
+        anchor=anchor,
+    )
