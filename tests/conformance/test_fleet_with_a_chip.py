@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real chip (swtpm) in a fleet: affirmed over HTTP, and told on when its program changes."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from hashlib import sha256
+
+import httpx
+import pytest
+
+from kizuna.app.wiring.devices.fleet import keeper_of
+from kizuna.app.wiring.server import background
+from kizuna.app.wiring.settings import Settings
+from kizuna.app.wiring.workspace import Workspace
+from kizuna.proof.attestation.reference import Reference
+from kizuna.proof.attestation.scheme import Enrolled
+from kizuna.proof.attestation.schemes.tpm.evidence import write_evidence
+from kizuna.roots.boot.quote import read_registers
+from kizuna.roots.cose import decode, encode
+from kizuna.roots.keys import PublicKey
+from kizuna.worlds.party import SetClock
+
+NOW = 1_795_305_600
+SERVER = "urn:dev:ops:000000-server-1"
+TOOLS = ("swtpm", "swtpm_setup", "tpm2_quote")
+
+
+@pytest.fixture
+def chip(tmp_path):
+    for program in TOOLS:
+        if shutil.which(program) is None:
+            words = f"{program} is not installed: `make peers` installs it where it may"
+            if os.environ.get("CI") == "true":
+                pytest.fail(words)
+            pytest.skip(words)
+    folder = tmp_path / "chip"
+    folder.mkdir()
+    subprocess.run(
+        f"swtpm_setup --tpm2 --tpmstate {folder} --create-ek-cert --create-platform-cert"
+        " --lock-nvram --overwrite --pcr-banks sha256".split(),
+        check=True,
+        capture_output=True,
+    )
+    while True:  # the control port is the next one, always
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            if second.connect_ex(("127.0.0.1", port + 1)) != 0:
+                control = port + 1
+                break
+    process = subprocess.Popen(
+        f"swtpm socket --tpm2 --tpmstate dir={folder}"
+        f" --server type=tcp,port={port},bindaddr=127.0.0.1"
+        f" --ctrl type=tcp,port={control},bindaddr=127.0.0.1"
+        " --flags not-need-init,startup-clear".split(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    environment = os.environ | {
+        "TPM2TOOLS_TCTI": f"swtpm:host=127.0.0.1,port={port}",
+        "TSS2_LOG": "all+NONE",
+    }
+
+    def run(line: str) -> None:
+        subprocess.run(
+            line.split(), cwd=folder, env=environment, check=True, capture_output=True, timeout=30
+        )
+
+    try:
+        for _ in range(150):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", control)) == 0:
+                    break
+            time.sleep(0.02)
+        run("tpm2_createak -C 0x81010001 -c ak.ctx -G ecc -g sha256 -s ecdsa -u ak.pem -f pem")
+        run("tpm2_flushcontext -t")
+        run(f"tpm2_pcrextend 16:sha256={sha256(b'application 1').hexdigest()}")
+        yield run, folder
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_real_chip_is_affirmed_and_tells_when_its_program_changes(chip, tmp_path):
+    run, folder = chip
+    clock = SetClock(NOW)
+    settings = Settings(store=tmp_path / "store", clock=clock)
+    with Workspace.init(settings.store, "Chips", now=NOW, settings=settings) as workspace:
+        keeper = keeper_of(workspace)
+        key = PublicKey.from_pem((folder / "ak.pem").read_bytes())
+        keeper.enrol([Enrolled(scheme="tpm", subject=SERVER, key=key, reference="server")])
+        with background(workspace) as (host, port), httpx.Client() as http:
+            base = f"http://{host}:{port}/api/devices"
+
+            def quote() -> bytes:
+                answer = http.get(f"{base}/challenge", params={"subject": SERVER})
+                run("tpm2_flushcontext -t")
+                run(
+                    f"tpm2_quote -c ak.ctx -l sha256:0,16 -q {answer.content.hex()}"
+                    " -m quote.msg -s quote.sig -o quote.pcrs -g sha256"
+                )
+                registers = read_registers((folder / "quote.pcrs").read_bytes())
+                message = (folder / "quote.msg").read_bytes()
+                return write_evidence(message, (folder / "quote.sig").read_bytes(), registers)
+
+            def attest() -> list[str]:
+                body = encode([[SERVER, quote()]])
+                headers = {"content-type": "application/cbor"}
+                answer = http.post(f"{base}/evidence", content=body, headers=headers)
+                clock.forward(5)
+                return decode(answer.content)[0]
+
+            quote()
+            good = read_registers((folder / "quote.pcrs").read_bytes())
+            keeper.accept_references(
+                Reference(
+                    model="server",
+                    component=str(number),
+                    digest_alg="sha-256",
+                    digest=value,
+                    signed=True,
+                )
+                for (_, number), value in good.items()
+            )
+            assert attest() == ["affirming", "affirming", ""]
+            run(f"tpm2_pcrextend 16:sha256={sha256(b'something else').hexdigest()}")
+            status, standing, reason = attest()
+            assert (status, standing) == ("contraindicated", "contraindicated")
+            assert reason in ("unknown-firmware", "tampering")
