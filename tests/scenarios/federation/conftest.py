@@ -5,7 +5,7 @@ An association (the anchor), a branch below it (an intermediate), suppliers belo
 buyer who serves nothing.
 """
 
-import datetime
+import datetime as dt
 import ipaddress
 import json
 import socket
@@ -24,10 +24,13 @@ from cryptography.x509.oid import NameOID
 
 from kizuna.app.api import create_app, server_options
 from kizuna.app.wiring.federation.book import BookKeeper
-from kizuna.app.wiring.federation.joining import invite, renew_marks
+from kizuna.app.wiring.federation.joining import host_member, invite, renew_marks
 from kizuna.app.wiring.federation.reading import Reading
 from kizuna.app.wiring.federation.sources import Network
+from kizuna.app.wiring.member import Member
+from kizuna.app.wiring.server import background
 from kizuna.app.wiring.settings import Settings
+from kizuna.app.wiring.trust_lists import member_services
 from kizuna.app.wiring.workspace import Workspace
 
 NOW = 1_795_309_200
@@ -63,6 +66,16 @@ class Place:
             self.thread.join(20)
             self.listening.close()
             self.server = None
+
+
+@dataclass
+class Hosted:
+    """A member without a server."""
+
+    entity: str
+    identity: str
+    statement: str
+    mark_kinds: list[str]
 
 
 @dataclass
@@ -138,6 +151,22 @@ class Country:
         port = self.places[name].url.rpartition(":")[2]
         return f"did:web:localhost%3A{port}"
 
+    def member_without_server(self, above: str, name: str, folder: Path) -> Hosted:
+        """Somebody who joins a store and has it show their configuration."""
+        upper = self.places[above].workspace
+        with background(upper) as (host, port):
+            code = upper.hosting.invite(
+                now=self.clock.now,
+                expires_at=self.clock.now + 3600,
+                services=member_services(["maker"], [f"pkg:generic/{name.lower()}"]),
+            )
+            settings = Settings(store=folder, clock=self.clock)
+            joined = Member.join(folder, f"http://{host}:{port}", code, name, settings=settings)
+            told = host_member(joined, days=30)
+        return Hosted(
+            told["entity"], joined.identity, told["statement"], [m["type"] for m in told["marks"]]
+        )
+
     def mapping(self) -> bytes:
         """What the branch's mark is worth to the buyer."""
         kind = self.places["branch"].url + "/federation/marks/maker"
@@ -159,15 +188,15 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("tls")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    today = datetime.datetime.now(datetime.UTC)
+    today = dt.datetime.now(dt.UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(today - datetime.timedelta(days=1))
-        .not_valid_after(today + datetime.timedelta(days=2))
+        .not_valid_before(today - dt.timedelta(days=1))
+        .not_valid_after(today + dt.timedelta(days=2))
         .add_extension(
             x509.SubjectAlternativeName(
                 [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
