@@ -13,6 +13,7 @@ from kizuna.model.identifier import Element, canonical
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Described, Link, Links
 from kizuna.model.relation import Relation
+from kizuna.proof.attestation.ear import read_ear
 from kizuna.roots.units import EphemeralUnit
 from kizuna.worlds.fleet.things import references, thing
 from kizuna.worlds.party import SetClock
@@ -103,6 +104,10 @@ def test_one_tampered_device_makes_the_building_untrusted_by_name_and_reason(sit
     tampering = next(f for f in verdict.findings if f.code.value == "tampering.reported")
     assert tampering.turn
     assert "unknown-firmware" in str(tampering.about)
+    (result,) = (site.workspace.path / "fleet" / "results").iterdir()
+    key = site.workspace.unit.public(site.workspace.handle)
+    (told,) = read_ear(result.read_bytes(), key)
+    assert told.status.value == "contraindicated"
     bad.images = good
     site.minute()
     assert site.verdict().value is Value.TRUSTED

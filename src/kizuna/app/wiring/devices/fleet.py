@@ -125,7 +125,7 @@ class Keeper:
             self._epochs.first = self._epochs.number(now) + 1
         self._shelf.mark(opened=True)
         self._appraiser = Appraiser(self._shelf.references(), SCHEMES)
-        self._sayings = Sayings(workspace, self._shelf.notices())
+        self._sayings = Sayings(workspace, self._shelf.notices(), self._shelf.keep_result)
         self._events: list[Event] = []
         self._roots: list[EpochRoot] = []
         self._alarms: dict[tuple[str, str], int] = {}

@@ -8,6 +8,7 @@
     fleet/endorsed     one key that a maker vouches for a line (JSON)
     fleet/state        counters, epochs and digests of recent evidence; written whole
     fleet/notices      digest of the notice in effect, by device
+    fleet/results/     signed attestation results (EAR) of standings that went bad, by SHA-256
     fleet/history      one line a minute: how many devices stood how
     fleet/open         there while devices are heard; found at a start, the last end was no end
     fleet/secret       32 random bytes that make epochs' nonces; 0600
@@ -26,6 +27,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -216,6 +218,15 @@ class Shelf:
     def keep_notices(self, notices: Mapping[str, str]) -> None:
         """Replace the table of notices."""
         write_whole(self.path / "notices", json.dumps(dict(notices)).encode())
+
+    def keep_result(self, result: bytes) -> str:
+        """Keep a signed attestation result; its SHA-256 in hexadecimal."""
+        digest = sha256(result).hexdigest()
+        folder = self.path / "results"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if not (folder / digest).exists():
+            write_whole(folder / digest, result)
+        return digest
 
     def note_counts(self, now: int, counts: Mapping[str, int]) -> None:
         """One more minute of history."""

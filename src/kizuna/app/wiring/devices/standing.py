@@ -10,11 +10,14 @@ the device is undetermined, never untrusted and never trusted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec.structs import replace
+
+from kizuna import __version__
 from kizuna.model.identifier import SubjectId
 from kizuna.model.kind import Kind
 from kizuna.model.payload import (
@@ -27,7 +30,8 @@ from kizuna.model.payload import (
     Target,
 )
 from kizuna.model.payload import Status as StatusOf
-from kizuna.proof.attestation.appraisal import Status
+from kizuna.proof.attestation.appraisal import Appraisal, Status
+from kizuna.proof.attestation.ear import MEDIA_TYPE, sign_ear
 from kizuna.proof.attestation.fleet import TAMPERING, Alarm, Event
 
 if TYPE_CHECKING:
@@ -74,8 +78,11 @@ class EpochRoot:
 class Sayings:
     """Says in the workspace's name what changed. Owner of the table of notices in effect."""
 
-    def __init__(self, workspace: Workspace, notices: dict[str, str]) -> None:
+    def __init__(
+        self, workspace: Workspace, notices: dict[str, str], keep: Callable[[bytes], str]
+    ) -> None:
         self._workspace = workspace
+        self._keep = keep
         self.notices = notices
 
     def say(self, events: Iterable[Event], roots: Iterable[EpochRoot] = ()) -> int:
@@ -108,10 +115,14 @@ class Sayings:
 
     def _of(self, event: Event) -> list[bytes]:
         subject = event.subject
-        made = [self._sign(Kind.EVIDENCE, subject, standing_claim(event))]
+        bad = event.after in (Status.CONTRAINDICATED, Status.WARNING)
+        claim = standing_claim(event)
+        if bad and event.appraisal is not None:
+            # the whole result stands beside the log, for whoever has to find out what happened
+            claim = replace(claim, evidence=[*claim.evidence, self._result(event.appraisal)])
+        made = [self._sign(Kind.EVIDENCE, subject, claim)]
         if event.again:
             return made
-        bad = event.after in (Status.CONTRAINDICATED, Status.WARNING)
         held = self.notices.get(subject)
         if held is not None:
             withdrawal = StatusOf(
@@ -126,6 +137,15 @@ class Sayings:
             self.notices[subject] = self._workspace.digest_of(statement)
             made.append(statement)
         return made
+
+    def _result(self, appraisal: Appraisal) -> Reference:
+        workspace = self._workspace
+        result = sign_ear(workspace.unit, workspace.handle, appraisal, version=__version__)
+        return Reference(
+            sha256=self._keep(result),
+            media_type=MEDIA_TYPE,
+            note="the attestation result (EAR), in fleet/results of the verifier",
+        )
 
     def _sign(self, kind: Kind, subject: SubjectId, payload: Payload) -> bytes:
         return self._workspace.sign(kind, subject, payload)
