@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import SubjectId, canonical
@@ -43,7 +43,7 @@ LISTED: Final = "listed"
 class _Rule(Struct, frozen=True, forbid_unknown_fields=True):
     role: str
     scope: list[str] = []
-    claims: list[str] = ["*"]
+    claims: list[str] = field(default_factory=lambda: ["*"])
     level: Level | None = None
 
 
