@@ -169,8 +169,10 @@ class State:
             columns = {}
             for name, kind in _COLUMNS:
                 columns[name] = array(kind)
-                columns[name].frombytes(held["columns"][name])
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError) as fault:
+                # a column that an earlier version did not know begins empty
+                kept = held["columns"].get(name) or bytes(len(subjects) * columns[name].itemsize)
+                columns[name].frombytes(kept)
+        except (msgspec.DecodeError, AttributeError, KeyError, TypeError, ValueError) as fault:
             raise _damaged(str(fault)) from fault
         lengths = {len(column) for column in columns.values()} | {len(subjects)}
         if len(lengths) != 1 or len(recent) != len(subjects) * RECENT:
