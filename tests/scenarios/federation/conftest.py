@@ -168,13 +168,17 @@ class Country:
         )
 
     def mapping(self) -> bytes:
-        """What the branch's mark is worth to the buyer."""
-        kind = self.places["branch"].url + "/federation/marks/maker"
+        """What the branch's marks are worth to the buyer."""
+        marks = self.places["branch"].url + "/federation/marks/"
         scopes = {
             self.places[n].workspace.identity: {"scope": [f"pkg:generic/{n}"]}
-            for n in ("fuji", "asama", "haku")
+            for n in ("fuji", "haku")
         }
-        return json.dumps({"types": {kind: {"role": "maker"}}, "members": scopes}).encode()
+        types = {
+            marks + "maker": {"role": "maker"},
+            marks + "certification-body": {"role": "certification-body", "scope": ["*"]},
+        }
+        return json.dumps({"types": types, "members": scopes}).encode()
 
     def close(self) -> None:
         for place in self.places.values():
@@ -228,13 +232,13 @@ def empty(tmp_path: Path, certificate: tuple[Path, Path]) -> Iterator[Country]:
 
 @pytest.fixture
 def country(empty: Country) -> Country:
-    """Guild, branch, three makers, and the buyer who believes the guild."""
+    """Guild, branch, two makers, a laboratory, and the buyer who believes the guild."""
     for name in ("guild", "branch", "fuji", "asama", "haku"):
         empty.settle(name)
     empty.settle("buyer", serves=False)
     empty.join("branch", "guild", "list-operator")
-    for name in ("fuji", "asama", "haku"):
-        empty.join(name, "branch", "maker", f"pkg:generic/{name}")
+    for name, role in (("fuji", "maker"), ("asama", "certification-body"), ("haku", "maker")):
+        empty.join(name, "branch", role, f"pkg:generic/{name}")
         empty.renew(name)
     empty.reading().believe(empty.places["guild"].url, {"keys": [empty.places["guild"].jwk]})
     return empty

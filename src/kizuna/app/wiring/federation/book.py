@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from kizuna.app.wiring.folder import write_whole
 from kizuna.model.errors import Absent, Malformed, Misconfigured, Refused
-from kizuna.record.lists.federation import Anchor, check_entity_id, merge, read_keys
+from kizuna.record.lists.federation import Anchor, check_entity_id, check_rules, read_keys
 from kizuna.roots import base64url
 from kizuna.roots.keys import PublicKey
 from kizuna.roots.strict_json import read_object
@@ -167,13 +167,7 @@ class BookKeeper:
         if not remove:
             kept.append(entity)
         if len(kept) > 20:
-            raise Malformed(
-                "federation.malformed",
-                "the entity statement cannot be read: more than 20 superiors",
-                why="more than 20 superiors",
-                hint="the entity that signed it must correct it",
-                fault="more than 20 superiors",
-            )
+            raise _malformed("more than 20 superiors")
         book = msgspec.structs.replace(book, superiors=kept)
         self._write(book)
         return book
@@ -210,20 +204,13 @@ def checked_policy(text: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
 
     Raises:
         Malformed: ``federation.malformed``, ``federation.policy-malformed``.
+        Refused: ``federation.policy-contradicts``.
     """
     found = read_object(text, "federation.malformed", 64 << 10)
-    unknown = found.keys() - {"metadata_policy", "constraints"}
+    if found.keys() - {"metadata_policy", "constraints"}:
+        raise _malformed("a policy file has metadata_policy and constraints")
     policy, constraints = found.get("metadata_policy", {}), found.get("constraints", {})
-    if unknown or not isinstance(policy, dict) or not isinstance(constraints, dict):
-        raise Malformed(
-            "federation.malformed",
-            "the entity statement cannot be read: a policy has metadata_policy and constraints",
-            why="a policy has metadata_policy and constraints",
-            hint="the entity that signed it must correct it",
-            fault="a policy has metadata_policy and constraints",
-        )
-    for rules in policy.values():
-        merge({}, rules)
+    check_rules(policy, constraints)
     return policy, constraints
 
 
@@ -258,3 +245,13 @@ def _rfc7638(key: PublicKey) -> str:
 
 def _prints(keys: Mapping[str, PublicKey]) -> set[bytes]:
     return {key.thumbprint for key in keys.values()}
+
+
+def _malformed(why: str) -> Malformed:
+    return Malformed(
+        "federation.malformed",
+        f"the entity statement cannot be read: {why}",
+        why=why,
+        hint="the entity that signed it must correct it",
+        fault=why,
+    )

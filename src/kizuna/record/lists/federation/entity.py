@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import MAX_IDENTIFIER, Digest
-from kizuna.record.lists.federation.policy import OPERATORS
+from kizuna.record.lists.federation.policy import OPERATORS, merge
 from kizuna.roots.jws import Jws, check_jws, parse_jws, sign_jws
 from kizuna.roots.keys import PublicKey
 from kizuna.roots.strict_json import read_object
@@ -29,6 +29,7 @@ __all__ = [
     "Constraints",
     "EntityStatement",
     "check_entity_id",
+    "check_rules",
     "jwks_of",
     "read_entity_statement",
     "read_keys",
@@ -162,6 +163,18 @@ def read_entity_statement(data: bytes | str) -> EntityStatement:
         token=token,
         raw=raw,
     )
+
+
+def check_rules(policy: object, constraints: object) -> None:
+    """See that a policy and constraints are ones that a superior may write.
+
+    Raises:
+        Malformed: ``federation.malformed``, ``federation.policy-malformed``.
+        Refused: ``federation.policy-contradicts``.
+    """
+    for rules in _policies(policy).values():
+        merge({}, rules)
+    _constraints(constraints)
 
 
 def signed_by(token: Jws, keys: Mapping[str, PublicKey]) -> bool:

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where statements come from: what is never asked, and files in any order."""
+
+import contextlib
+import json
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kizuna.app.wiring.federation.book import BookKeeper, checked_policy, named
+from kizuna.app.wiring.federation.members import did_web_of, entity_of
+from kizuna.app.wiring.federation.reading import Reading
+from kizuna.app.wiring.federation.sources import Network, gathered
+from kizuna.model.errors import Problem
+from kizuna.record.lists.federation import jwks_of, sign_entity_statement
+from kizuna.roots.identity import did_key
+from kizuna.roots.keys import Algorithm
+from kizuna.roots.units import EphemeralUnit
+
+NOW = 1_800_000_000
+GUILD = "https://guild.example"
+MAKER = "https://maker.example/fans"
+
+
+def code_of(act):
+    with pytest.raises(Problem) as told:
+        act()
+    return told.value.code
+
+
+@pytest.fixture
+def resolves(monkeypatch):
+    """Give a host these addresses."""
+
+    def to(*addresses):
+        rows = [(0, 0, 0, "", (address, 443)) for address in addresses]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
+
+    return to
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.0.0.1",
+        "192.168.1.1",
+        "172.16.5.5",
+        "169.254.169.254",
+        "0.0.0.0",  # noqa: S104 - never asked
+        "100.64.0.1",
+        "224.0.0.1",
+        "::1",
+        "fe80::1%eth0",
+        "fd00::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+    ],
+)
+def test_addresses_that_are_not_public_are_never_asked(resolves, address):
+    resolves(address)
+    assert code_of(lambda: Network().get("https://evil.example/x")) == "federation.address-refused"
+
+
+def test_a_name_with_one_inner_address_among_public_ones_is_not_asked(resolves):
+    resolves("93.184.216.34", "10.0.0.1")
+    assert code_of(lambda: Network().get("https://evil.example/x")) == "federation.address-refused"
+
+
+def test_loopback_opens_this_machine_and_nothing_else(resolves):
+    resolves("10.0.0.1")
+    line = Network(loopback=True)
+    assert code_of(lambda: line.get("https://evil.example/x")) == "federation.address-refused"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://guild.example/x", "ftp://guild.example/x", "https://a:b@guild.example/x", "x"]
+)
+def test_only_https_is_asked(url):
+    assert code_of(lambda: Network().get(url)) == "federation.address-refused"
+
+
+@pytest.fixture
+def statements():
+    unit = EphemeralUnit(b"sources")
+    keys = {e: unit.generate(Algorithm.ES256, e) for e in (GUILD, MAKER)}
+    publics = {e: unit.public(k) for e, k in keys.items()}
+
+    def say(by, about, **more):
+        claims = {
+            "iss": by,
+            "sub": about,
+            "iat": NOW - 5,
+            "exp": NOW + 500,
+            "jwks": jwks_of([publics[about]]),
+            **more,
+        }
+        return sign_entity_statement(unit, keys[by], claims).decode()
+
+    endpoint = {"federation_entity": {"federation_fetch_endpoint": GUILD + "/f?x=1"}}
+    return publics, [
+        say(MAKER, MAKER, authority_hints=[GUILD], metadata={"federation_entity": {}}),
+        say(GUILD, MAKER),
+        say(GUILD, GUILD, metadata=endpoint),
+    ]
+
+
+@pytest.mark.parametrize("form", ["folder", "chain", "lines"])
+def test_statements_from_files_give_the_same_chain_in_every_form(tmp_path, statements, form):
+    publics, tokens = statements
+    place = tmp_path / "from"
+    if form == "folder":
+        place.mkdir()
+        for number, token in enumerate(tokens):
+            (place / f"{9 - number}.jwt").write_text(token)
+    else:
+        place.write_text(json.dumps(tokens) if form == "chain" else "\n".join(tokens))
+    reading = Reading(tmp_path, NOW)
+    reading.believe(GUILD, publics[GUILD].to_jwk())
+    told = reading.told(reading.resolve(MAKER, source=str(place)))
+    assert told["chains"][0]["path"] == [MAKER, GUILD]
+    assert told["source"] == str(place)
+
+
+@given(st.binary(max_size=300))
+def test_no_file_is_more_than_a_problem(tmp_path_factory, data):
+    place = tmp_path_factory.mktemp("from") / "x.jwt"
+    place.write_bytes(data)
+    with contextlib.suppress(Problem):
+        gathered(str(place))
+
+
+def test_an_anchor_answers_to_every_name_of_its_key(statements):
+    publics, _ = statements
+    key = publics[GUILD]
+    names = named({**key.to_jwk(), "kid": "of-its-own"})
+    assert {"of-its-own", key.thumbprint.hex()} <= names.keys()
+    assert len(names) == 3
+    assert set(names.values()) == {key}
+
+
+def test_a_file_that_somebody_else_wrote_is_told(tmp_path):
+    (tmp_path / "federation.json").write_text('{"anchors": 1}')
+    assert code_of(BookKeeper(tmp_path).read) == "federation.file"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"[]", b'{"x": 1}', b'{"metadata_policy": 1}', b'{"metadata_policy": {"a": 1}}', b"\xff"],
+)
+def test_policies_that_are_none_are_refused(text):
+    assert code_of(lambda: checked_policy(text)).startswith(("federation.", "envelope."))
+
+
+@pytest.mark.parametrize(
+    ("entity", "did"),
+    [
+        ("https://example.com/a", "did:web:example.com:a"),
+        ("https://example.com", "did:web:example.com"),
+        ("https://example.com:8443/a/b", "did:web:example.com%3A8443:a:b"),
+    ],
+)
+def test_an_address_and_a_did_web_are_one_name(entity, did):
+    assert did_web_of(entity) == did
+    assert entity_of(did, GUILD) == (entity, False)
+
+
+def test_a_member_named_by_its_key_has_an_address_of_the_store(statements):
+    publics, _ = statements
+    key = publics[MAKER]
+    assert entity_of(did_key(key), GUILD) == (f"{GUILD}/members/{key.thumbprint.hex()}", True)
+    assert entity_of("urn:lei:x", GUILD) is None
