@@ -192,3 +192,23 @@ def test_a_mapping_goes_out_as_oscal_and_in_again(run, asked, tmp_path):
     again = run("catalog", "map", out)[1]["mappings"]
     assert [(m["name"], m["status"]) for m in again] == [("house-to-yard", "proposed")]
     assert states(asked("yard")[1]) == {"Y-1": "proposed"}
+
+
+@pytest.mark.vectors
+def test_low_is_resolved_from_high_imported_and_exported(run, shared, tmp_path):
+    folder = shared / "data/oscal/SP800-53/rev5/json"
+    high = folder / "NIST_SP-800-53_rev5_HIGH-baseline-resolved-profile_catalog-min.json"
+    low = folder / "NIST_SP-800-53_rev5_LOW-baseline_profile.json"
+    code, told = run("profile", "resolve", low)
+    assert (code, told["code"]) == (2, "profile.import-unresolved")
+    assert run("catalog", "import", high)[1]["name"] == "sp-800-53r5-high"
+    told = run("profile", "resolve", low, "--catalog", "sp-800-53r5-high")[1]
+    assert (told["controls"], told["not_found"]) == (149, [])
+    assert run("profile", "resolve", low, "--catalog", high)[1]["ids"] == told["ids"]
+    ours = tmp_path / "low.yaml"
+    made = run("profile", "import", low, "--catalog", "sp-800-53r5-high", "--out", ours)[1]
+    assert (made["name"], made["requirements"]) == ("sp-800-53r5-low", 149)
+    assert run("profile", "check", ours)[1]["digest"] == made["digest"]
+    out = tmp_path / "low.json"
+    assert run("profile", "export", ours, "--out", out)[0] == 0
+    assert run("profile", "import", out, "--out", ours)[1]["digest"] == made["digest"]

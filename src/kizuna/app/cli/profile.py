@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from kizuna.app.cli import profile_oscal
 from kizuna.app.cli.door import Door, command
 
 __all__ = ["hang"]
@@ -79,3 +80,5 @@ def hang(app: typer.Typer) -> None:
         door.answer(
             made, [door.text("profile.published", **made), json.dumps(made["statement"])[1:-1]]
         )
+
+    profile_oscal.hang(app)

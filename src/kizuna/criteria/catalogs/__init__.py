@@ -11,9 +11,10 @@ from kizuna.criteria.catalogs.mapping import (
     Tie,
     read_mapping,
 )
-from kizuna.criteria.catalogs.names import checked_name, checked_version
+from kizuna.criteria.catalogs.names import checked_name, checked_version, short_name
 from kizuna.criteria.catalogs.oscal import oscal_shape, read_oscal
 from kizuna.criteria.catalogs.oscal_mapping import read_oscal_mappings, write_oscal_mapping
+from kizuna.criteria.catalogs.oscal_write import shape_of
 from kizuna.criteria.catalogs.plain_yaml import read_yaml
 from kizuna.criteria.catalogs.shipped import (
     SHIPPED_CATALOGS,
@@ -49,8 +50,10 @@ __all__ = [
     "read_oscal_mappings",
     "read_table",
     "read_yaml",
+    "shape_of",
     "shipped_catalog",
     "shipped_mapping",
+    "short_name",
     "wording_of",
     "write_oscal_mapping",
 ]

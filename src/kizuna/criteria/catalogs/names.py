@@ -44,7 +44,7 @@ def short_name(title: str, version: str, identity: str = "") -> str:
         found = pattern.fullmatch(identity)
         if found:
             return name.format(*(g.lower() for g in found.groups()))
-    plain = " ".join(title.casefold().split())
+    plain = " ".join(title.casefold().replace("_", " ").split())
     for pattern, name in _TITLE:
         found = pattern.search(plain)
         if found:

@@ -10,11 +10,12 @@ Standard: OSCAL 1.1.3 catalog model.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any, Final
+
+import msgspec
 
 from kizuna.criteria.catalogs.catalog import Catalog, Control, Parameter, malformed
 from kizuna.criteria.catalogs.names import short_name
@@ -40,7 +41,7 @@ def oscal_shape(data: bytes) -> dict[str, Any]:
     if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         return json_shape(data)
     try:
-        found = json.loads(data)
+        found = msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError) as fault:
         raise malformed(str(fault)[:120]) from fault
     if not isinstance(found, dict):
