@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from kizuna.app.cli import list_authoring, list_publishing, list_taking
 from kizuna.app.cli.door import Door, command
 from kizuna.app.cli.key import read_jwk
 from kizuna.app.cli.times import instant
@@ -59,6 +60,12 @@ def hang(app: typer.Typer) -> None:
             list[str] | None,
             typer.Option("--key", metavar="JWK_FILE", help="Pin a public key (did:web)."),
         ] = None,
+        log: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--log", metavar="ORIGIN", help="The log in which its statements stand; repeatable."
+            ),
+        ] = None,
         list_name: _LIST = None,
     ) -> None:
         """Enter a member, or renew its entry: from now on it may say what its roles allow.
@@ -74,6 +81,7 @@ def hang(app: typer.Typer) -> None:
             name=name,
             until=None if until is None else instant(until),
             keys=keys,
+            logs=log or (),
             list_name=list_name,
         )
         door.answer(made, [door.text("list.added", **made)])
@@ -112,7 +120,8 @@ def hang(app: typer.Typer) -> None:
         told = door.workspace(read_only=True).lists.show(list_name)
         door.answer(
             told,
-            [door.text("list.title", **told)]
+            [door.text("list.title", **{k: v for k, v in told.items() if k != "taken"})]
+            + list_taking.age_lines(door, told.get("taken"))
             + [
                 door.text(
                     "list.entry",
@@ -159,3 +168,6 @@ def hang(app: typer.Typer) -> None:
         """Believe a list of somebody else: its entries give authority in your verdicts."""
         made = door.workspace().lists.accept(list_id, operator, name)
         door.answer(made, [door.text("list.accepted", **made)])
+
+    for more in (list_authoring, list_publishing, list_taking):
+        more.hang(app)

@@ -3,9 +3,9 @@
 
 ::
 
-    lists/<digest of the list's name>/taken.json   whence, whose key, which issue, when; last failure
-    lists/<digest of the list's name>/issue        the last good issue, as received
-    lists/<digest of the list's name>/forks/…      issues of one number that differ: evidence
+    lists/<digest of its name>/taken.json   whence, whose key, which issue, when; last failure
+    lists/<digest of its name>/issue        the last good issue, as received
+    lists/<digest of its name>/forks/…      issues of one number that differ: evidence
 
 Keeps: 1. Whatever fails changes nothing but the note of the failure: the last good issue stays in
 force, and its age is told wherever the list is shown or judged by. 2. An older issue, or another
@@ -17,17 +17,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
-from msgspec import Struct
 
 from kizuna.app.wiring.folder import write_whole
 from kizuna.app.wiring.owner import Owner
+from kizuna.app.wiring.taken_lists import Signer, Taken, folder_of, taken_lists
 from kizuna.app.wiring.trust_lists import TrustLists
-from kizuna.model.errors import Malformed, Misconfigured, Problem, Tampered
+from kizuna.model.errors import Malformed, Problem, Tampered
 from kizuna.model.identifier import SubjectId
 from kizuna.record.lists import ListState
 from kizuna.record.lists.authoring import Step, check_names, plan
@@ -37,69 +36,6 @@ from kizuna.roots.identity import pinned_keys
 from kizuna.roots.keys import PublicKey
 
 __all__ = ["ForeignLists", "Signer", "Taken", "step_json"]
-
-_FOLDER: Final = "lists"
-
-
-class Signer(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Who must have signed a list: public JWKs, certificates (base64 of DER)."""
-
-    keys: list[dict[str, str]] = []
-    certificates: list[str] = []
-
-    @staticmethod
-    def of(keys: Sequence[PublicKey], certificates: Sequence[bytes]) -> Signer:
-        """From values."""
-        return Signer(
-            keys=[key.to_jwk() for key in keys],
-            certificates=[base64.b64encode(der).decode() for der in certificates],
-        )
-
-
-class Taken(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
-    """What is remembered of a list that was taken in."""
-
-    name: str
-    list_id: str
-    source: str
-    """The foreign list's own name."""
-    address: str
-    signer: Signer
-    mapping: TypeMapping
-    standard: str = ""
-    operator: str = ""
-    title: str = ""
-    sequence: int = 0
-    issued: int = 0
-    next_update: int | None = None
-    document: str = ""
-    taken_at: int = 0
-    """When the issue in force was taken in."""
-    checked_at: int = 0
-    """When the publisher was last asked with success."""
-    failed_at: int | None = None
-    failure: str = ""
-    """The code of what failed since then."""
-    failure_words: str = ""
-
-    def told(self, now: int) -> dict[str, Any]:
-        """As ``list show`` and the health of a server tell it."""
-        return {
-            "name": self.name,
-            "source": self.source,
-            "address": self.address,
-            "standard": self.standard,
-            "operator": self.operator,
-            "title": self.title,
-            "sequence": self.sequence,
-            "issued": iso(self.issued),
-            "next_update": None if self.next_update is None else iso(self.next_update),
-            "age": max(0, now - self.checked_at),
-            "document": self.document,
-            "stale": self.next_update is not None and now >= self.next_update,
-            "failed_at": None if self.failed_at is None else iso(self.failed_at),
-            "failure": self.failure,
-        }
 
 
 class ForeignLists:
@@ -115,8 +51,7 @@ class ForeignLists:
         Raises:
             Misconfigured: ``list.file``.
         """
-        files = sorted((self._workspace.path / _FOLDER).glob("*/taken.json"))
-        return sorted((_read(file) for file in files), key=lambda taken: taken.name)
+        return taken_lists(self._workspace.path)
 
     def named(self, name: str) -> Taken | None:
         """The one that is kept under this name."""
@@ -325,7 +260,7 @@ class ForeignLists:
         return found
 
     def _folder(self, list_id: str) -> Path:
-        return self._workspace.path / _FOLDER / sha256(list_id.encode()).hexdigest()[:32]
+        return folder_of(self._workspace.path, list_id)
 
     def _remember(
         self,
@@ -389,16 +324,3 @@ def step_json(step: Step) -> dict[str, Any]:
         "before": [] if before is None else [msgspec.to_builtins(s) for s in before.services],
         "after": [msgspec.to_builtins(s) for s in step.entry.services],
     }
-
-
-def _read(file: Path) -> Taken:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=Taken)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as fault:
-        raise Misconfigured(
-            "list.file",
-            f"{file} is not what kizuna wrote",
-            why=str(fault),
-            hint="restore it from a backup, or remove its folder and take the list in again",
-            path=str(file),
-        ) from fault

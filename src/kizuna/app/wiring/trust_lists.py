@@ -115,9 +115,13 @@ class TrustLists:
         name: str | None = None,
         until: int | None = None,
         keys: Sequence[dict[str, str]] = (),
+        logs: Sequence[str] = (),
         list_name: str | None = None,
     ) -> dict[str, Any]:
-        """Enter a member, or renew its entry whole."""
+        """Enter a member, or renew its entry whole.
+
+        ``logs``: origins of the logs in which its statements stand; without any it may be any.
+        """
         from kizuna.record.lists import grant
         from kizuna.roots.identity import genesis_keys
 
@@ -131,7 +135,7 @@ class TrustLists:
             granted,
             name=name,
             valid_until=None if until is None else datetime.fromtimestamp(until, UTC),
-            logs=[self._workspace.log.origin] if name is None else [],
+            logs=logs or ([self._workspace.log.origin] if name is None else []),
             keys=keys,
         )
         return self._enter(anchor, who, payload)
@@ -250,9 +254,11 @@ class TrustLists:
         """How old the issue is that a list follows; empty for one that follows no other."""
         if not (self._workspace.path / "lists").is_dir():
             return {}
-        from kizuna.app.wiring.foreign_lists import ForeignLists
+        from kizuna.app.wiring.taken_lists import taken_lists
 
-        return ForeignLists(self._workspace, self).age(anchor.name)
+        now = self._workspace.clock()
+        found = (t for t in taken_lists(self._workspace.path) if t.list_id == anchor.id)
+        return next(({"taken": taken.told(now)} for taken in found), {})
 
     def _enter(self, anchor: ListAnchor, who: SubjectId, payload: Membership) -> dict[str, Any]:
         signed = self._workspace.sign(Kind.MEMBERSHIP, who, payload)
