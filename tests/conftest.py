@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ["KIZUNA_SEEN"] = "off"  # nothing of whoever runs the tests is written to
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

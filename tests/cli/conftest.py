@@ -35,7 +35,12 @@ class Kizuna:
             for key, value in os.environ.items()
             if not key.startswith(("KIZUNA_", "LC_", "LANG"))
         }
-        environment |= {"KIZUNA_STORE": str(self.store), "PYTHONWARNINGS": "error"} | (env or {})
+        environment |= {
+            "KIZUNA_STORE": str(self.store),
+            "XDG_STATE_HOME": str(self.store.parent / "state"),
+            "PYTHONWARNINGS": "error",
+        }
+        environment |= env or {}
         done = subprocess.run(
             [sys.executable, "-m", "kizuna", *map(str, words)],
             input=stdin,

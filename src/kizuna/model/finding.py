@@ -45,6 +45,7 @@ class Code(StrEnum):
     CLAIM_STALE = "claim.stale"
     STORE_STALE = "store.stale"
     LIST_STALE = "list.stale"
+    LOG_ROLLED_BACK = "log.rolled-back"
     # nonconformant
     CONDITION_FAILED = "condition.failed"
     LEVEL_TOO_LOW = "level.too-low"
@@ -106,6 +107,7 @@ _EFFECT: Final[dict[Code, tuple[Value, Outcome]]] = {
     Code.CLAIM_STALE: (_D, Outcome.STALE),
     Code.STORE_STALE: (_D, Outcome.STALE),
     Code.LIST_STALE: (_D, Outcome.STALE),
+    Code.LOG_ROLLED_BACK: (_D, Outcome.STALE),
     Code.CONDITION_FAILED: (_U, Outcome.NONCONFORMANT),
     Code.LEVEL_TOO_LOW: (_U, Outcome.NONCONFORMANT),
     Code.CLAIM_REVOKED: (_U, Outcome.NOT_TRUSTED),
@@ -148,6 +150,7 @@ _NEVER_WAIVED: Final = frozenset(
         Code.NOTHING_ASKED,
         Code.STORE_STALE,
         Code.LIST_STALE,
+        Code.LOG_ROLLED_BACK,
         Code.STORE_UNREACHABLE,
     }
 )

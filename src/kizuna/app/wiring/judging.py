@@ -375,7 +375,10 @@ class Judge:
 
     def _seen(self, verdict: Verdict, view: View | None) -> Verdict:
         """The verdict under the name of the view it was asked for."""
+        from kizuna.app.wiring.seen import with_fault
+
         name = "operator" if view is None else view.name
+        verdict = with_fault(verdict, self._workspace.log, self._workspace.anchors())
         return verdict if verdict.view == name else replace(verdict, view=name)
 
     def _judgement(

@@ -37,6 +37,9 @@ VARIABLES: Final[dict[str, str]] = {
     "LC_ALL": "language of messages where KIZUNA_LANG is not set",
     "LC_MESSAGES": "language of messages where LC_ALL is not set",
     "LANG": "language of messages where LC_MESSAGES is not set",
+    "KIZUNA_SEEN": "off: keep no record, outside the store, of the newest checkpoint seen of a log",
+    "XDG_STATE_HOME": "folder of that record, in kizuna/seen (default ~/.local/state)",
+    "HOME": "where ~ is",
     "NO_COLOR": "no colours when set to anything",
 }
 
@@ -55,6 +58,17 @@ def language(environment: Mapping[str, str]) -> str:
     return "en"
 
 
+def _state(environment: Mapping[str, str]) -> Path | None:
+    if environment.get("KIZUNA_SEEN", "") == "off":
+        return None
+    named, home = environment.get("XDG_STATE_HOME", ""), environment.get("HOME", "")
+    if not named.startswith("/"):  # the standard: a relative one is ignored
+        if not home.startswith("/"):
+            return None
+        named = f"{home}/.local/state"
+    return Path(named) / "kizuna" / "seen"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the outside says about this run.
@@ -69,6 +83,8 @@ class Settings:
     unit: str = ""
     """Where a new store's keys go; empty for the software unit in its folder."""
     unit_pin_file: Path | None = None
+    state: Path | None = None
+    """Where it is kept what was seen of each log; none: nowhere."""
     lang: str = "en"
     color: bool = True
     clock: Clock = now
@@ -114,6 +130,7 @@ class Settings:
             spare_passphrase=env.get("KIZUNA_SPARE_PASSPHRASE", "").encode() or None,
             unit=env.get("KIZUNA_UNIT", ""),
             unit_pin_file=Path(pin) if (pin := env.get("KIZUNA_UNIT_PIN_FILE", "")) else None,
+            state=_state(env),
             lang=lang or language(env),
             color=not env.get("NO_COLOR", ""),
         )

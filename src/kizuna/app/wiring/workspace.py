@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.earlier import Earlier
     from kizuna.app.wiring.judging import Judge
     from kizuna.app.wiring.keys import Keys
+    from kizuna.app.wiring.seen import Seen
     from kizuna.app.wiring.trust_lists import TrustLists
     from kizuna.criteria.profiles import Profile
     from kizuna.model.errors import Problem
@@ -90,6 +91,7 @@ class Workspace:
         self._unit: Unit | None = None
         self._handle: Handle | None = None
         self._described = 0
+        self._seen: Seen | None = None
         self._anchors: tuple[int, Anchors] | None = None
 
     # --- life ---------------------------------------------------------------------------------
@@ -169,6 +171,8 @@ class Workspace:
             self._judge.close()
         if self._unit is not None:
             self._unit.close()
+        if self._seen is not None:
+            self._seen.note_down()
         self.store.close()
 
     def bind_unit(self, unit: Unit) -> None:
@@ -177,7 +181,10 @@ class Workspace:
 
     def bind_store(self, store: Store) -> None:
         """Use this store (construction only)."""
+        from kizuna.app.wiring.seen import remembering
+
         self.store = store
+        self._seen = remembering(self.settings.state, store.log)
 
     @property
     def log(self) -> EvidenceLog:
@@ -675,6 +682,9 @@ class Workspace:
     def live(self, *, progress: Progress = quiet) -> Judge:
         """Load the graph once and keep it true; later calls answer from memory."""
         self.judge.live(progress=progress)
+        if self._seen is not None:
+            seen = self._seen
+            self.store.on_registered(lambda _: seen.now_and_then(self.clock))
         return self.judge
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:

@@ -104,6 +104,7 @@ class EvidenceLog:
         self.origin = origin
         self.signer = signer
         self.fault: Problem | None = None
+        self._held_to: list[bytes] = []  # checkpoints of ours kept elsewhere
         self._lock = RLock()
         self._depth = 0
         self._state = self.path / _STATE
@@ -446,6 +447,29 @@ class EvidenceLog:
                 raise problem
         return checkpoint
 
+    def contradicts(self, note: bytes) -> Problem | None:
+        """Hold the log to a checkpoint that its user has kept elsewhere, while it is open.
+
+        As ``remember``, but it tells instead of raising, and keeps nothing in the log's folder. A
+        key of which this log knows nothing may have come after an old copy was made.
+
+        Raises:
+            Malformed: ``log.*`` where it is no checkpoint of a log of this name.
+        """
+        shown = parse_checkpoint(parse_note(note).text)
+        if shown.origin != self.origin:
+            raise Malformed(
+                "log.origin-differs",
+                f"a checkpoint of {shown.origin[:80]!r}, not of {self.origin!r}",
+                hint="hold a log to its own checkpoints",
+                origin=shown.origin[:200],
+                expected=self.origin,
+            )
+        with self._lock:
+            self._held_to.append(note)
+            self._load()
+            return self.fault
+
     def read_own(self, note: bytes) -> Checkpoint:
         """A checkpoint that this log signed itself, wherever it comes from.
 
@@ -610,10 +634,9 @@ class EvidenceLog:
     def _check_remembered(self) -> None:
         """Checkpoints of ours that others have shown us must fit what we hold now."""
         folder = self._state / "seen"
-        if not folder.is_dir():
-            return
-        for kept in sorted(folder.glob("[0-9a-f]*")):
-            note = parse_note(kept.read_bytes())
+        kept = [path.read_bytes() for path in sorted(folder.glob("[0-9a-f]*"))]
+        for data in (*kept, *self._held_to):
+            note = parse_note(data)
             problem = self._contradiction(parse_checkpoint(note.text))
             if problem is not None and not self._is_disowned(note):
                 raise problem
