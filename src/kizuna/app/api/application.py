@@ -23,6 +23,7 @@ from kizuna.app.api.catalog import catalog
 from kizuna.app.api.comparing import comparing
 from kizuna.app.api.context import Context
 from kizuna.app.api.devices import HOT, devices, heartbeat
+from kizuna.app.api.evidence import evidence
 from kizuna.app.api.federation import federation
 from kizuna.app.api.health import health
 from kizuna.app.api.intake import intake
@@ -105,6 +106,7 @@ def make(
         *lookup(context),
         *judging(context),
         *comparing(context),
+        *evidence(context),
         *catalog(context),
         *watches(context),
         *joining(context),

@@ -92,3 +92,34 @@ def hang(app: typer.Typer) -> None:
         """Believe a witness, and say how many of them must have cosigned a checkpoint."""
         told = _told(door.workspace().add_witness(key, quorum))
         door.answer(told, _lines(door, told))
+
+    @command(app, "log")
+    def log(
+        door: Door,
+        origin: Annotated[
+            str, typer.Argument(metavar="ORIGIN", help="Its origin, as its checkpoints say.")
+        ],
+        url: Annotated[str, typer.Argument(metavar="URL", help="Where its store answers.")],
+        key: Annotated[
+            list[str] | None,
+            typer.Option("--key", metavar="VKEY", help="C2SP verifier key of the log; repeatable."),
+        ] = None,
+    ) -> None:
+        """Say where the store of a log is asked, and under which keys its checkpoints count.
+
+        Example: kizuna trust log kyoto.example/log https://store.kyoto.example --key VKEY
+        """
+        told = _told(door.workspace().add_log(origin, url, key or ()))
+        door.answer(told, [door.text("trust.log-added", origin=origin, url=url)])
+
+    @command(app, "forks")
+    def forks(door: Door) -> None:
+        """Show the evidence kept against logs that showed two histories."""
+        from kizuna.app.wiring.remote import Forks
+
+        found = Forks(door.workspace(read_only=True).path / "remote").all()
+        door.answer(
+            {"forks": found},
+            [door.text("trust.forks.line", **one, file=one["files"][0]) for one in found]
+            or [door.text("trust.forks.none")],
+        )

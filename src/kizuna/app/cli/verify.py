@@ -64,6 +64,12 @@ def hang(app: typer.Typer) -> None:
             str | None,
             typer.Option("--trust", metavar="FILE", help="Whom the verifier believes (bundles)."),
         ] = None,
+        offline: Annotated[
+            bool,
+            typer.Option(
+                "--offline", help="Ask no store elsewhere; judge by what is remembered of them."
+            ),
+        ] = False,
         all_findings: Annotated[
             bool, typer.Option("--all", help="Show every finding, not the first 20.")
         ] = False,
@@ -72,12 +78,16 @@ def hang(app: typer.Typer) -> None:
 
         In the folder of an organisation that joined a store elsewhere, the proof comes from there.
 
+        Where the anchors give the address of other stores, those that can hold something about the
+        chain are asked, and every answer is proven.
+
         Example: kizuna verify pkg:npm/left-pad@1.3.0 --profile software-product
 
         Example: kizuna verify --bundle proof.kz --trust trust.json --profile iot-device
 
         Example: kizuna verify SUBJECT -p software-product --list own --list area --each-list
         """
+        from kizuna.app.wiring.across import AcrossJudge, stores_elsewhere
         from kizuna.app.wiring.answers import verdict_json
         from kizuna.app.wiring.member import member_of
         from kizuna.app.wiring.naming import identifiers_in
@@ -118,14 +128,19 @@ def hang(app: typer.Typer) -> None:
             workspace = door.workspace(read_only=True)
             chosen = workspace.profile(measure)
             assert wanted is not None  # noqa: S101 - checked above
-            verdict = workspace.verify(
-                wanted,
-                chosen,
-                at=moment,
-                known=workspace.known(known_of(known or ())),
-                lists=lists,
-            )
-            names = workspace.names(identifiers_in(verdict.findings))
+            heads = workspace.known(known_of(known or ()))
+            elsewhere = stores_elsewhere(workspace)
+            if elsewhere:
+                if not offline:
+                    door.say("across.asking", count=len(elsewhere))
+                judge = AcrossJudge(workspace)
+                verdict = judge.verify(
+                    wanted, chosen, at=moment, known=heads, lists=lists, offline=offline
+                )
+                names = judge.names(wanted, identifiers_in(verdict.findings))
+            else:
+                verdict = workspace.verify(wanted, chosen, at=moment, known=heads, lists=lists)
+                names = workspace.names(identifiers_in(verdict.findings))
         told = verdict_json(verdict, door.lang, profile=chosen, names=names)
         door.answer(told, lambda: verdict_lines(door, told, everything=all_findings))
         if verdict.outcome:

@@ -352,6 +352,14 @@ class Judge:
             self._doubtful.update(self._watched)
         self._woken.set()
 
+    def reader(self, view: View | None) -> StoreReader:
+        """The store through a reader's eyes, dated as the verifier's witnesses do."""
+        return self._reader(view)
+
+    def quorum(self) -> int:
+        """How many of the verifier's witnesses cosigned the store's last checkpoint."""
+        return self._quorum()
+
     # --- inside -------------------------------------------------------------------------------
 
     def _now(self) -> int:

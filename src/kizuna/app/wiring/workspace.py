@@ -39,7 +39,7 @@ from kizuna.model.errors import Absent, Malformed, Misconfigured
 from kizuna.model.identifier import Digest, SubjectId, canonical
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import Payload, encode_payload
-from kizuna.model.trust import Anchors, ListAnchor, WitnessAnchor
+from kizuna.model.trust import Anchors, ListAnchor, LogAnchor, WitnessAnchor
 from kizuna.model.verdict import Known, Verdict
 
 if TYPE_CHECKING:
@@ -290,7 +290,9 @@ class Workspace:
             verifier=self.identity,
         )
         self.set_anchors(anchors)
-        entry = grant(self.list_id, [service_for(Role.SELF)], name=self.name)
+        entry = grant(
+            self.list_id, [service_for(Role.SELF)], name=self.name, logs=[self.log.origin]
+        )
         self.register_one(self.sign(Kind.MEMBERSHIP, self.identity, entry))
 
     # --- saying -------------------------------------------------------------------------------
@@ -508,6 +510,41 @@ class Workspace:
             )
             self.set_anchors(merged)
         return merged
+
+    def add_log(self, origin: str, url: str | None, keys: Sequence[str]) -> Anchors:
+        """Believe the checkpoints of a log under these keys, and ask its store at this address.
+
+        Raises:
+            Malformed: ``log.key-malformed``, ``request.address``, ``trust.log-without-key``.
+        """
+        from kizuna.app.wiring.network import checked_url
+        from kizuna.record.log import NoteKey
+
+        for key in keys:
+            NoteKey.parse(key)
+        with self._lock:
+            have = self.anchors()
+            before = next((g for g in have.logs if g.origin == origin), None)
+            held = list(dict.fromkeys([*(before.keys if before else ()), *keys]))
+            if not held:
+                raise Malformed(
+                    "trust.log-without-key",
+                    f"no key is known for the log {origin[:120]}",
+                    why="without its key nothing that the log says can be checked",
+                    hint="give the key that its operator names: --key VKEY",
+                    origin=origin[:120],
+                )
+            logs = [g for g in have.logs if g.origin != origin]
+            address = checked_url(url) if url is not None else before and before.url
+            made = LogAnchor(
+                origin=origin,
+                keys=held,
+                url=address,
+                closed={} if before is None else before.closed,
+            )
+            changed = msgspec.structs.replace(have, logs=[*logs, made])
+            self.set_anchors(changed)
+        return changed
 
     def add_witness(self, key: str, quorum: int | None) -> Anchors:
         """Believe a witness, and say how many must have cosigned.

@@ -46,7 +46,7 @@ from kizuna.roots.identity.history import KeyStanding
 from kizuna.roots.keys import PublicKey, verify_many
 from kizuna.roots.statement import decoded
 
-__all__ = ["BundleEvidence", "open_bundle"]
+__all__ = ["BundleEvidence", "open_bundle", "opened"]
 
 _NAMED: Final = 5
 _NEVER: Final = 2**53
@@ -91,6 +91,10 @@ class BundleEvidence:
     def all(self) -> Iterator[Sequence[Registered]]:
         """Every proven statement."""
         yield self._statements
+
+    def lists(self) -> Mapping[bytes, Sequence[tuple[int, Digest]]]:
+        """The complete list of every proven key, those that cannot be read among them."""
+        return self._rows
 
     def by_keys(self, keys: Sequence[bytes]) -> Mapping[bytes, Sequence[Registered]]:
         """Complete lists; a key that is not proven is a shortfall."""
@@ -139,7 +143,11 @@ def open_bundle(data: bytes, anchors: Anchors) -> BundleEvidence:
         Tampered: ``bundle.damaged``, ``bundle.not-in-log``, ``bundle.extra``,
             ``bundle.signature-wrong``, ``bundle.document-extra``, ``log.*``, ``map.*``.
     """
-    bundle = Bundle.from_bytes(data)
+    return opened(Bundle.from_bytes(data), anchors)
+
+
+def opened(bundle: Bundle, anchors: Anchors) -> BundleEvidence:
+    """As ``open_bundle``, of a file that was read already."""
     anchor = next((log for log in anchors.logs if log.origin == bundle.origin), None)
     if anchor is None:
         empty = BundleEvidence(

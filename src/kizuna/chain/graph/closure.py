@@ -52,6 +52,7 @@ class Closure:
         graph.quorum = getattr(evidence, "quorum", 0)
         graph.as_of = getattr(evidence, "as_of", None)
         graph.add(self.statements)
+        graph.gaps = dict(getattr(evidence, "gaps", {}))
         return graph
 
 

@@ -24,10 +24,11 @@ __all__ = ["Evidence", "MemoryEvidence"]
 class Evidence(Protocol):
     """Registered statements, through one reader's view.
 
-    Three members more are read where they are present: ``quorum`` (how many of the verifier's
+    Four members more are read where they are present: ``quorum`` (how many of the verifier's
     witnesses cosigned what ``heads`` says), ``as_of`` (the instant of the last good checkpoint of a
-    store that is not at hand) and ``shortfalls`` (by the code of a finding, what the evidence could
-    not prove of what it was asked).
+    store that is not at hand), ``shortfalls`` (by the code of a finding, what the evidence could
+    not prove of what it was asked) and ``gaps`` (by name, which stores could not tell what they
+    hold of it, as codes and what they are about).
     """
 
     @property

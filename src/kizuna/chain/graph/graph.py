@@ -13,7 +13,7 @@ Times without a beginning or an end are ``EVER`` and ``NEVER``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +21,7 @@ import numpy as np
 
 from kizuna.chain.graph.columns import Column, Index, Ints, Names
 from kizuna.chain.graph.evidence import Evidence
+from kizuna.model.finding import Code
 from kizuna.model.identifier import Element
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import (
@@ -92,6 +93,8 @@ class Graph:
         self.view = view
         self.quorum = 0
         self.as_of: int | None = None
+        self.gaps: Mapping[str, Sequence[tuple[Code, str]]] = {}
+        """By name, what a store that was needed could not tell of it, and which store."""
         self.names = Names()  # subjects, issuers among them
         self._usual = Column(np.int8)
         self._ranks: Ints = np.empty(0, dtype=np.int32)

@@ -67,6 +67,7 @@ class Demands(Gathering):
         self._require()
         self._asked()
         self._unread()
+        self._untold()
 
     def _require(self) -> None:
         self.ranks: dict[int, Ints] = {}
@@ -248,3 +249,14 @@ class Demands(Gathering):
             ):
                 code = Code.CLAIM_ERASED if erased[i] else Code.CLAIM_RESTRICTED
                 self._note(int(at[i]), Noted(code, "notice:unread", int(rows[i])))
+
+    def _untold(self) -> None:
+        """What stores that were needed could not tell: whatever stands there, this is not it all.
+
+        What is known to be wrong stays wrong; nothing that is known is enough.
+        """
+        if not self.graph.gaps:
+            return
+        for name, at in zip(self.names.tolist(), self.where.tolist(), strict=True):
+            for code, what in self.graph.gaps.get(self.graph.name(name), ()):
+                self._note(at, Noted(code, "store", -1, (("what", what),)))

@@ -133,6 +133,7 @@ _ADVISED: Final = frozenset(
 
 
 _VARIANTS: Final = (
+    "reason",
     "mend",
     "fields",
     "until",
@@ -144,6 +145,7 @@ _VARIANTS: Final = (
     "expression",
     "services",
     "issuer",
+    "what",
 )
 """Members of ``about`` that have a sentence of their own, the most telling first."""
 

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judging a chain that crosses stores of several operators; and answering those who do.
+
+Keeps: 1. No store is asked that the verifier's anchors do not name with an address, and none where
+it was asked to stay at home. 2. The judgement is the one there is, over one body of evidence; the
+verdict names the checkpoint of every log. 3. An answer stays in memory as long as every store still
+shows the checkpoint that it rests on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from kizuna.app.wiring.values import Explained
+from kizuna.model.finding import Code, Finding
+from kizuna.model.identifier import SubjectId
+from kizuna.model.trust import Anchors
+from kizuna.model.verdict import Known, Verdict
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.chain.exchange.across import Across
+    from kizuna.chain.exchange.asking import Transport
+    from kizuna.chain.verify import Judgement
+    from kizuna.criteria.profiles import Profile
+    from kizuna.record.store import View
+
+__all__ = ["AcrossJudge", "answer_evidence", "stores_elsewhere"]
+
+PATIENCE: Final = 10.0
+"""Seconds that one store may take for one answer."""
+
+_WHOLE: Final = 30.0
+_KEPT: Final = 8
+
+
+def stores_elsewhere(workspace: Workspace, anchors: Anchors | None = None) -> list[str]:
+    """Origins of the logs that the anchors give an address for, one's own aside."""
+    chosen = workspace.anchors() if anchors is None else anchors
+    return [g.origin for g in chosen.logs if g.url is not None and g.origin != workspace.log.origin]
+
+
+def answer_evidence(workspace: Workspace, question: bytes, view: View | None) -> bytes:
+    """What this store tells another verifier who asks for the lists of some keys.
+
+    Raises:
+        Malformed: ``exchange.question``. Absent, Unavailable: ``bundle.*``.
+    """
+    from kizuna.chain.exchange.asking import Question, answer_question
+
+    asked = Question.from_bytes(question)
+    store = workspace.store
+    reader = store.reader() if view is None else store.reader(view)
+    return answer_question(
+        asked,
+        reader,
+        store.log,
+        store.map,
+        owner=workspace.identity,
+        anchors=workspace.anchors(),
+    ).to_bytes()
+
+
+@dataclass(slots=True)
+class _Session:
+    """One answer, as long as it stays true."""
+
+    evidence: Across
+    judgement: Judgement
+    heads: tuple[Known, ...]
+    gaps: bool
+
+
+class AcrossJudge:
+    """Who judges across stores in this process.
+
+    Owner of mutable state: what stores proved, and the last answers, under one lock.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        *,
+        transport: Transport | None = None,
+        patience: float = PATIENCE,
+    ) -> None:
+        from kizuna.app.wiring.remote import transport_within
+
+        self._workspace = workspace
+        self._transport: Transport = transport or transport_within(patience)
+        self._whole = max(_WHOLE, patience)
+        self._lock = threading.Lock()
+        self._memory: tuple[bytes, Any] | None = None
+        self._sessions: dict[tuple[Any, ...], _Session] = {}
+
+    def verify(
+        self,
+        subject: SubjectId,
+        profile: Profile,
+        *,
+        at: int | None = None,
+        known: Sequence[Known] | None = None,
+        lists: Sequence[str] | None = None,
+        view: View | None = None,
+        offline: bool = False,
+    ) -> Verdict:
+        """The verdict over one's own store and all that the lists lead to."""
+        with self._lock:
+            session = self._session(subject, profile, at, known, lists, view, offline=offline)
+            return self._verdict(session, subject, known, view)
+
+    def explain(
+        self,
+        subject: SubjectId,
+        profile: Profile,
+        *,
+        at: int | None = None,
+        known: Sequence[Known] | None = None,
+        lists: Sequence[str] | None = None,
+        view: View | None = None,
+        offline: bool = False,
+    ) -> Explained:
+        """As ``verify``, with the tree of reasons."""
+        from kizuna.chain.verify import explain
+
+        with self._lock:
+            session = self._session(subject, profile, at, known, lists, view, offline=offline)
+            verdict = self._verdict(session, subject, known, view)
+            return Explained(verdict=verdict, tree=explain(session.judgement, subject))
+
+    def names(self, subject: SubjectId, identifiers: set[str]) -> dict[str, str]:
+        """What people call these, as the evidence of the last answer about a subject says."""
+        from kizuna.app.wiring.naming import names_of
+
+        found = self._workspace.names(identifiers)
+        for key, session in self._sessions.items():
+            if key[0] == subject:
+                found = names_of(session.evidence, identifiers) | found
+        return found
+
+    def stores(self, subject: SubjectId, profile: Profile) -> list[dict[str, Any]]:
+        """What the last answer about a subject had of each store elsewhere."""
+        for key, session in self._sessions.items():
+            if key[0] == subject and key[1] == profile.digest:
+                return [_told(store) for store in session.evidence.stores.values()]
+        return []
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _session(
+        self,
+        subject: SubjectId,
+        profile: Profile,
+        at: int | None,
+        known: Sequence[Known] | None,
+        lists: Sequence[str] | None,
+        view: View | None,
+        *,
+        offline: bool,
+    ) -> _Session:
+        from kizuna.chain.exchange.across import gather, unchanged
+        from kizuna.chain.verify import judgement
+
+        workspace = self._workspace
+        anchors = workspace.anchors(lists)
+        moment = workspace.clock() if at is None else at
+        key = (subject, profile.digest, anchors.to_json(), view and view.name)
+        kept = self._sessions.pop(key, None)
+        if kept is not None and at is None and known is None and not kept.gaps and not offline:
+            fresh = self._evidence(subject, profile, anchors, moment, view, offline=offline)
+            own, elsewhere = _parted(kept.heads, workspace.log.origin)
+            if own == _parted(fresh.heads_at_hand(), workspace.log.origin)[0] and unchanged(
+                fresh, elsewhere
+            ):
+                kept.judgement.advance(max(moment, kept.judgement.at))
+                self._sessions[key] = kept
+                return kept
+        evidence = self._evidence(subject, profile, anchors, moment, view, offline=offline)
+        reached = gather(evidence, subject, profile)
+        graph = reached.graph(evidence)
+        graph.quorum = self._quorum(evidence, anchors)
+        asked = judgement(graph, profile, anchors, at=moment, known=known)
+        made = _Session(evidence, asked, evidence.heads(), bool(graph.gaps or evidence.shortfalls))
+        if at is None and known is None:
+            self._sessions[key] = made
+            for old in list(self._sessions)[: max(0, len(self._sessions) - _KEPT)]:
+                del self._sessions[old]
+        return made
+
+    def _evidence(
+        self,
+        subject: SubjectId,
+        profile: Profile,
+        anchors: Anchors,
+        moment: int,
+        view: View | None,
+        *,
+        offline: bool,
+    ) -> Across:
+        from kizuna.chain.exchange.across import Across
+
+        return Across(
+            self._workspace.judge.reader(view),
+            anchors,
+            subject=subject,
+            profile=profile,
+            at=moment,
+            transport=self._transport,
+            memory=self._remembered(anchors),
+            offline=offline,
+            patience=self._whole,
+        )
+
+    def _verdict(
+        self,
+        session: _Session,
+        subject: SubjectId,
+        known: Sequence[Known] | None,
+        view: View | None,
+    ) -> Verdict:
+        verdict = session.judgement.verdict(
+            subject,
+            known=None if known is None else tuple(known),
+            shortfalls=session.evidence.shortfalls,
+        )
+        reasons = {
+            origin: store.fault.reason
+            for origin, store in session.evidence.stores.items()
+            if store.fault is not None
+        }
+        findings = tuple(sorted(_reasoned(finding, reasons) for finding in verdict.findings))
+        name = "operator" if view is None else view.name
+        return replace(verdict, view=name, findings=findings)
+
+    def _quorum(self, evidence: Across, anchors: Anchors) -> int:
+        if not anchors.witnesses:
+            return 0
+        return min(
+            self._workspace.judge.quorum(),
+            *(s.proven.quorum for s in evidence.stores.values() if s.proven is not None),
+        )
+
+    def _remembered(self, anchors: Anchors) -> Any:  # noqa: ANN401 - StoreMemory, imported late
+        from kizuna.app.wiring.remote import StoreMemory
+
+        whose = anchors.to_json()
+        if self._memory is None or self._memory[0] != whose:
+            self._memory = (whose, StoreMemory(self._workspace.path / "remote", anchors))
+        return self._memory[1]
+
+
+def _parted(heads: Sequence[Known], own: str) -> tuple[list[Known], list[Known]]:
+    return [h for h in heads if h.origin == own], [h for h in heads if h.origin != own]
+
+
+_ABOUT_STORES: Final = frozenset(
+    {
+        Code.STORE_UNREACHABLE,
+        Code.STORE_STALE,
+        Code.LOG_FORKED,
+        Code.PROOF_INCOMPLETE,
+        Code.PROOF_WITHHELD,
+    }
+)
+
+
+def _reasoned(finding: Finding, reasons: dict[str, str]) -> Finding:
+    """The finding with what went wrong with the store it names."""
+    what = dict(finding.about).get("what", "")
+    if finding.code not in _ABOUT_STORES or what not in reasons:
+        return finding
+    return replace(finding, about=tuple(sorted((*finding.about, ("reason", reasons[what])))))
+
+
+def _told(store: Any) -> dict[str, Any]:  # noqa: ANN401 - RemoteStore, imported late
+    proven = store.proven
+    return {
+        "origin": store.log.origin,
+        "url": store.log.url,
+        "size": None if proven is None else proven.head.size,
+        "as_of": None if proven is None else proven.as_of,
+        "quorum": 0 if proven is None else proven.quorum,
+        "fault": None if store.fault is None else store.fault.code.value,
+        "reason": "" if store.fault is None else store.fault.reason,
+    }
