@@ -10,6 +10,7 @@ import typer
 
 from kizuna import __version__
 from kizuna.app.cli import (
+    assess,
     catalog,
     demo,
     device,
@@ -47,6 +48,7 @@ _NOUNS = (
     ("list", "Trust lists: who may say what.", list_),
     ("catalog", "Catalogs: what standards ask, by their own identifiers.", catalog),
     ("profile", "Profiles: what must hold.", profile),
+    ("assess", "Assessments: questions of a profile, answers, gaps.", assess),
     ("procure", "Procurement: may it be bought, from whom, what is missing.", procure),
     ("risk", "Risk: where a device in a use stands, and what that asks for.", risk),
     ("device", "Devices: their keys, their evidence, their standing.", device),

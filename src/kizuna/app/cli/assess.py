@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``kizuna assess``: questions of a profile, answers, gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from kizuna.app.cli.door import Door, command
+from kizuna.app.cli.show import mark, tell_beyond
+from kizuna.app.cli.times import instant
+
+__all__ = ["hang"]
+
+_FILE: Final = 16 << 20
+_FILES: Final = 500
+
+_Subject = Annotated[str, typer.Argument(metavar="SUBJECT", help="What is assessed.")]
+_Profile = Annotated[
+    str, typer.Option("--profile", "-p", help="Profile by name, or a YAML or JSON file.")
+]
+_Element = Annotated[
+    str | None,
+    typer.Option("--element", metavar="NAME", help="What it is, where nothing says so yet."),
+]
+
+
+def hang(app: typer.Typer) -> None:
+    """Hang the noun's commands into the tree."""
+
+    @command(app, "questions")
+    def questions(
+        door: Door,
+        subject: _Subject,
+        profile: _Profile,
+        out: Annotated[
+            str | None, typer.Option("--out", metavar="FILE", help="Write it; `-`: stdout.")
+        ] = None,
+        form: Annotated[
+            str | None,
+            typer.Option("--form", metavar="csv|csv-cp932|xlsx", help="Of the file."),
+        ] = None,
+        element: _Element = None,
+    ) -> None:
+        """Print what a profile asks, or write it as a table to fill in.
+
+        Example: kizuna assess questions pkg:generic/fuji/pump@4.2 --profile iot-device --out q.xlsx
+        """
+        from kizuna.app.wiring.assess import given_answers
+        from kizuna.app.wiring.assess_export import table
+
+        workspace = door.workspace(read_only=True)
+        asked = _asked(door, subject, profile, element)
+        given, _ = given_answers(workspace, asked)
+        if out is not None:
+            chosen = form or ("xlsx" if out.endswith(".xlsx") else "csv")
+            Door.write_file(out, table(asked, chosen, door.lang, given))
+        if out != "-":
+            rows = [_question(one, door.lang) for one in asked.questions]
+            door.answer(
+                {"subject": asked.subject, "profile": asked.profile, "questions": rows},
+                [f"{r['id']}  {r['title']}" for r in rows],
+            )
+
+    @command(app, "answer")
+    def answer(
+        door: Door,
+        subject: _Subject,
+        profile: _Profile,
+        file: Annotated[
+            str | None,
+            typer.Argument(
+                metavar="FILE", help="Filled-in table, OSCAL results or plan; none: be asked."
+            ),
+        ] = None,
+        evidence: Annotated[
+            str | None,
+            typer.Option("--evidence", metavar="DIR", help="Where the named files are."),
+        ] = None,
+        element: _Element = None,
+    ) -> None:
+        """Sign and register answers; what is planned is never taken for done.
+
+        Example: kizuna assess answer pkg:generic/fuji/pump@4.2 q.csv --profile iot-device
+        --evidence ./evidence
+        """
+        from kizuna.app.wiring.assess import register_answers
+        from kizuna.app.wiring.assess_export import read_answers
+
+        asked = _asked(door, subject, profile, element)
+        if file is None:
+            answers = _interview(door, asked)
+        else:
+            answers = read_answers(asked, Door.read(file, limit=_FILE))
+        folder = Path(evidence or (Path(file).parent if file not in (None, "-") else "."))
+        files = _files(folder, {n for a in answers.answers for n in a.names})
+        made = register_answers(door.workspace(), asked, answers, files)
+        door.answer(
+            made,
+            [
+                door.text(
+                    "assess.registered",
+                    statements=len(made["statements"]),
+                    implemented=made["answers"]["implemented"],
+                    planned=made["answers"]["planned"],
+                    not_applicable=made["answers"]["not-applicable"],
+                    open=made["answers"]["open"],
+                    level=door.text(f"level.{made['level']}"),
+                ),
+                *(
+                    [door.text("assess.certificate", which=", ".join(made["certificate_needed"]))]
+                    if made["certificate_needed"]
+                    else []
+                ),
+            ],
+        )
+        tell_beyond(door, made["beyond"])
+
+    @command(app, "gaps")
+    def gaps(
+        door: Door,
+        subject: _Subject,
+        profile: _Profile,
+        element: _Element = None,
+        at: Annotated[
+            str | None, typer.Option("--at", metavar="TIME", help="Valid at this instant.")
+        ] = None,
+        lists: Annotated[
+            list[str] | None,
+            typer.Option("--list", metavar="NAME", help="Believe these lists only."),
+        ] = None,
+    ) -> None:
+        """Show what is asked and not shown, with owner and day.
+
+        Example: kizuna assess gaps pkg:generic/fuji/pump@4.2 --profile iot-device
+        """
+        from kizuna.app.wiring.assess import gaps as gaps_of
+        from kizuna.model.identifier import canonical
+
+        workspace = door.workspace(read_only=True)
+        told = gaps_of(
+            workspace,
+            canonical(subject),
+            workspace.profile(profile),
+            lang=door.lang,
+            element=_element(element),
+            at=None if at is None else instant(at),
+            lists=lists,
+        )
+        door.answer(told, lambda: _gap_lines(door, told))
+
+    @command(app, "export")
+    def export(
+        door: Door,
+        subject: _Subject,
+        profile: _Profile,
+        out: Annotated[str, typer.Option("--out", metavar="FILE", help="`-` is stdout.")],
+        form: Annotated[
+            str,
+            typer.Option(
+                "--as", metavar="FORM", help="oscal-results, oscal-poam, cyclonedx, csv …"
+            ),
+        ] = "oscal-results",
+        element: _Element = None,
+    ) -> None:
+        """Write the registered answers in a form of the field.
+
+        Example: kizuna assess export pkg:generic/fuji/pump@4.2 --profile iot-device --as oscal-poam
+        --out poam.json
+        """
+        from kizuna.app.wiring.assess import given_answers
+        from kizuna.app.wiring.assess_export import exported
+
+        workspace = door.workspace(read_only=True)
+        asked = _asked(door, subject, profile, element)
+        answers, by = given_answers(workspace, asked)
+        data = exported(workspace, asked, answers, form, door.lang)
+        Door.write_file(out, data)
+        if out != "-":
+            told = {"file": out, "form": form, "bytes": len(data), "answered_by": by}
+            door.answer(told, [f"{out}  {form}  {len(data)}"])
+
+    @command(app, "certificates")
+    def certificates(
+        door: Door,
+        name: Annotated[
+            str | None, typer.Argument(metavar="TYPE", help="Show this one whole.")
+        ] = None,
+    ) -> None:
+        """List the types of certificate that are known: who issues them, for how long."""
+        from kizuna.app.wiring.certificates import listed, shown
+
+        if name is None:
+            rows = listed(door.lang)
+            door.answer(
+                {"types": rows}, [f"{r['type']:<22} {r['title']}  {r['validity']}" for r in rows]
+            )
+            return
+        one = shown(name, door.lang)
+        door.answer(one, lambda: [f"{k}: {v}" for k, v in one.items() if v not in ("", [], {})])
+
+
+def _asked(door: Door, subject: str, profile: str, element: str | None) -> Any:  # noqa: ANN401
+    from kizuna.app.wiring.assess import questionnaire
+    from kizuna.model.identifier import canonical
+
+    workspace = door.workspace()
+    return questionnaire(
+        workspace, canonical(subject), workspace.profile(profile), element=_element(element)
+    )
+
+
+def _element(name: str | None) -> Any:  # noqa: ANN401 - an Element
+    from kizuna.model.errors import Malformed
+    from kizuna.model.identifier import Element
+
+    if name is None:
+        return None
+    try:
+        return Element(name)
+    except ValueError as fault:
+        raise Malformed(
+            "assess.element",
+            f"no element named {name[:40]!r}",
+            hint=f"one of {', '.join(Element)}",
+            element=name[:40],
+            known=", ".join(Element),
+        ) from fault
+
+
+def _question(one: Any, lang: str) -> dict[str, Any]:  # noqa: ANN401 - a Question
+    return {
+        "id": one.id,
+        "title": " ".join((one.title.get(lang) or one.title.get("en") or "").split()),
+        "advice": " ".join((one.advice.get(lang) or one.advice.get("en") or "").split()),
+        "claims": list(one.claims),
+        "kinds": [k.value for k in one.kinds],
+        "from": list(one.services),
+        "fields": list(one.fields),
+        "level": one.level.value,
+        "control": one.control,
+    }
+
+
+def _files(folder: Path, names: set[str]) -> dict[str, bytes]:
+    """The evidence files of these names, from below one folder only."""
+    found: dict[str, bytes] = {}
+    root = folder.resolve()
+    for name in sorted(names)[:_FILES]:
+        path = (root / name).resolve()
+        if path.is_relative_to(root) and path.is_file():
+            found[name] = Door.read(str(path), limit=_FILE)
+    return found
+
+
+def _interview(door: Door, asked: Any) -> Any:  # noqa: ANN401 - Answers
+    """Ask question by question, on a terminal."""
+    import sys
+
+    from kizuna.model.errors import Malformed
+    from kizuna.proof.assurance import Answer, Answers, State
+    from kizuna.proof.assurance.answers import fields_of, state_of
+
+    if not (sys.stdin.isatty() and sys.stderr.isatty()) or door.as_json:
+        raise Malformed(
+            "assess.nobody",
+            "nobody is there to answer",
+            why="the command is not run on a terminal",
+            hint="give a filled-in table: `kizuna assess questions` writes it",
+        )
+    given = []
+    for one in asked.questions:
+        told = _question(one, door.lang)
+        typer.echo(f"\n{told['id']}  {told['title']}\n  {told['advice']}", err=True)
+        state = state_of(typer.prompt(door.text("assess.ask"), default="", err=True))
+        due = owner = reason = ""
+        if state is State.PLANNED:
+            due = typer.prompt(door.text("assess.ask-due"), err=True)
+            owner = typer.prompt(door.text("assess.ask-owner"), err=True)
+        if state is State.NOT_APPLICABLE:
+            reason = typer.prompt(door.text("assess.ask-reason"), err=True)
+        fields: dict[str, Any] = {}
+        if state is State.IMPLEMENTED:
+            for name in one.fields:
+                fields |= fields_of(f"{name}={typer.prompt(f'  {name}', err=True)}")
+        if state is not State.OPEN:
+            given.append(
+                Answer(
+                    requirement=one.id,
+                    state=state,
+                    fields=fields,
+                    due=due,
+                    owner=owner,
+                    reason=reason,
+                )
+            )
+    return Answers(answers=tuple(given))
+
+
+def _gap_lines(door: Door, told: dict[str, Any]) -> Iterator[str]:
+    yield f"{mark(door, told['verdict'])}  {told['subject']}"
+    yield "  " + door.text("assess.met", met=told["met"], asked=told["asked"])
+    for gap in told["gaps"]:
+        late = "  " + door.text("assess.overdue") if gap["overdue"] else ""
+        yield f"  {gap['requirement']}  {gap['title']}"
+        yield (
+            "      "
+            + door.text(
+                "assess.gap",
+                answer=door.text(f"assess.{gap['answer']}"),
+                owner=gap["owner"] or "–",
+                due=gap["due"] or "–",
+            )
+            + late
+        )
+        if gap["mend"]:
+            yield f"      → {gap['mend']}"
