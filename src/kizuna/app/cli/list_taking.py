@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -119,6 +120,8 @@ def hang(app: typer.Typer) -> None:
                 kept[address] = load_list(address)
             return kept[address]
 
+        if "://" not in source:
+            source = str(Path(source).resolve())  # `list refresh` may run in another folder
         foreign = _foreign(door, read_only=preview)
         if not preview and not yes:
             shown = foreign.take(

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 
 from kizuna.app.wiring.entries import entry_named
 from kizuna.app.wiring.foreign_lists import step_json
@@ -51,7 +51,7 @@ class _Row(Struct, frozen=True, forbid_unknown_fields=True):
     name: str = ""
     scope: list[str] = []
     level: Level | None = None
-    claims: list[str] = ["*"]
+    claims: list[str] = field(default_factory=lambda: ["*"])
     until: str = ""
     state: Standing = Standing.GRANTED
     reason: str = ""
