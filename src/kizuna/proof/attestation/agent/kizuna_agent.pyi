@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 PROFILE: str
 CHUNK: int
@@ -44,3 +44,6 @@ class Agent:
         model: str | None = None,
         uptime: int | None = None,
     ) -> bytes: ...
+
+def reader(path: str) -> Callable[[int, int], bytes]: ...
+def main(arguments: Sequence[str]) -> int: ...

@@ -127,7 +127,7 @@ def test_it_rests_as_its_share_demands(told):
 
 def test_the_file_needs_nothing_but_a_hash():
     text = _AGENT.read_text()
-    before_main = text.split("def main(")[0]
+    before_main = text.split("def reader(")[0]
     imports = [line for line in before_main.splitlines() if "import " in line and "``" not in line]
     assert imports == ["import hashlib"]
     assert len(text) < 16_000
