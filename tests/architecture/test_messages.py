@@ -208,6 +208,7 @@ def test_japanese_is_japanese():
         key
         for key, words in JA.items()
         if key not in LATIN
-        and not plain.search(words) and re.search(r"[A-Za-z]{4}", PLACEHOLDER.sub("", words))
+        and not plain.search(words)
+        and re.search(r"[A-Za-z]{4}", PLACEHOLDER.sub("", words))
     }
     assert not latin
