@@ -30,6 +30,7 @@ from kizuna.app.api.intake import intake
 from kizuna.app.api.joining import joining
 from kizuna.app.api.judging import judging
 from kizuna.app.api.limits import Limits
+from kizuna.app.api.lists import lists
 from kizuna.app.api.lookup import lookup
 from kizuna.app.api.metrics import Metrics
 from kizuna.app.api.openapi import configuration
@@ -108,6 +109,7 @@ def make(
         *comparing(context),
         *evidence(context),
         *catalog(context),
+        *lists(context),
         *watches(context),
         *joining(context),
         *devices(context),

@@ -2,7 +2,8 @@
 """Is it alive, can it answer, how much does it do.
 
 Keeps: ``/health`` says only that the process answers; ``/ready`` asks the store, and names what is
-not ready by code without showing paths or secrets.
+not ready by code without showing paths or secrets; ``/health/lists`` is red while a list that is
+followed is out of date or does not load.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from litestar.types import ControllerRouterHandler
 
 from kizuna import __version__
 from kizuna.app.api.context import Context
+from kizuna.app.wiring.taken_lists import lists_in_trouble
 from kizuna.model.errors import Problem
 
 __all__ = ["health"]
@@ -43,6 +45,27 @@ def health(context: Context) -> Sequence[ControllerRouterHandler]:
         return Response({"status": "ready", "size": head.size})
 
     @get(
+        "/health/lists",
+        opt=_PUBLIC,
+        tags=["server"],
+        summary="The lists of others that are followed here are up to date",
+        description="503 where one is out of date or could not be loaded the last time; the last "
+        "good issue is in force meanwhile, and what is judged by it is not trusted once it is out "
+        "of date.",
+    )
+    async def followed() -> Response[dict[str, Any]]:
+        def look() -> list[dict[str, str]]:
+            return lists_in_trouble(context.workspace.path, context.workspace.clock())
+
+        try:
+            trouble = await context.ask(look)
+        except Problem as problem:
+            trouble = [{"name": "", "code": problem.code}]
+        if trouble:
+            return Response({"status": "out of date", "lists": trouble}, status_code=503)
+        return Response({"status": "ok", "lists": []})
+
+    @get(
         "/metrics",
         opt=_PUBLIC,
         tags=["server"],
@@ -64,4 +87,4 @@ def health(context: Context) -> Sequence[ControllerRouterHandler]:
         )
         return Response(text.encode(), media_type="text/plain; version=0.0.4")
 
-    return (alive, ready, metrics)
+    return (alive, ready, followed, metrics)

@@ -20,7 +20,7 @@ from kizuna.record.lists.foreign import iso
 from kizuna.record.lists.mapping import TypeMapping
 from kizuna.roots.keys import PublicKey
 
-__all__ = ["Signer", "Taken", "folder_of", "taken_lists"]
+__all__ = ["Signer", "Taken", "folder_of", "lists_in_trouble", "taken_lists"]
 
 
 class Signer(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -69,7 +69,8 @@ class Taken(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
         return {
             "name": self.name,
             "source": self.source,
-            "address": self.address,
+            # a path is this machine's own business: pages and servers show only addresses
+            "address": self.address if "://" in self.address else "",
             "standard": self.standard,
             "operator": self.operator,
             "title": self.title,
@@ -87,6 +88,16 @@ class Taken(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
 def folder_of(store: Path, list_id: str) -> Path:
     """Where the issues of a list are kept."""
     return store / "lists" / sha256(list_id.encode()).hexdigest()[:32]
+
+
+def lists_in_trouble(store: Path, now: int) -> list[dict[str, str]]:
+    """The lists that are out of date, or did not load the last time; names and codes only."""
+    told: list[dict[str, str]] = []
+    for taken in taken_lists(store):
+        stale = taken.next_update is not None and now >= taken.next_update
+        if stale or taken.failure:
+            told.append({"name": taken.name, "code": taken.failure or "list.stale"})
+    return told
 
 
 def taken_lists(store: Path) -> list[Taken]:
