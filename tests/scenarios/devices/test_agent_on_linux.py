@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import sys
 import time
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import quote
@@ -83,8 +84,9 @@ def run_agent(device, server):
 def standing(workspace, server):
     asked = f"/api/devices/standing?subject={quote(DEVICE, safe='')}"
     connection = HTTPConnection(server.removeprefix("http://"), timeout=10)
-    connection.request("GET", asked)
-    return json.load(connection.getresponse())["status"]
+    with closing(connection):
+        connection.request("GET", asked)
+        return json.load(connection.getresponse())["status"]
 
 
 def test_a_linux_device_is_measured_tampered_with_and_mended(site, tmp_path):
