@@ -175,6 +175,14 @@ class Reading:
             "lists": [self.workspace.lists.show(a.name) for a in self.workspace.anchors().lists]
         }
 
+    def federation(self) -> dict[str, Any]:
+        """Where the store stands in federations; for its operator also whom it follows."""
+        from kizuna.app.wiring.federation.overview import (  # noqa: PLC0415 - seldom looked at
+            overview,
+        )
+
+        return overview(self.workspace, everything=self.view is None)
+
     def all_profiles(self, lang: str) -> dict[str, Any]:
         """Every profile that can be named, with what it asks."""
         told: list[dict[str, Any]] = []

@@ -165,6 +165,7 @@ class Site:
             *page("/entry", "/entry.json", self._entry),
             *page("/fleet", "/fleet.json", self._fleet),
             *page("/lists", "/lists.json", self._lists),
+            *page("/federation", "/federation.json", self._federation),
             *page("/profiles", "/profiles.json", self._profiles),
             spreadsheet,
             files,
@@ -345,6 +346,12 @@ class Site:
         data = await self._run(self._of(asked).lists)
         commands = [f"kizuna list show --list {found['name']}" for found in data["lists"]]
         return _Shown("lists.html", say("lists.title", asked.lang), data, commands)
+
+    async def _federation(self, asked: Asked) -> _Shown:
+        data = await self._run(self._of(asked).federation)
+        commands = [f"kizuna federation show {e['entity']}" for e in data["entities"]]
+        commands += ["kizuna federation self"] if data["own"] else []
+        return _Shown("federation.html", say("federation.title", asked.lang), data, commands)
 
     async def _profiles(self, asked: Asked) -> _Shown:
         data = await self._run(lambda: self._of(asked).all_profiles(asked.lang))

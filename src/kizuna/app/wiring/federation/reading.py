@@ -35,6 +35,7 @@ __all__ = ["NETWORK", "Found", "Reading", "Sighting"]
 
 NETWORK: Final = "network"
 _MOST_KEPT: Final = 8 << 20
+_MOST_SHOWN: Final = 100
 _NO_STATUS: Final = "not-asked"
 
 
@@ -132,6 +133,15 @@ class Reading:
             Absent: ``federation.not-kept``.
         """
         return self.resolve(entity, source="kept")
+
+    def kept(self) -> list[str]:
+        """Every entity of which something is kept, the last fetched first; bounded."""
+        found: list[tuple[int, str]] = []
+        for file in sorted(self._kept.glob("*.json"))[:_MOST_SHOWN]:
+            with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
+                held = msgspec.json.decode(file.read_bytes(), type=_KeptFile)
+                found.append((held.fetched, held.entity))
+        return [entity for _, entity in sorted(found, reverse=True)]
 
     # --- inside -------------------------------------------------------------------------------
 
