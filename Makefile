@@ -42,8 +42,10 @@ check: $(STAMP) ## formatting, lint, types, import rules, generated files
 bench: $(STAMP) ## figures as ratios of one run
 	@$(BIN)/python -m benchmarks
 
-docs: $(STAMP) ## the documentation as a site, in site/
+docs: $(STAMP) ## the documentation as a site in site/, manual pages in site/man
 	@$(BIN)/zensical build --clean
+	@$(BIN)/python tools/manpages.py site/man
+	@$(BIN)/python tools/manpages.py site/man --lang ja
 
 format: $(STAMP) ## let ruff lay out the code
 	@$(BIN)/ruff format .

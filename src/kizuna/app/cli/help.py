@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["paragraphs", "speak", "texts_of"]
+__all__ = ["HEADINGS", "paragraphs", "speak", "texts_of"]
+
+HEADINGS = ("Usage", "Options", "Arguments", "Commands", "Show this message and exit.")
+"""What a help says by itself, whatever the command."""
 
 _EXAMPLE = "Example:"
 
@@ -26,7 +29,10 @@ def speak(command: Any, lang: str) -> None:  # noqa: ANN401 - Typer carries its 
     from kizuna.app.wiring.messages import help_in
 
     words = help_in(lang)
+    context = _context_in(words, type(command).context_class)
     for part in _parts(command):
+        if hasattr(part, "context_class"):
+            part.context_class = context
         if part.help:
             part.help = "\n\n".join(
                 one if one.startswith(_EXAMPLE) else words(one) for one in paragraphs(part.help)
@@ -37,6 +43,26 @@ def speak(command: Any, lang: str) -> None:  # noqa: ANN401 - Typer carries its 
         panel = getattr(part, "rich_help_panel", None)
         if panel:
             part.rich_help_panel = words(panel)
+
+
+def _context_in(words: Callable[[str], str], context: Any) -> Any:  # noqa: ANN401 - as above
+    """A context whose help has its headings in the language of ``words``."""
+    own = context.formatter_class
+
+    class Formatter(own):  # type: ignore[misc,valid-type]
+        def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+            super().write_usage(prog, args, prefix or f"{words('Usage')}: ")
+
+        def write_heading(self, heading: str) -> None:
+            super().write_heading(words(heading))
+
+        def write_dl(self, rows: Any, *more: Any, **named: Any) -> None:  # noqa: ANN401
+            super().write_dl([(first, words(second)) for first, second in rows], *more, **named)
+
+    class Context(context):  # type: ignore[misc,valid-type]
+        formatter_class = Formatter
+
+    return Context
 
 
 def texts_of(command: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - as above

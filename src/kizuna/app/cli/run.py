@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
+from kizuna.app.cli.completing import is_completing, offer
 from kizuna.app.cli.help import speak
 from kizuna.app.cli.tree import build
 from kizuna.model.outcome import Outcome
@@ -39,6 +40,8 @@ def execute(arguments: Sequence[str]) -> int:
             lang = _language(arguments)
         command = typer.main.get_command(build())
         speak(command, lang)
+        if is_completing(os.environ):
+            offer(command, os.environ)
         code = command(list(arguments), prog_name="kizuna", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else int(Outcome.HOLDS)

@@ -7,7 +7,7 @@ import pytest
 import typer
 from babel.messages import pofile
 
-from kizuna.app.cli.help import paragraphs, speak, texts_of
+from kizuna.app.cli.help import HEADINGS, paragraphs, speak, texts_of
 from kizuna.app.cli.run import _language
 from kizuna.app.cli.tree import build
 from kizuna.app.wiring.messages import FOLDER, help_in
@@ -31,7 +31,7 @@ def test_the_catalogue_has_no_words_for_help_that_is_gone():
     with (FOLDER / "help" / "ja.po").open("rb") as file:
         known = {str(m.id) for m in pofile.read_po(file) if m.id}
     asked = {text for _, text in texts_of(tree())}
-    assert known - asked <= {"Show this message and exit.", "Everywhere"}
+    assert known - asked <= {*HEADINGS, "Everywhere"}
 
 
 def test_examples_and_options_are_the_same_in_both_languages():
@@ -66,3 +66,14 @@ def test_the_language_is_known_before_the_arguments_are_read(monkeypatch, words,
     for name in ("KIZUNA_LANG", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
     assert _language(words) == lang
+
+
+def test_headings_of_a_japanese_help_are_japanese():
+    japanese = tree()
+    speak(japanese, "ja")
+    verify = japanese.commands["verify"]
+    words = verify.get_help(verify.make_context("verify", [], resilient_parsing=True))
+    assert words.startswith("使い方: verify [OPTIONS]")
+    assert "\nオプション:\n" in words
+    assert "このヘルプを表示します" in words or "表示して終了" in words
+    assert not re.search(r"Usage|Options:|Arguments:|Show this message", words)
