@@ -128,4 +128,6 @@ def _thing(  # the columns of the table above
         made["identifier"] = next(known for known in world.titles if part in known)
     if owner:
         made["organization"] = owner
+    if key == "controller":
+        made["whole"] = True
     return made

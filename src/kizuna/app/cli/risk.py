@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kizuna.app.cli.door import Door, Failure, command
+from kizuna.app.cli.pairs import pairs
 from kizuna.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -119,8 +119,8 @@ def _hang_placing(app: typer.Typer) -> None:
             table,
             device,
             use,
-            _pairs(level, "--level"),
-            in_place=_pairs(in_place or (), "--in-place"),
+            pairs(level, "--level"),
+            in_place=pairs(in_place or (), "--in-place"),
             site=site,
             reason=reason,
         )
@@ -244,10 +244,8 @@ def _changes(door: Door, told: dict[str, Any], out: str | None) -> list[str]:
         door.text(
             f"risk.change.{c['what']}",
             where=c["where"],
-            before=c["before"] or "–",
-            after=door.text(f"level.{c['after']}")
-            if c["what"] in ("level", "added")
-            else c["after"],
+            before=_level(door, c, "before"),
+            after=_level(door, c, "after"),
         )
         for c in told["changes"]
     ]
@@ -281,22 +279,13 @@ def difference_line(door: Door, row: dict[str, Any]) -> str:
         "other": other.get("use", ""),
         "category": other.get("category", ""),
     }
-    return f"{row['device']} · {row['use']}: " + door.text(f"risk.is.{row['what']}", **known)
+    words = door.text(f"risk.is.{row['what']}", **known)
+    return f"{row['device']} · {row['use']}: {words.strip()}"
 
 
-def _pairs(given: Sequence[str], option: str) -> dict[str, str]:
-    from kizuna.model.errors import Malformed
-
-    made: dict[str, str] = {}
-    for words in given:
-        name, equals, value = words.partition("=")
-        if not (name and equals and value) or name in made:
-            raise Malformed(
-                "risk.pair",
-                f"{option} {words[:60]!r} is not NAME=VALUE, or stands there twice",
-                hint=f"write {option} name=value, once for each name",
-                option=option,
-                value=words[:60],
-            )
-        made[name] = value
-    return made
+def _level(door: Door, change: dict[str, Any], side: str) -> str:
+    """What stood there or stands now, in words where it is a level of assurance."""
+    value = str(change[side])
+    if value and change["what"] in ("level", "added"):
+        return door.text(f"level.{value}")
+    return value or "–"

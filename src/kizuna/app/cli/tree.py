@@ -34,6 +34,7 @@ from kizuna.app.cli import (
     statement,
     store,
     trust,
+    vcp,
     verify,
     watch,
 )
@@ -50,6 +51,7 @@ _NOUNS = (
     ("profile", "Profiles: what must hold.", profile),
     ("assess", "Assessments: questions of a profile, answers, gaps.", assess),
     ("procure", "Procurement: may it be bought, from whom, what is missing.", procure),
+    ("vcp", "Value creation processes: who must show what to whom.", vcp),
     ("risk", "Risk: where a device in a use stands, and what that asks for.", risk),
     ("device", "Devices: their keys, their evidence, their standing.", device),
     ("trust", "Whom this verifier believes.", trust),

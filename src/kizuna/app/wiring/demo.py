@@ -20,6 +20,7 @@ from kizuna.app.wiring.values import Explained, Progress, quiet
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Problem, Refused
 from kizuna.model.identifier import SubjectId
+from kizuna.model.kind import Kind
 
 if TYPE_CHECKING:
     from kizuna.worlds.building import Building, Story
@@ -43,8 +44,24 @@ class Demo:
         """Put the whole world into the store and watch its product; how many statements it took."""
         world = self.world
         taken = self._take([*world.memberships, *world.statements], progress)
+        self._state_process()
         self.workspace.watch(world.root, self.workspace.profile(world.profile))
         return taken
+
+    def _state_process(self) -> None:
+        """Let the operator state the process that the world is part of, and keep it to look at."""
+        from kizuna.app.wiring.vcp import keep_registered
+        from kizuna.chain.process import process_subject
+        from kizuna.criteria.process import to_norm
+        from kizuna.worlds.process import building_process
+
+        process = building_process(self.world)
+        operator = self.world.parties["shiomi"]
+        norm = to_norm(process)
+        subject = process_subject(operator.id, process.name)
+        said = operator.say(Kind.NORM, subject, norm, self.workspace.clock())
+        digest, _ = self.workspace.register_one(said)
+        keep_registered(self.workspace, digest)
 
     def break_it(self) -> int:
         """Let the mishap happen."""

@@ -86,8 +86,13 @@ class _Picture:
         self._stand: Stand = stand(process)
         self._left: list[float] = []
         x = float(_LANE + _BAND + 28)
+        first = min(
+            p.column for p in (*self._stand.activities.values(), *self._stand.things.values())
+        )
         for column in range(self._stand.columns):
             self._left.append(x)
+            if column < first:
+                continue
             x += (_WIDE if column % 2 else _SLIM) + _AISLE
         self._width = max(x - _AISLE + 28, 640.0)
         self._tops: dict[tuple[str, int], float] = {}

@@ -41,13 +41,17 @@ class Party:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thing:
-    """An element; ``owner`` is the organisation that has it where no activity makes it."""
+    """An element; ``owner`` is the organisation that has it where no activity makes it.
+
+    ``whole`` marks what is judged as a whole, of which a profile asks more than of parts.
+    """
 
     id: str
     element: Element
     title: Mapping[str, str] = field(hash=False)
     identifier: SubjectId | None = None
     owner: str = ""
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +153,10 @@ class Process:
             t.id for t in self.things if t.id in taken and not t.owner and t.id not in self.makers
         )
 
+    def as_whole(self, thing: str) -> bool:
+        """True where a thing is judged as a whole: it is marked so, or nothing is."""
+        return self.thing_of[thing].whole or not any(t.whole for t in self.things)
+
     def point(self, name: str) -> Point:
         """An interaction point by its id.
 
@@ -200,6 +208,7 @@ class Process:
                 {"id": t.id, "element": t.element.value, "title": dict(t.title)},
                 identifier=t.identifier,
                 organization=t.owner,
+                whole=t.whole,
             )
             for t in self.things
         ]

@@ -132,13 +132,17 @@ def _party(reading: Reading, at: Spot) -> Party:
 
 
 def _thing(reading: Reading, at: Spot, parties: set[str]) -> Thing:
-    m = reading.members(at, "id element title", "identifier organization")
+    m = reading.members(at, "id element title", "identifier organization whole")
+    whole = m["whole"].value if "whole" in m else False
+    if not isinstance(whole, bool):
+        reading.refuse(m["whole"], "neither true nor false")
     return Thing(
         id=_short(reading, m["id"]),
         element=reading.one_of(m["element"], Element),
         title=reading.words(m["title"]),
         identifier=reading.subject(m["identifier"]) if "identifier" in m else None,
         owner=reading.known(m["organization"], parties) if "organization" in m else "",
+        whole=whole,
     )
 
 
