@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -13,10 +13,11 @@ from kizuna.app.cli.door import Door, command
 from kizuna.app.cli.show import mark, tell_beyond
 from kizuna.app.cli.times import instant
 
-__all__ = ["hang"]
+__all__ = ["hang", "tell_unusual", "tell_unusual_in"]
 
 _FILE: Final = 16 << 20
 _FILES: Final = 500
+_WARNED: Final = 10
 
 _Subject = Annotated[str, typer.Argument(metavar="SUBJECT", help="What is assessed.")]
 _Profile = Annotated[
@@ -183,6 +184,28 @@ def hang(app: typer.Typer) -> None:
             told = {"file": out, "form": form, "bytes": len(data), "answered_by": by}
             door.answer(told, [f"{out}  {form}  {len(data)}"])
 
+    @command(app, "credential")
+    def credential(
+        door: Door,
+        which: Annotated[
+            str, typer.Argument(metavar="INDEX_OR_DIGEST", help="A claim of one's own.")
+        ],
+        out: Annotated[str, typer.Option("--out", metavar="FILE", help="`-` is stdout.")],
+        untp: Annotated[
+            bool, typer.Option("--untp", help="In the shape of UNTP's conformity credential.")
+        ] = False,
+    ) -> None:
+        """Write a registered claim as a W3C credential (vc+jwt), signed by its issuer.
+
+        Example: kizuna assess credential 12 --out iso-27001.vc.jwt
+        """
+        from kizuna.app.wiring.certificates_vc import as_credential
+
+        data = as_credential(door.workspace(), which, untp=untp)
+        Door.write_file(out, data)
+        if out != "-":
+            door.answer({"file": out, "bytes": len(data)}, [f"{out}  {len(data)}"])
+
     @command(app, "certificates")
     def certificates(
         door: Door,
@@ -201,6 +224,30 @@ def hang(app: typer.Typer) -> None:
             return
         one = shown(name, door.lang)
         door.answer(one, lambda: [f"{k}: {v}" for k, v in one.items() if v not in ("", [], {})])
+
+
+def tell_unusual(door: Door, kind: Any, payload: object) -> None:  # noqa: ANN401 - a Kind
+    """Warn about a certificate that is unlike its kind."""
+    from kizuna.app.wiring.certificates import unusual
+
+    for one in unusual(kind, payload):
+        door.warn(f"certificate.{one.what.value}", type=one.type, about=one.about)
+
+
+def tell_unusual_in(door: Door, digests: Sequence[str]) -> None:
+    """Say which registered certificates are unlike their kind; the first of many are looked at."""
+    from kizuna.app.wiring.certificates import unusual
+    from kizuna.model.identifier import Digest
+
+    if door.as_json or door.quiet:
+        return
+    reader = door.workspace().store.reader()
+    rows = reader.by_digests([Digest(bytes.fromhex(d)) for d in digests[:_FILES]])
+    told: dict[Any, None] = {}
+    for row in rows.values():
+        told.update(dict.fromkeys(unusual(row.statement.kind, row.statement.payload)))
+    for one in list(told)[:_WARNED]:
+        door.say(f"certificate.{one.what.value}", type=one.type, about=one.about)
 
 
 def _asked(door: Door, subject: str, profile: str, element: str | None) -> Any:  # noqa: ANN401

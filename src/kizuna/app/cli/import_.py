@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from kizuna.app.cli.assess import tell_unusual_in
 from kizuna.app.cli.door import Door, Failure, command
 from kizuna.app.cli.show import tell_beyond
 
@@ -90,6 +91,7 @@ def hang(app: typer.Typer) -> None:
 
         door.answer(told, lines)
         tell_remarks(door, outcome)
+        tell_unusual_in(door, outcome.statements)
         for problem in outcome.refused:
             door.say("import.refused", code=problem.code, what=problem.what)
         if outcome.root:

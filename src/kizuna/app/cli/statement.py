@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from kizuna.app.cli.assess import tell_unusual
 from kizuna.app.cli.door import Door, Failure, command
 from kizuna.app.cli.show import entry_line, tell_beyond
 from kizuna.app.cli.times import instant
@@ -148,11 +149,10 @@ def hang(app: typer.Typer) -> None:
                 hint="write it to a file with --out, register it with --register, or both",
             )
         organisation = door.organisation(read_only=not register)
+        content = decode_payload(chosen, Door.read(payload, limit=2 << 20))
+        tell_unusual(door, chosen, content)
         signed = organisation.say(
-            chosen,
-            canonical(subject),
-            decode_payload(chosen, Door.read(payload, limit=2 << 20)),
-            audience=[canonical(a) for a in audience or ()],
+            chosen, canonical(subject), content, audience=[canonical(a) for a in audience or ()]
         )
         told: dict[str, Any] = {"digest": signed.digest, "file": out, "documents": []}
         if out is not None:

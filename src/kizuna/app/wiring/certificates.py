@@ -11,11 +11,11 @@ from typing import Any
 
 from kizuna.app.wiring.messages import text
 from kizuna.criteria.certificates import CertificateType, Warned, shipped_types, warnings_of
-from kizuna.model.errors import Absent, Problem
-from kizuna.model.kind import Kind, kind_of
-from kizuna.model.payload import Claim, decode_payload
+from kizuna.model.errors import Absent
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Claim
 
-__all__ = ["listed", "shown", "told", "unusual", "unusual_in"]
+__all__ = ["listed", "shown", "told", "unusual"]
 
 
 def listed(lang: str) -> list[dict[str, Any]]:
@@ -66,23 +66,6 @@ def shown(name: str, lang: str) -> dict[str, Any]:
 def unusual(kind: Kind, payload: object) -> tuple[Warned, ...]:
     """What is unusual about a payload that is about to be signed."""
     return warnings_of(kind, payload) if isinstance(payload, Claim) else ()
-
-
-def unusual_in(statements: Iterable[bytes]) -> tuple[Warned, ...]:
-    """What is unusual about certificates among signed statements."""
-    from kizuna.roots.cose import parse_sign1
-
-    found: dict[Warned, None] = {}
-    for raw in statements:
-        try:
-            envelope = parse_sign1(raw)
-            kind = kind_of(envelope.media_type)
-            if kind is Kind.CERTIFICATE:
-                payload = decode_payload(kind, envelope.payload)
-                found.update(dict.fromkeys(unusual(kind, payload)))
-        except Problem:
-            continue  # the store will say what is wrong with it
-    return tuple(found)
 
 
 def told(warned: Iterable[Warned], lang: str) -> list[dict[str, str]]:

@@ -21,11 +21,12 @@ from kizuna.proof.documents.jsontext import MAX_DOCUMENT, decode_json, decode_te
 from kizuna.proof.documents.spdx import SPDX
 from kizuna.proof.documents.table import CSV, XLSX
 from kizuna.proof.documents.values import Imported, Importer, Source
+from kizuna.proof.documents.vc import VC
 from kizuna.roots.keys import PublicKey
 
 __all__ = ["IMPORTERS", "read", "read_all", "recognise"]
 
-IMPORTERS: Final[tuple[Importer, ...]] = (CYCLONEDX, SPDX, IN_TOTO, XLSX, CSV)
+IMPORTERS: Final[tuple[Importer, ...]] = (CYCLONEDX, SPDX, IN_TOTO, VC, XLSX, CSV)
 """Every format that is read; a new one is its file and its line here."""
 
 

@@ -27,7 +27,16 @@ STATEMENT = json.dumps(
         "predicateType": "https://x.example/v1",
     }
 ).encode()
+CREDENTIAL = json.dumps(
+    {
+        "@context": ["https://www.w3.org/ns/credentials/v2"],
+        "type": ["VerifiableCredential"],
+        "issuer": "did:web:issuer.example",
+        "credentialSubject": {"id": "pkg:generic/x@1"},
+    }
+).encode()
 DOCUMENTS = {
+    "W3C VC": CREDENTIAL,
     "CycloneDX": CYCLONEDX,
     "SPDX": SPDX,
     "in-toto": STATEMENT,

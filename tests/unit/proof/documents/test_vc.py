@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Credentials in: the importer's word, the inner signature judged, nothing that never ends."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as trials
+from hypothesis import strategies as st
+
+from kizuna.model.errors import Malformed, Problem
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Claim, Links, decode_payload
+from kizuna.proof.documents import SignatureResult, read
+from kizuna.roots.identity import did_jwk, did_key
+from kizuna.roots.jws import sign_jws
+from kizuna.roots.keys import Algorithm
+from kizuna.roots.units.ephemeral import EphemeralUnit
+
+PUMP = "pkg:generic/fuji/pump@4.2"
+CONTEXT = ["https://www.w3.org/ns/credentials/v2"]
+
+
+def new_signer():
+    unit = EphemeralUnit()
+    handle = unit.generate(Algorithm.ES256, "vc")
+    return unit, handle, unit.public(handle)
+
+
+@pytest.fixture(scope="module")
+def signer():
+    return new_signer()
+
+
+def credential(issuer, **more):
+    return {
+        "@context": CONTEXT,
+        "type": ["VerifiableCredential", "SecurityLabel"],
+        "issuer": issuer,
+        "validFrom": "2026-01-01T00:00:00Z",
+        "validUntil": "2028-01-01T00:00:00Z",
+        "credentialSubject": {"id": PUMP, "star": 1, "nested": {"deep": True}},
+        **more,
+    }
+
+
+def token(signer, body, **header):
+    unit, handle, _ = signer
+    return sign_jws(unit, handle, json.dumps(body).encode(), {"typ": "vc+jwt", **header})
+
+
+def claims(imported):
+    own = [d for d in imported.statements if d.media_type.startswith("application/vnd.kizuna")]
+    return [(d, decode_payload(d.kind, d.payload)) for d in own]
+
+
+@pytest.mark.parametrize("name", [did_key, did_jwk])
+def test_a_token_is_the_importers_word_and_its_signature_is_judged(signer, name):
+    issuer = name(signer[2])
+    data = token(signer, credential(issuer), iss=issuer)
+    imported = read(data, "label.jwt")
+    assert imported.format == "W3C VC"
+    ((draft, claim),) = claims(imported)
+    assert draft.kind is Kind.EVIDENCE
+    assert isinstance(claim, Claim)
+    assert claim.imported
+    assert claim.type == "security-label"
+    assert claim.claims["star"] == 1
+    assert claim.claims["nested.deep"] is True
+    assert claim.claims["issuer"] == issuer
+    assert claim.valid_until.year == 2028
+    (signature,) = imported.inner_signatures
+    assert signature.result is SignatureResult.VALID
+    assert signature.signer == issuer
+    assert imported.statements[-1].payload == data
+
+
+def test_a_token_that_was_changed_is_wrong(signer):
+    issuer = did_key(signer[2])
+    head, _, tail = token(signer, credential(issuer)).split(b".")
+    other = token(signer, credential(issuer, name="other")).split(b".")[1]
+    (signature,) = read(b".".join((head, other, tail)), "x").inner_signatures
+    assert signature.result is SignatureResult.WRONG
+
+
+def test_somebody_elses_key_is_never_valid(signer):
+    stranger = new_signer()
+    issuer = did_key(signer[2])
+    (signature,) = read(token(stranger, credential(issuer)), "x").inner_signatures
+    assert (signature.result, signature.reason) == (SignatureResult.UNVERIFIED, "no-key")
+    (signature,) = read(
+        token(signer, credential(issuer), iss="did:web:other.example"), "x"
+    ).inner_signatures
+    assert (signature.result, signature.reason) == (SignatureResult.WRONG, "other-signer")
+
+
+def test_a_did_web_issuer_is_judged_by_the_key_that_was_handed_in(signer):
+    issuer = "did:web:issuer.example"
+    data = token(signer, credential(issuer))
+    (signature,) = read(data, "x").inner_signatures
+    assert (signature.result, signature.reason) == (SignatureResult.UNVERIFIED, "no-key")
+    (signature,) = read(data, "x", keys={issuer: signer[2]}).inner_signatures
+    assert signature.result is SignatureResult.VALID
+
+
+def test_a_data_integrity_proof_is_kept_and_not_judged():
+    body = credential("did:web:issuer.example", proof={"type": "DataIntegrityProof"})
+    (signature,) = read(json.dumps(body).encode(), "x.json").inner_signatures
+    assert (signature.form, signature.result) == ("data-integrity", SignatureResult.UNVERIFIED)
+
+
+def test_an_enveloped_credential_is_opened(signer):
+    inner = token(signer, credential(did_key(signer[2]))).decode()
+    outer = {
+        "@context": CONTEXT,
+        "type": "EnvelopedVerifiableCredential",
+        "id": f"data:application/vc+jwt,{inner}",
+    }
+    imported = read(json.dumps(outer).encode(), "x.json")
+    assert imported.inner_signatures[0].result is SignatureResult.VALID
+
+
+def test_an_end_that_cannot_be_read_makes_no_claim():
+    body = credential("did:web:issuer.example", validUntil="some day")
+    imported = read(json.dumps(body).encode(), "x.json")
+    assert claims(imported) == []
+    assert [r.code for r in imported.remarks] == ["date-unreadable"]
+
+
+def test_a_status_reference_is_kept():
+    status = {
+        "type": "BitstringStatusListEntry",
+        "statusPurpose": "revocation",
+        "statusListIndex": "94567",
+        "statusListCredential": "https://issuer.example/status/3",
+    }
+    body = credential("did:web:issuer.example", credentialStatus=status)
+    ((_, claim),) = claims(read(json.dumps(body).encode(), "x.json"))
+    assert claim.claims["status_list"] == "https://issuer.example/status/3"
+    assert claim.claims["status_index"] == 94567
+
+
+CONFORMITY = {
+    "type": ["ConformityAttestation"],
+    "id": "https://cab.example/attestation/1",
+    "assessorLevel": "3rdParty",
+    "attestationType": "certification",
+    "issuedToParty": {"id": "did:web:fuji.example", "name": "Fuji"},
+    "assessment": [
+        {
+            "referenceStandard": {"name": "IEC 62443-4-2", "id": "https://iec.example"},
+            "compliance": True,
+            "assessmentDate": "2026-05-01",
+            "assessedProduct": [{"product": {"id": PUMP}}],
+        }
+    ],
+}
+
+
+def test_a_conformity_credential_states_a_level_and_has_none():
+    body = credential(
+        "did:web:cab.example",
+        type=["DigitalConformityCredential", "VerifiableCredential"],
+        credentialSubject=CONFORMITY,
+    )
+    ((draft, claim),) = claims(read(json.dumps(body).encode(), "dcc.json"))
+    assert draft.kind is Kind.CERTIFICATE
+    assert draft.subject == PUMP
+    assert claim.type == "iec-62443-4-2"
+    assert claim.claims["level_stated"] == "third-party"
+    assert claim.level.value == "self-declared"
+    assert claim.claims["conformance"] is True
+
+
+def test_a_passport_ties_its_product_to_its_maker():
+    subject = {
+        "product": {"id": PUMP, "name": "Pump", "producedByParty": {"id": "did:web:fuji.example"}},
+        "conformityClaim": [{"referenceStandard": {"name": "EN 1"}, "conformance": True}],
+    }
+    body = credential(
+        "did:web:fuji.example",
+        type=["DigitalProductPassport", "VerifiableCredential"],
+        credentialSubject=subject,
+    )
+    made = claims(read(json.dumps(body).encode(), "dpp.json"))
+    assert [d.kind for d, _ in made] == [Kind.EVIDENCE, Kind.LINK, Kind.EVIDENCE]
+    links = made[1][1]
+    assert isinstance(links, Links)
+    assert links.imported
+    assert links.links[0].object == "did:web:fuji.example"
+
+
+def test_an_identity_anchor_is_evidence_about_its_holder():
+    subject = {"id": "did:web:fuji.example", "registeredId": "90664869327", "name": "Fuji"}
+    body = credential(
+        "did:web:registry.example",
+        type=["DigitalIdentityAnchor", "VerifiableCredential"],
+        credentialSubject=subject,
+    )
+    ((draft, claim),) = claims(read(json.dumps(body).encode(), "dia.json"))
+    assert draft.subject == "did:web:fuji.example"
+    assert claim.claims["registeredId"] == "90664869327"
+
+
+@pytest.mark.parametrize("issuer", [None, 5, "no identifier", {"name": "x"}])
+def test_a_credential_without_issuer_is_refused(issuer):
+    with pytest.raises(Malformed) as caught:
+        read(json.dumps(credential(issuer)).encode(), "x.json")
+    assert caught.value.code == "document.credential"
+
+
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.just(PUMP),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "id",
+                    "type",
+                    "name",
+                    "product",
+                    "assessment",
+                    "assessedProduct",
+                    "referenceStandard",
+                    "producedByParty",
+                    "conformityClaim",
+                    "conformityEvidence",
+                    "statusListIndex",
+                    "statusListCredential",
+                ]
+            ),
+            inner,
+            max_size=6,
+        )
+    ),
+    max_leaves=25,
+)
+
+
+@given(
+    _ANY,
+    _ANY,
+    st.sampled_from(
+        ["DigitalConformityCredential", "DigitalProductPassport", "DigitalIdentityAnchor", "X"]
+    ),
+)
+@trials(max_examples=300, deadline=None)
+def test_any_shape_is_read_or_refused(subject, status, name):
+    body = credential(
+        "did:web:x.example",
+        type=[name, "VerifiableCredential"],
+        credentialSubject=subject,
+        credentialStatus=status,
+        proof=status,
+    )
+    try:
+        imported = read(json.dumps(body).encode(), "x.json")
+    except Problem as problem:
+        assert problem.code
+    else:
+        for draft, payload in claims(imported):
+            assert payload.imported, draft
