@@ -34,6 +34,7 @@ from kizuna.app.wiring.trust_lists import member_services
 from kizuna.app.wiring.workspace import Workspace
 
 NOW = 1_795_309_200
+TOKEN = "of-the-operator"  # noqa: S105 - of a test
 
 
 @dataclass
@@ -105,7 +106,7 @@ class Country:
             place.url = f"https://localhost:{place.listening.getsockname()[1]}"
             BookKeeper(workspace.path).stand(place.url)
             config = uvicorn.Config(
-                create_app(workspace, console=None),
+                create_app(workspace, console_token=TOKEN),
                 log_config=None,
                 ssl_certfile=str(self.certificate),
                 ssl_keyfile=str(self.key),
@@ -175,7 +176,7 @@ class Country:
             for n in ("fuji", "haku")
         }
         types = {
-            marks + "maker": {"role": "maker"},
+            marks + "maker": {"role": "maker", "scope": ["listed"]},
             marks + "certification-body": {"role": "certification-body", "scope": ["*"]},
         }
         return json.dumps({"types": types, "members": scopes}).encode()
@@ -233,6 +234,22 @@ def empty(tmp_path: Path, certificate: tuple[Path, Path]) -> Iterator[Country]:
 @pytest.fixture
 def country(empty: Country) -> Country:
     """Guild, branch, two makers, a laboratory, and the buyer who believes the guild."""
+    return peopled(empty)
+
+
+@pytest.fixture(scope="module")
+def settled(
+    tmp_path_factory: pytest.TempPathFactory, certificate: tuple[Path, Path]
+) -> Iterator[Country]:
+    """The same, shared by tests that change nothing."""
+    made = Country(tmp_path_factory.mktemp("country"), *certificate, Hand())
+    try:
+        yield peopled(made)
+    finally:
+        made.close()
+
+
+def peopled(empty: Country) -> Country:
     for name in ("guild", "branch", "fuji", "asama", "haku"):
         empty.settle(name)
     empty.settle("buyer", serves=False)

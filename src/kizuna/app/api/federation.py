@@ -144,7 +144,11 @@ def federation(context: Context) -> Sequence[ControllerRouterHandler]:
     )
     async def status(request: Request[Any, Any, Any]) -> Response[bytes]:
         body = await request.body()
-        given = parse_qs(body[:_MAX_FORM].decode("latin-1"), max_num_fields=8).get("trust_mark", [])
+        try:
+            form = parse_qs(body[:_MAX_FORM].decode("ascii"), max_num_fields=8)
+        except ValueError:
+            form = {}
+        given = form.get("trust_mark", [])
         if len(given) != 1 or len(body) > _MAX_FORM:
             raise Malformed(
                 "federation.form",

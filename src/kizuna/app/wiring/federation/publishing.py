@@ -200,7 +200,8 @@ class Publishing:
         now = self._workspace.clock()
         if anchor == book.address:
             keys = {k.thumbprint.hex(): k for k in self._current_keys()}
-            resolver = Resolver(_Inside(self, book), (Anchor(anchor, keys),), now)
+            kept, _ = Reading(self._workspace.path, now).answers(entity)
+            resolver = Resolver(_Inside(self, book, kept), (Anchor(anchor, keys),), now)
             resolved = resolver.resolve(entity)[0]
             marks = resolver.marks(resolved)
         else:
@@ -353,10 +354,11 @@ class Publishing:
 
 
 class _Inside:
-    """What this store publishes, asked for without a network."""
+    """What this store publishes, then what it kept of others; asked for without a network."""
 
-    def __init__(self, publishing: Publishing, book: Book) -> None:
+    def __init__(self, publishing: Publishing, book: Book, kept: Mapping[str, bytes]) -> None:
         self._publishing = publishing
+        self._kept = kept
         self._address = book.address
 
     def get(self, url: str) -> bytes:
@@ -369,6 +371,8 @@ class _Inside:
             return self._publishing.hosted(url.removeprefix(hosted).partition("/")[0])
         if url.startswith(f"{self._address}/federation/fetch?"):
             return self._publishing.about(parse_qs(urlsplit(url).query).get("sub", [""])[0])
+        if url in self._kept:
+            return self._kept[url]
         raise _absent()
 
 

@@ -212,13 +212,15 @@ class Reading:
             self._kept.mkdir(mode=0o700, exist_ok=True)
             write_whole(self._file(entity), data)
 
-    def _from_kept(self, entity: str, trusted: Sequence[Anchor]) -> Found:
-        answers: dict[str, bytes] = {}
-        fetched = self.now
+    def answers(self, entity: str) -> tuple[dict[str, bytes], int]:
+        """What was answered by address when an entity was last resolved, and when."""
         with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
             held = msgspec.json.decode(self._file(entity).read_bytes(), type=_KeptFile)
-            answers = {url: text.encode() for url, text in held.answers.items()}
-            fetched = held.fetched
+            return {url: text.encode() for url, text in held.answers.items()}, held.fetched
+        return {}, self.now
+
+    def _from_kept(self, entity: str, trusted: Sequence[Anchor]) -> Found:
+        answers, fetched = self.answers(entity)
         return self._look(entity, trusted, Kept(answers), "kept", fetched)
 
     # --- telling ------------------------------------------------------------------------------
