@@ -230,7 +230,8 @@ class Reading:
         """A name that was introduced elsewhere in the document."""
         name = self.name(at)
         if name not in names:
-            self.refuse(at, f"{name[:60]!r} is none of {', '.join(names) or 'none at all'}"[:400])
+            words = ", ".join(sorted(names) if isinstance(names, set) else names)
+            self.refuse(at, f"{name[:60]!r} is none of {words or 'none at all'}"[:400])
         return name
 
     def number(self, at: Spot, least: int, most: int) -> int:

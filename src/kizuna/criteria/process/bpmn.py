@@ -146,7 +146,9 @@ class _Reader:
             "title": {"en": self._title(processes, collaboration)},
             "organizations": self._parties,
             "elements": list(self._things.values()),
-            "activities": list(self._activities.values()),
+            "activities": [
+                {k: v for k, v in a.items() if v != []} for a in self._activities.values()
+            ],
         }
         return Draft(
             process=process_of(document, self._name),

@@ -57,9 +57,10 @@ class Placement:
     statement: str = ""
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> tuple[str, ...]:
         """By which placements are told apart and ordered."""
-        return (self.device, self.use, self.statement)
+        stated = (word for pair in self.in_place.items() for word in pair)
+        return (self.device, self.use, self.statement, *self.levels, *stated)
 
 
 class Unlike(StrEnum):
