@@ -60,7 +60,7 @@ class _Row(Struct, frozen=True, forbid_unknown_fields=True):
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
     members: list[_Row]
-    list: str = ""
+    said: str = field(default="", name="list")
 
 
 def read_whole_list(data: bytes, name: str) -> tuple[str, Mapping[SubjectId, Wanted]]:
@@ -74,7 +74,7 @@ def read_whole_list(data: bytes, name: str) -> tuple[str, Mapping[SubjectId, Wan
         rows, said = _from_csv(data, name), ""
     else:
         file = read_as(data, _File, code="list.written", name=name, limit=_MAX)
-        rows, said = file.members, file.list
+        rows, said = file.members, file.said
     wanted: dict[SubjectId, Wanted] = {}
     for row in rows:
         who = canonical(row.id)

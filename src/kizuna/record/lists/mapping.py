@@ -89,7 +89,7 @@ def read_mapping(data: bytes, name: str = "mapping") -> TypeMapping:
                 path="types",
                 fault="the role self is for the list's own operator alone",
             )
-        _service(rule, ["*"] if LISTED in rule.scope or not rule.scope else rule.scope)
+        _service(rule, ["*"] if LISTED in rule.scope else rule.scope)
     for member in found.members.values():
         if member.id:
             canonical(member.id)
@@ -148,8 +148,9 @@ def _wanted(
             if own is not None and own.scope:
                 scope = own.scope
             elif LISTED in scope:
-                scope = [*(s for s in scope if s != LISTED), *entry.scope]
-            service = _service(rule, scope or [member])
+                # a list that names no scope lets its member speak about itself alone
+                scope = [*(s for s in scope if s != LISTED), *entry.scope] or [member]
+            service = _service(rule, scope)
             granted += [] if service in granted else [service]
         until += [entry.until] if entry.until is not None else []
     if best is None:
