@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kizuna.app.cli import profile_oscal
+from kizuna.app.cli import profile_oscal, profile_versions
 from kizuna.app.cli.door import Door, command
 
 __all__ = ["hang"]
@@ -48,9 +48,9 @@ def hang(app: typer.Typer) -> None:
         file: Annotated[str, typer.Argument(metavar="FILE", help="`-` is stdin.")],
     ) -> None:
         """Check a profile file; a fault is told with its line."""
-        from kizuna.app.wiring.profiles import read_profile
+        from kizuna.app.wiring.profiles import read_text
 
-        found = read_profile(Door.read(file, limit=4 << 20), file)
+        found = read_text(Door.read(file, limit=4 << 20), file, door.settings)
         door.answer(
             {
                 "name": found.name,
@@ -82,3 +82,4 @@ def hang(app: typer.Typer) -> None:
         )
 
     profile_oscal.hang(app)
+    profile_versions.hang(app)

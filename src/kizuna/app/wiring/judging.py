@@ -36,6 +36,7 @@ from kizuna.model.verdict import Known, Verdict
 if TYPE_CHECKING:
     from kizuna.chain.graph import Graph
     from kizuna.chain.verify import Judgement, Renewed, Watches
+    from kizuna.chain.verify.authority import Authority
     from kizuna.criteria.profiles import Profile
     from kizuna.model.statement import Registered
     from kizuna.record.store import StoreReader, View
@@ -173,6 +174,17 @@ class Judge:
             asked = self._judgement(subject, profile, at=at, known=known, lists=lists, view=view)
             verdict = self._seen(asked.verdict(subject, known=_tuple(known)), view)
             return verdict, question(asked)
+
+    def ask_everything(
+        self, question: Callable[[Authority], _Answer], *, lists: Sequence[str] | None = None
+    ) -> _Answer:
+        """The answer to a question about everything registered, by whom the verifier believes."""
+        from kizuna.chain.verify.authority import Authority
+
+        with self._lock:
+            self._take_in()
+            graph = self._loaded(None) if self._graph is None else self._graph
+            return question(Authority(graph, self._workspace.anchors(), lists, None))
 
     def impact(
         self, what: str, *, profile: Profile | None = None, view: View | None = None

@@ -1,19 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Finding a profile: by the name of a shipped one, from the store's folder, or from a file.
 
-Keeps: a profile comes from the one who judges. Judging needs no store, so neither does this.
+Keeps: 1. A profile comes from the one who judges. Judging needs no store, so neither does this.
+2. A version that was published stays as it was, under ``NAME@VERSION``.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.profiles import SHIPPED, Profile, read_profile, shipped_profile, shipped_source
-from kizuna.model.errors import Absent, Malformed, Unavailable
+from kizuna.model.errors import Absent, Malformed, Refused, Unavailable
 
-__all__ = ["available", "every_profile", "find_profile", "kept_folder", "read_profile", "source_of"]
+__all__ = [
+    "available",
+    "every_profile",
+    "find_profile",
+    "keep_profile",
+    "kept_folder",
+    "read_profile",
+    "read_text",
+    "refuse_taken",
+    "source_of",
+]
 
 _LIMIT = 4 << 20
 
@@ -38,20 +50,25 @@ def every_profile(settings: Settings) -> list[Profile]:
     return [*(shipped_profile(name) for name in SHIPPED), *(_from_file(file) for file in kept)]
 
 
-def find_profile(name_or_path: str, settings: Settings) -> Profile:
-    """The profile of that name, or in that file.
+def find_profile(name_or_path: str, settings: Settings, *, above: tuple[str, ...] = ()) -> Profile:
+    """The profile of that name (``NAME@VERSION`` for an earlier version), or in that file.
 
     Raises:
         Absent: ``profile.unknown``. Malformed: ``profile.*`` with the line that is wrong.
+        Refused: ``profile.loosens``, ``profile.extends-version``.
     """
     if name_or_path in SHIPPED:
         return shipped_profile(name_or_path)
     kept = kept_folder(settings) / f"{name_or_path}.json"
     if "/" not in name_or_path and kept.is_file():
         return _from_file(kept)
+    name, _, version = name_or_path.partition("@")
+    kept = _version_file(name, version, settings)
+    if version and kept.is_file():
+        return _from_file(kept)
     path = Path(name_or_path)
     if path.is_file():
-        return _from_file(path)
+        return read_text(_bytes_of(path), str(path), settings, above=above)
     known = [*SHIPPED, *(p.stem for p in sorted(kept_folder(settings).glob("*.json")))]
     raise Absent(
         "profile.unknown",
@@ -61,6 +78,59 @@ def find_profile(name_or_path: str, settings: Settings) -> Profile:
         name=name_or_path[:80],
         known=", ".join(known),
     )
+
+
+def read_text(
+    data: bytes, name: str, settings: Settings, *, above: tuple[str, ...] = ()
+) -> Profile:
+    """A profile document, and what it extends: by name, or by a path beside it.
+
+    Raises:
+        Absent: ``profile.unknown``. Malformed: ``profile.*`` with the line that is wrong.
+        Refused: ``profile.loosens``, ``profile.extends-version``.
+    """
+    if b"extends" not in data and b"loosens" not in data and b"drop" not in data:
+        return read_profile(data, Path(name).name)
+    from kizuna.criteria.profiles.inheritance import read_inheriting
+
+    def parent(wanted: str, asked_by: tuple[str, ...]) -> Profile:
+        beside = Path(name).parent / wanted
+        near = wanted not in SHIPPED and beside.is_file()
+        return find_profile(str(beside) if near else wanted, settings, above=asked_by)
+
+    return read_inheriting(data, name, parent, above)
+
+
+def refuse_taken(profile: Profile, settings: Settings) -> None:
+    """Refuse other contents under a version that was published.
+
+    Raises:
+        Refused: ``profile.version-taken``.
+    """
+    kept = _version_file(profile.name, profile.version, settings)
+    if kept.is_file() and _from_file(kept).digest != profile.digest:
+        raise Refused(
+            "profile.version-taken",
+            f"{profile.name} {profile.version} was published with other contents",
+            why="whoever judges by that version must find what they judged by",
+            hint="give the profile a new version",
+            name=profile.name,
+            version=profile.version,
+        )
+
+
+def keep_profile(profile: Profile, settings: Settings) -> None:
+    """Remember a published version for good."""
+    from kizuna.app.wiring.folder import write_whole
+
+    kept = _version_file(profile.name, profile.version, settings)
+    kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(kept, profile.canonical_bytes())
+
+
+def _version_file(name: str, version: str, settings: Settings) -> Path:
+    file = quote(f"{name}@{version}", safe="@+") + ".json"
+    return kept_folder(settings) / "versions" / file
 
 
 def source_of(name: str, profile: Profile) -> str:
@@ -76,6 +146,10 @@ def source_of(name: str, profile: Profile) -> str:
 
 
 def _from_file(path: Path) -> Profile:
+    return read_profile(_bytes_of(path), path.name)
+
+
+def _bytes_of(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             data = file.read(_LIMIT + 1)
@@ -95,7 +169,7 @@ def _from_file(path: Path) -> Profile:
             path=str(path),
             limit=_LIMIT >> 20,
         )
-    return read_profile(data, path.name)
+    return data
 
 
 def _row(profile: Profile, origin: str) -> dict[str, Any]:

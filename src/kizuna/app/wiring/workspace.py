@@ -588,15 +588,17 @@ class Workspace:
 
     def publish_profile(self, profile: Profile) -> dict[str, Any]:
         """Register a profile as a signed norm, and keep it under its name."""
-        from kizuna.app.wiring.profiles import kept_folder
+        from kizuna.app.wiring.profiles import keep_profile, kept_folder, refuse_taken
         from kizuna.criteria.profiles import SHIPPED, to_norm
 
+        refuse_taken(profile, self.settings)
         subject = canonical(f"{self.identity}/profiles/{profile.name}")
         digest, index = self.register_one(self.sign(Kind.NORM, subject, to_norm(profile)))
         if profile.name not in SHIPPED:
             folder = kept_folder(self.settings)
             folder.mkdir(mode=0o700, exist_ok=True)
             write_whole(folder / f"{profile.name}.json", profile.canonical_bytes())
+        keep_profile(profile, self.settings)
         return {
             "name": profile.name,
             "version": profile.version,

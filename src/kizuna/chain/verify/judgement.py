@@ -346,6 +346,14 @@ class Judgement(Settling):
             for i in range(len(local.nodes)):
                 yield from local.findings(i)
 
+    def tops(self) -> Ints:
+        """The things that nothing depends on by a counted tie; of a whole judgement."""
+        total = self.graph.nodes
+        edges = np.flatnonzero(self._use[: self.graph.edge_row.size] > 0)
+        free = self.frame.rep[:total] == np.arange(total)
+        free[self.frame.rep[self.graph.edge_to.view[edges]]] = False
+        return np.flatnonzero(free).astype(np.int64)
+
     def judged(self, reach: Reach) -> Iterator[tuple[Local, Ints]]:
         """Everything in a chain as it was judged, with whether it decides; the root first."""
         nodes = reach.nodes
@@ -414,18 +422,21 @@ class Judgement(Settling):
         np.logical_and.at(proven, target, (says & PROVEN) != 0)
         return int(silent[1:].sum()), int(proven[1:].sum())
 
-    def _is_known(self, node: int) -> bool:
-        """True where anything is said of a node; being named by others is nothing said of it."""
+    def known(self, nodes: Ints) -> Ints:
+        """Of which nodes anything is said; being named by others is nothing said of them."""
         graph, exists = self.graph, self.authority.exists
-        names, _ = self.frame.names_of(np.asarray([node], dtype=np.int64))
-        _, rows = graph.rows_of.gather(names)
-        _, claims = graph.claims_of(names)
-        _, edges = graph.edges_from.gather(names)
-        return bool(
-            exists.view[rows].any()
-            or exists.view[graph.claim_row.view[claims]].any()
-            or exists.view[graph.edge_row.view[edges]].any()
-        )
+        names, where = self.frame.names_of(nodes)
+        found = np.zeros(len(nodes), dtype=np.bool_)
+        at, rows = graph.rows_of.gather(names)
+        found[where[at[exists.view[rows]]]] = True
+        at, claims = graph.claims_of(names)
+        found[where[at[exists.view[graph.claim_row.view[claims]]]]] = True
+        at, edges = graph.edges_from.gather(names)
+        found[where[at[exists.view[graph.edge_row.view[edges]]]]] = True
+        return found
+
+    def _is_known(self, node: int) -> bool:
+        return bool(self.known(np.asarray([node], dtype=np.int64))[0])
 
     def _without_anchors(self, subject: str) -> Code | None:
         del subject

@@ -34,7 +34,18 @@ from kizuna.model.kind import Kind
 from kizuna.model.payload import Level, Norm, Severity
 from kizuna.model.relation import Relation
 
-__all__ = ["MAX_DOCUMENT", "NORM_TYPE", "from_document", "from_norm", "read_profile", "to_norm"]
+__all__ = [
+    "MAX_DOCUMENT",
+    "NORM_TYPE",
+    "Placed",
+    "from_document",
+    "from_norm",
+    "from_placed",
+    "placed",
+    "placed_document",
+    "read_profile",
+    "to_norm",
+]
 
 MAX_DOCUMENT: Final = 262_144
 """Largest profile document in bytes."""
@@ -66,7 +77,7 @@ _V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True)
-class _At:
+class Placed:
     """A value with the place it was read from: its line (0: unknown) and the path of members."""
 
     value: Any
@@ -131,7 +142,31 @@ def to_norm(profile: Profile) -> Norm:
     )
 
 
-_NOWHERE: Final = _At(None, 0, "")
+def placed(data: bytes, name: str) -> Placed:
+    """The members of a document with their places, bounded and not yet read.
+
+    Raises:
+        Malformed: ``profile.too-large``, ``profile.not-yaml``, ``profile.alias``,
+            ``profile.member-twice``.
+    """
+    return _compose(data, name)
+
+
+def placed_document(document: dict[str, Any], name: str) -> Placed:
+    """The members of a JSON form, as ``placed``."""
+    return _wrap(document, name, "", 0, [0])
+
+
+def from_placed(members: Placed, name: str) -> Profile:
+    """Read members that were put together from several documents.
+
+    Raises:
+        Malformed: as ``read_profile``.
+    """
+    return _Reader(name).profile(members)
+
+
+_NOWHERE: Final = Placed(None, 0, "")
 
 
 class _Reader:
@@ -140,7 +175,7 @@ class _Reader:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def profile(self, top: _At) -> Profile:
+    def profile(self, top: Placed) -> Profile:
         m = self._members(
             top,
             "profile version title requirements",
@@ -172,7 +207,7 @@ class _Reader:
             max_store_age=self._duration(m["max_store_age"]) if "max_store_age" in m else None,
         )
 
-    def _requirement(self, at: _At) -> Requirement:
+    def _requirement(self, at: Placed) -> Requirement:
         m = self._members(
             at,
             "id title claim from",
@@ -197,7 +232,7 @@ class _Reader:
             mend=self._words(m["mend"]) if "mend" in m else {},
         )
 
-    def _follow(self, at: _At) -> Follow:
+    def _follow(self, at: Placed) -> Follow:
         m = self._members(at, "relation", "category counts share complete required for where")
         counts = self._word(m["counts"], Counting) if "counts" in m else Counting.BLOCKING
         if (counts is Counting.SHARE) != ("share" in m):
@@ -213,7 +248,7 @@ class _Reader:
             place=self._word(m["where"], Place) if "where" in m else Place.ANY,
         )
 
-    def _notice(self, at: _At) -> NoticeRule:
+    def _notice(self, at: Placed) -> NoticeRule:
         m = self._members(at, "types from", "severity")
         return NoticeRule(
             types=self._each(
@@ -223,7 +258,7 @@ class _Reader:
             severity=self._word(m["severity"], Severity) if "severity" in m else Severity.NONE,
         )
 
-    def _silent(self, at: _At) -> Silent:
+    def _silent(self, at: Placed) -> Silent:
         m = self._members(at, "", "default " + " ".join(e.value for e in Element))
         return Silent(
             default=self._word(m["default"], Silence) if "default" in m else Silence.UNDETERMINED,
@@ -232,15 +267,15 @@ class _Reader:
 
     # values ------------------------------------------------------------------------------------
 
-    def _text(self, at: _At, shape: re.Pattern[str] | None = None) -> str:
+    def _text(self, at: Placed, shape: re.Pattern[str] | None = None) -> str:
         if not isinstance(at.value, str) or (shape and not shape.fullmatch(at.value)):
             self._wrong("profile.value", at, f"not a usable text: {str(at.value)[:60]!r}")
         return at.value
 
-    def _name_of(self, at: _At) -> str:
+    def _name_of(self, at: Placed) -> str:
         return self._text(at, _NAME)
 
-    def _party(self, at: _At) -> str:
+    def _party(self, at: Placed) -> str:
         text = self._text(at)
         if ":" not in text:
             return self._name_of(at)
@@ -249,7 +284,7 @@ class _Reader:
         except Malformed as fault:
             self._wrong("profile.value", at, fault.what)
 
-    def _words(self, at: _At) -> dict[str, str]:
+    def _words(self, at: Placed) -> dict[str, str]:
         if not isinstance(at.value, dict) or "en" not in at.value:
             self._wrong("profile.value", at, "words are given by language, English (`en`) at least")
         made = {}
@@ -259,7 +294,7 @@ class _Reader:
             made[language] = words.value.strip()
         return dict(sorted(made.items()))
 
-    def _word(self, at: _At, words: type[_E], known: Collection[_E] = ()) -> _E:
+    def _word(self, at: Placed, words: type[_E], known: Collection[_E] = ()) -> _E:
         allowed = [w.value for w in (known or words)]
         if at.value not in allowed:
             self._wrong(
@@ -267,12 +302,12 @@ class _Reader:
             )
         return words(at.value)
 
-    def _flag(self, at: _At) -> bool:
+    def _flag(self, at: Placed) -> bool:
         if not isinstance(at.value, bool):
             self._wrong("profile.value", at, f"neither true nor false: {str(at.value)[:60]!r}")
         return at.value
 
-    def _duration(self, at: _At) -> int:
+    def _duration(self, at: Placed) -> int:
         found = _DURATION.fullmatch(at.value) if isinstance(at.value, str) else None
         length = int(found[1]) * _SECONDS[found[2][0]] if found else 0
         if not 0 < length <= _MAX_SECONDS:
@@ -281,7 +316,7 @@ class _Reader:
             )
         return length
 
-    def _share(self, at: _At) -> int:
+    def _share(self, at: Placed) -> int:
         found = _SHARE.fullmatch(at.value) if isinstance(at.value, str) else None
         points = int(found[1]) * 100 + int((found[2] or "").ljust(2, "0")) if found else -1
         if not 0 <= points <= WHOLE:
@@ -290,7 +325,7 @@ class _Reader:
             )
         return points
 
-    def _missing(self, at: _At) -> Value:
+    def _missing(self, at: Placed) -> Value:
         if at.value not in ("undetermined", "trusted"):
             self._wrong(
                 "profile.value",
@@ -299,7 +334,7 @@ class _Reader:
             )
         return Value[at.value.upper()]
 
-    def _condition(self, at: _At) -> str:
+    def _condition(self, at: Placed) -> str:
         text = self._text(at).strip()
         try:
             Condition.compile(text)
@@ -309,10 +344,10 @@ class _Reader:
 
     # structure ---------------------------------------------------------------------------------
 
-    def _members(self, at: _At, needed: str, optional: str) -> dict[str, _At]:
+    def _members(self, at: Placed, needed: str, optional: str) -> dict[str, Placed]:
         if not isinstance(at.value, dict):
             self._wrong("profile.value", at, "members with names are expected here")
-        members: dict[str, _At] = at.value
+        members: dict[str, Placed] = at.value
         known = [*needed.split(), *optional.split()]
         for name, member in members.items():
             if name not in known:
@@ -329,16 +364,16 @@ class _Reader:
                 )
         return members
 
-    def _list(self, at: _At) -> list[_At]:
+    def _list(self, at: Placed) -> list[Placed]:
         if not isinstance(at.value, list) or not at.value or len(at.value) > _MAX_LIST:
             self._wrong("profile.value", at, f"a list of 1 to {_MAX_LIST} entries is expected here")
         return at.value
 
-    def _items(self, members: dict[str, _At], name: str) -> list[_At]:
+    def _items(self, members: dict[str, Placed], name: str) -> list[Placed]:
         return self._list(members[name]) if name in members else []
 
     def _each(
-        self, members: dict[str, _At], name: str, read: Callable[[_At], _V]
+        self, members: dict[str, Placed], name: str, read: Callable[[Placed], _V]
     ) -> tuple[_V, ...]:
         at = members.get(name)
         if at is None:
@@ -349,18 +384,18 @@ class _Reader:
         self._unique("profile.value", ((str(v), a) for v, a in zip(made, values, strict=True)))
         return made
 
-    def _unique(self, code: str, keyed: Iterable[tuple[str, _At]]) -> None:
+    def _unique(self, code: str, keyed: Iterable[tuple[str, Placed]]) -> None:
         seen: set[str] = set()
         for key, at in keyed:
             if key in seen:
                 self._wrong(code, at, f"{key!r} stands there twice", id=key)
             seen.add(key)
 
-    def _wrong(self, code: str, at: _At, why: str, **about: str) -> NoReturn:
+    def _wrong(self, code: str, at: Placed, why: str, **about: str) -> NoReturn:
         raise _problem(code, self._name, at, why, **about)
 
 
-def _compose(data: bytes, name: str) -> _At:
+def _compose(data: bytes, name: str) -> Placed:
     """YAML to wrapped plain values, without any of YAML's powers."""
     import yaml  # noqa: PLC0415 - only who reads a document loads the parser
 
@@ -375,17 +410,19 @@ def _compose(data: bytes, name: str) -> _At:
         for nodes, event in enumerate(yaml.parse(text, Loader=loader)):
             line = event.start_mark.line + 1 if event.start_mark else 0
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise _problem("profile.alias", name, _At(None, line, ""), "an alias or anchor")
+                raise _problem("profile.alias", name, Placed(None, line, ""), "an alias or anchor")
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
             if depth > _MAX_DEPTH or nodes > _MAX_NODES:
-                raise _problem("profile.too-large", name, _At(None, line, ""), "nested too deeply")
+                raise _problem(
+                    "profile.too-large", name, Placed(None, line, ""), "nested too deeply"
+                )
         root = yaml.compose(text, Loader=loader)
     except UnicodeDecodeError as fault:
         raise _problem("profile.not-yaml", name, _NOWHERE, "not UTF-8 text") from fault
     except (yaml.YAMLError, ValueError) as fault:
         mark = getattr(fault, "problem_mark", None)
-        at = _At(None, mark.line + 1 if mark else 0, "")
+        at = Placed(None, mark.line + 1 if mark else 0, "")
         why = str(getattr(fault, "problem", None) or fault)[:200]
         raise _problem("profile.not-yaml", name, at, why) from fault
     if root is None:
@@ -393,48 +430,48 @@ def _compose(data: bytes, name: str) -> _At:
     return _node(yaml, root, name, "")
 
 
-def _node(yaml: Any, node: Any, name: str, path: str) -> _At:  # noqa: ANN401 - PyYAML's nodes
+def _node(yaml: Any, node: Any, name: str, path: str) -> Placed:  # noqa: ANN401 - PyYAML's nodes
     line = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
-        made: dict[str, _At] = {}
+        made: dict[str, Placed] = {}
         for key, value in node.value:
             word = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
-            at = _At(None, key.start_mark.line + 1, f"{path}.{word}".lstrip("."))
+            at = Placed(None, key.start_mark.line + 1, f"{path}.{word}".lstrip("."))
             if not word or word in made:
                 raise _problem("profile.member-twice", name, at, f"{word!r} stands there twice")
             inner = _node(yaml, value, name, at.path)
-            made[word] = _At(inner.value, at.line, at.path)
-        return _At(made, line, path)
+            made[word] = Placed(inner.value, at.line, at.path)
+        return Placed(made, line, path)
     if isinstance(node, yaml.SequenceNode):
-        return _At(
+        return Placed(
             [_node(yaml, v, name, f"{path}[{i}]") for i, v in enumerate(node.value)], line, path
         )
     text = node.value
     plain = not node.style  # libyaml says "", PyYAML None
     if plain and text in ("true", "false"):
-        return _At(text == "true", line, path)
+        return Placed(text == "true", line, path)
     if plain and text in ("", "~", "null"):
-        return _At(None, line, path)
-    return _At(text, line, path)
+        return Placed(None, line, path)
+    return Placed(text, line, path)
 
 
-def _wrap(value: Any, name: str, path: str, depth: int, nodes: list[int]) -> _At:  # noqa: ANN401
+def _wrap(value: Any, name: str, path: str, depth: int, nodes: list[int]) -> Placed:  # noqa: ANN401
     """JSON values wrapped the same way, so that one reader serves both."""
     nodes[0] += 1
     if depth > _MAX_DEPTH or nodes[0] > _MAX_NODES:
-        raise _problem("profile.too-large", name, _At(None, 0, path), "nested too deeply")
+        raise _problem("profile.too-large", name, Placed(None, 0, path), "nested too deeply")
     if isinstance(value, dict):
         members = {
             k: _wrap(v, name, f"{path}.{k}".lstrip("."), depth + 1, nodes) for k, v in value.items()
         }
-        return _At(members, 0, path)
+        return Placed(members, 0, path)
     if isinstance(value, list):
         items = [_wrap(v, name, f"{path}[{i}]", depth + 1, nodes) for i, v in enumerate(value)]
-        return _At(items, 0, path)
-    return _At(value, 0, path)
+        return Placed(items, 0, path)
+    return Placed(value, 0, path)
 
 
-def _problem(code: str, name: str, at: _At, why: str, **about: str) -> Malformed:
+def _problem(code: str, name: str, at: Placed, why: str, **about: str) -> Malformed:
     place = f"{name}, line {at.line}" if at.line else name
     if at.path:
         place = f"{place}, {at.path}"
