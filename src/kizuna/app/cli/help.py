@@ -59,7 +59,7 @@ def _context_in(words: Callable[[str], str], context: Any) -> Any:  # noqa: ANN4
         def write_dl(self, rows: Any, *more: Any, **named: Any) -> None:  # noqa: ANN401
             super().write_dl([(first, words(second)) for first, second in rows], *more, **named)
 
-    class Context(context):  # type: ignore[misc,valid-type]
+    class Context(context):  # type: ignore[misc]
         formatter_class = Formatter
 
     return Context
