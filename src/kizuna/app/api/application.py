@@ -19,6 +19,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ControllerRouterHandler
 
+from kizuna.app.api.assess import assess
 from kizuna.app.api.catalog import catalog
 from kizuna.app.api.comparing import comparing
 from kizuna.app.api.context import Context
@@ -36,6 +37,7 @@ from kizuna.app.api.metrics import Metrics
 from kizuna.app.api.openapi import configuration
 from kizuna.app.api.pages import Pages
 from kizuna.app.api.problems import from_framework
+from kizuna.app.api.procure import procure
 from kizuna.app.api.readers import Readers
 from kizuna.app.api.records import records
 from kizuna.app.api.repeated import Repeated
@@ -106,6 +108,8 @@ def make(
         *records(context),
         *lookup(context),
         *judging(context),
+        *assess(context),
+        *procure(context),
         *comparing(context),
         *evidence(context),
         *catalog(context),

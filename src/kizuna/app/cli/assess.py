@@ -51,7 +51,7 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna assess questions pkg:generic/fuji/pump@4.2 --profile iot-device --out q.xlsx
         """
         from kizuna.app.wiring.assess import given_answers
-        from kizuna.app.wiring.assess_export import table
+        from kizuna.app.wiring.assess_export import question_json, table
 
         workspace = door.workspace(read_only=True)
         asked = _asked(door, subject, profile, element)
@@ -60,7 +60,7 @@ def hang(app: typer.Typer) -> None:
             chosen = form or ("xlsx" if out.endswith(".xlsx") else "csv")
             Door.write_file(out, table(asked, chosen, door.lang, given))
         if out != "-":
-            rows = [_question(one, door.lang) for one in asked.questions]
+            rows = [question_json(one, door.lang) for one in asked.questions]
             door.answer(
                 {"subject": asked.subject, "profile": asked.profile, "questions": rows},
                 [f"{r['id']}  {r['title']}" for r in rows],
@@ -278,20 +278,6 @@ def _element(name: str | None) -> Any:  # noqa: ANN401 - an Element
         ) from fault
 
 
-def _question(one: Any, lang: str) -> dict[str, Any]:  # noqa: ANN401 - a Question
-    return {
-        "id": one.id,
-        "title": " ".join((one.title.get(lang) or one.title.get("en") or "").split()),
-        "advice": " ".join((one.advice.get(lang) or one.advice.get("en") or "").split()),
-        "claims": list(one.claims),
-        "kinds": [k.value for k in one.kinds],
-        "from": list(one.services),
-        "fields": list(one.fields),
-        "level": one.level.value,
-        "control": one.control,
-    }
-
-
 def _files(folder: Path, names: set[str]) -> dict[str, bytes]:
     """The evidence files of these names, from below one folder only."""
     found: dict[str, bytes] = {}
@@ -307,6 +293,7 @@ def _interview(door: Door, asked: Any) -> Any:  # noqa: ANN401 - Answers
     """Ask question by question, on a terminal."""
     import sys
 
+    from kizuna.app.wiring.assess_export import question_json
     from kizuna.model.errors import Malformed
     from kizuna.proof.assurance import Answer, Answers, State
     from kizuna.proof.assurance.answers import fields_of, state_of
@@ -320,7 +307,7 @@ def _interview(door: Door, asked: Any) -> Any:  # noqa: ANN401 - Answers
         )
     given = []
     for one in asked.questions:
-        told = _question(one, door.lang)
+        told = question_json(one, door.lang)
         typer.echo(f"\n{told['id']}  {told['title']}\n  {told['advice']}", err=True)
         state = state_of(typer.prompt(door.text("assess.ask"), default="", err=True))
         due = owner = reason = ""

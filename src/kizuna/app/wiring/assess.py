@@ -50,7 +50,12 @@ _MEDIA: Final = "application/octet-stream"
 
 
 def questionnaire(
-    workspace: Workspace, subject: SubjectId, profile: Profile, *, element: Element | None = None
+    workspace: Workspace,
+    subject: SubjectId,
+    profile: Profile,
+    *,
+    element: Element | None = None,
+    view: View | None = None,
 ) -> Questionnaire:
     """What a profile asks of a subject as the thing that is assessed.
 
@@ -59,7 +64,7 @@ def questionnaire(
     """
     from kizuna.criteria.profiles import Place
 
-    what = element or _element_of(workspace, subject, profile)
+    what = element or _element_of(workspace, subject, profile, view)
     asked = []
     for requirement in profile.requirements:
         if requirement.place is Place.PARTS:
@@ -192,7 +197,7 @@ def register_answers(
         "subject": asked.subject,
         "profile": asked.profile,
         "level": level.value,
-        "statements": [r.digest.hex() for r in results],
+        "statements": [r.digest.hex() for r in results if r.digest is not None],
         "answers": counts,
         "claims": [claim.type for _, claim in claims],
         "certificate_needed": only,
@@ -236,7 +241,7 @@ def gaps(
     from kizuna.app.wiring.answers import finding_json
 
     verdict = workspace.verify(subject, profile, at=at, lists=lists, view=view)
-    asked = questionnaire(workspace, subject, profile, element=element)
+    asked = questionnaire(workspace, subject, profile, element=element, view=view)
     answers, issuer = given_answers(workspace, asked, view)
     given = {a.requirement: a for a in answers.answers}
     lacking = _lacking(verdict)
@@ -326,8 +331,10 @@ def _lacking(verdict: Verdict) -> dict[str, Any]:
     return found
 
 
-def _element_of(workspace: Workspace, subject: SubjectId, profile: Profile) -> Element | None:
-    tree = workspace.explain(subject, profile).tree
+def _element_of(
+    workspace: Workspace, subject: SubjectId, profile: Profile, view: View | None
+) -> Element | None:
+    tree = workspace.explain(subject, profile, view=view).tree
     try:
         return Element(str(tree.get("element")))
     except ValueError:

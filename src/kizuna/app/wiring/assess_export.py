@@ -6,11 +6,12 @@ Keeps: one list of forms for every door; what goes out of one door comes in at t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.model.errors import Malformed
 from kizuna.proof.assurance import (
     Answers,
+    Question,
     Questionnaire,
     answers_from_oscal,
     read_sheet,
@@ -24,7 +25,7 @@ from kizuna.proof.assurance import (
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
 
-__all__ = ["EXPORTS", "TABLES", "exported", "read_answers", "table"]
+__all__ = ["EXPORTS", "TABLES", "exported", "question_json", "read_answers", "table"]
 
 TABLES: Final = {"csv": "utf-8-sig", "csv-cp932": "cp932", "xlsx": ""}
 """Forms of a questionnaire to fill in, and the encoding of each."""
@@ -77,6 +78,21 @@ def read_answers(asked: Questionnaire, data: bytes) -> Answers:
     if data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return answers_from_oscal(asked, data)
     return read_sheet(data)
+
+
+def question_json(one: Question, lang: str) -> dict[str, Any]:
+    """One question as every door shows it."""
+    return {
+        "id": one.id,
+        "title": " ".join((one.title.get(lang) or one.title.get("en") or "").split()),
+        "advice": " ".join((one.advice.get(lang) or one.advice.get("en") or "").split()),
+        "claims": list(one.claims),
+        "kinds": [k.value for k in one.kinds],
+        "from": list(one.services),
+        "fields": list(one.fields),
+        "level": one.level.value,
+        "control": one.control,
+    }
 
 
 def _unknown(form: str, known: tuple[str, ...]) -> Malformed:
