@@ -5,14 +5,17 @@ The buyer's list says whose word counts, and in which log it stands; the anchors
 answers. ``Wire`` stands between: it passes answers on, or does what an attacker would.
 """
 
+import shutil
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Self
 
 import httpx
+from tests.scenarios.http.conftest import Hand
 
 from kizuna.app.api.limits import Limits
 from kizuna.app.wiring.across import AcrossJudge
@@ -23,7 +26,6 @@ from kizuna.model.identifier import canonical
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Action, Claim, Level, Link, Links, Status, Target
 from kizuna.model.relation import Relation
-from tests.scenarios.http.conftest import Hand
 
 PUMP = canonical("pkg:generic/kyoto/pump@4.2")
 FAN = canonical("pkg:generic/kyoto/fan@1.0")
@@ -76,15 +78,23 @@ class Operators:
         )  # fmt: skip
         for name in ("maker", "lab"):
             self.believe(name, self.urls[name])
+        self.product(PUMP, FAN)
+
+    def product(self, thing: str, *parts: str) -> None:
+        """A product of the maker with its parts, all tested by the laboratory."""
         self.clock.now += 60  # what is entered and what is said in the same second has no order
-        link = Link(relation=Relation.PART_OF, subject=FAN)
-        self.maker.register_one(
-            self.maker.sign(
-                Kind.LINK, PUMP, Links(links=[link], complete=[Relation.PART_OF])
-            )
-        )
-        for thing in (PUMP, FAN):
-            self.certify(thing)
+        links = [Link(relation=Relation.PART_OF, subject=part) for part in parts]
+        said = Links(links=links, complete=[Relation.PART_OF])
+        self.maker.register_one(self.maker.sign(Kind.LINK, thing, said))
+        for one in (thing, *parts):
+            self.certify(one)
+
+    def anew(self) -> None:
+        """Forget what was remembered, and ask the true addresses."""
+        shutil.rmtree(self.buyer.path / "remote", ignore_errors=True)
+        for name in ("maker", "lab"):
+            self.believe(name, self.urls[name])
+        self.__dict__.pop("_judge", None)
 
     def workspace(self, name: str) -> Workspace:
         settings = Settings(store=self.folder / name, clock=self.clock)
@@ -164,7 +174,7 @@ class Wire:
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.thread.start()
         return self
 

@@ -15,6 +15,7 @@ import socket
 import ssl
 import threading
 import time
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -37,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 _CHUNK: Final = 1 << 16
 _KEPT: Final = 256 << 20
-_LIMIT: Final = 256 << 20
+_LIMIT: Final = 128 << 20
 
 
 def transport_within(seconds: float) -> Any:  # noqa: ANN401 - chain.exchange.asking.Transport
@@ -68,10 +69,14 @@ def ask_store(log: LogAnchor, question: bytes, *, seconds: float, limit: int = _
     else:
         connection = http.client.HTTPConnection(host, parts.port, timeout=seconds)
     # a socket's own time-out begins anew with every byte; this one does not
-    watchdog = threading.Timer(seconds, _cut, (connection,))
+    held: list[socket.socket] = []
+    watchdog = threading.Timer(seconds, _cut, (held,))
     watchdog.daemon = True
     watchdog.start()
+    answer: http.client.HTTPResponse | None = None
     try:
+        connection.connect()
+        held.append(connection.sock)
         connection.request(
             "POST", parts.path + PATH, question, {"content-type": MEDIA_TYPE, "accept": MEDIA_TYPE}
         )
@@ -92,6 +97,8 @@ def ask_store(log: LogAnchor, question: bytes, *, seconds: float, limit: int = _
         ) from fault
     finally:
         watchdog.cancel()
+        if answer is not None:
+            answer.close()
         connection.close()
     if time.monotonic() >= until:
         raise _too_slow(log, seconds)
@@ -116,12 +123,10 @@ def ask_store(log: LogAnchor, question: bytes, *, seconds: float, limit: int = _
     return bytes(body)
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
-    if connection.sock is not None:
-        try:
-            connection.sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return  # over already
+def _cut(held: list[socket.socket]) -> None:
+    for one in held:
+        with suppress(OSError):  # over already
+            one.shutdown(socket.SHUT_RDWR)
 
 
 def _too_slow(log: LogAnchor, seconds: float) -> Unavailable:
