@@ -166,13 +166,17 @@ def read_entity_statement(data: bytes | str) -> EntityStatement:
 
 
 def check_rules(policy: object, constraints: object) -> None:
-    """See that a policy and constraints are ones that a superior may write.
+    """See that a policy and constraints are ones that a superior may write. An operator that we do
+    not know is refused: nobody could be held to it.
 
     Raises:
         Malformed: ``federation.malformed``, ``federation.policy-malformed``.
         Refused: ``federation.policy-contradicts``.
     """
     for rules in _policies(policy).values():
+        unknown = {name for rule in rules.values() for name in rule} - {*OPERATORS}
+        if unknown:
+            raise malformed(f"no policy operator is called {min(unknown)[:80]}")
         merge({}, rules)
     _constraints(constraints)
 
