@@ -48,7 +48,7 @@ def test_a_request_is_judged_and_a_bad_one_refused(served):
         ({"lines": [{"part": PUMP}]}, "procure.no-profile"),
         ({"profile": "iot-device"}, "procure.nothing"),
         ({"profile": "iot-device", "lines": [{"part": "no identifier"}]}, "identifier.malformed"),
-        ({"profile": "/etc/passwd", "lines": [{"part": PUMP}]}, "profile.unknown"),
+        ({"profile": "/etc/passwd", "lines": [{"part": PUMP}]}, "http.request-malformed"),
     ):
         answer = served.client.post("/api/procure/check", json=bad)
         assert 400 <= answer.status_code < 500
@@ -70,7 +70,7 @@ def test_questions_are_for_everyone_and_answers_from_the_organisation_alone(serv
     body = asked | {"answers": [{"requirement": "secure-update", "answer": "implemented"}]}
     before = workspace.store.head()
     refused = served.client.post("/api/assess/answers", json=body)
-    assert refused.status_code in (401, 403)
+    assert refused.status_code == 404  # to strangers it looks absent
     assert workspace.store.head() == before
     gaps = served.client.get("/api/assess/gaps", params=asked).json()
     assert gaps["verdict"] == "undetermined"

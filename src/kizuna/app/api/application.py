@@ -37,7 +37,8 @@ from kizuna.app.api.metrics import Metrics
 from kizuna.app.api.openapi import configuration
 from kizuna.app.api.pages import Pages
 from kizuna.app.api.problems import from_framework
-from kizuna.app.api.procure import procure
+from kizuna.app.api.procure import keeping, procure
+from kizuna.app.api.processes import processes
 from kizuna.app.api.readers import Readers
 from kizuna.app.api.records import records
 from kizuna.app.api.repeated import Repeated
@@ -118,6 +119,7 @@ def make(
         *joining(context),
         *devices(context),
         *federation(context),
+        *processes(context),
         *(pages.routes if pages is not None else ()),
     ]
     _check(routes)
@@ -149,7 +151,7 @@ def make(
     async def life(_: Litestar) -> AsyncIterator[None]:
         streams.attach(asyncio.get_running_loop())
         try:
-            async with heartbeat(context):
+            async with heartbeat(context), keeping(context):
                 yield
         finally:
             streams.close()

@@ -7,7 +7,9 @@ under the view of whoever asks. 3. Profiles are asked by name only; lines are bo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -23,9 +25,10 @@ from kizuna.app.wiring.procure_opening import Asked, ask, opened
 from kizuna.app.wiring.procure_request import Request as Wanted
 from kizuna.app.wiring.procure_request import checked
 from kizuna.app.wiring.procure_table import table_of
+from kizuna.app.wiring.procure_watch import Keeper
 from kizuna.model.errors import Malformed
 
-__all__ = ["Swap", "procure"]
+__all__ = ["Swap", "keeping", "procure"]
 
 _READ: Final = {"permission": "view"}
 _LINES: Final = 2_000
@@ -47,6 +50,16 @@ class Swap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     part: str | None = None
     at: str | int | None = None
     lists: list[str] | None = None
+
+
+@asynccontextmanager
+async def keeping(context: Context) -> AsyncIterator[None]:
+    """Kept requests are renewed for as long as the server runs."""
+    keeper = Keeper(context.workspace)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(keeper.close)
 
 
 def procure(context: Context) -> Sequence[ControllerRouterHandler]:

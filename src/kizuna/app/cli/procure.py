@@ -31,6 +31,7 @@ _Lists = Annotated[
 
 def hang(app: typer.Typer) -> None:
     """Hang the noun's commands into the tree."""
+    _hang_kept(app)
 
     @command(app, "check")
     def check(
@@ -161,6 +162,105 @@ def hang(app: typer.Typer) -> None:
         door.answer(told, lines)
         if outcome := outcome_of(answer) or found["after"].outcome:
             raise Failure(Outcome(outcome))
+
+
+def _hang_kept(app: typer.Typer) -> None:
+    """Requests that are kept true, and who is told."""
+
+    @command(app, "watch")
+    def watch(
+        door: Door,
+        file: Annotated[str, typer.Argument(metavar="FILE", help="A request; `-` is stdin.")],
+        profile: _Profile = None,
+    ) -> None:
+        """Keep the answer to a request true; hooks are told when it changes.
+
+        A server renews it as statements arrive; `kizuna procure renew` does so at once.
+
+        Example: kizuna procure watch request.yaml --profile iot-device
+        """
+        from kizuna.app.wiring.procure_request import read_request
+        from kizuna.app.wiring.procure_watch import keep
+        from kizuna.model.errors import Malformed
+
+        request = read_request(Door.read(file, limit=8 << 20), file)
+        named = profile or request.profile
+        if named is None:
+            raise Malformed(
+                "procure.no-profile",
+                "by what measure? neither the request nor the call names a profile",
+                hint="`kizuna profile list` prints them",
+            )
+        made = keep(door.workspace(), request, named)
+        told = {"request": request.request, **made}
+        door.answer(told, [f"{decision(door, made['decision'])}  {request.request}"])
+
+    @command(app, "watched")
+    def watched(
+        door: Door,
+        forget: Annotated[
+            str | None, typer.Option("--forget", metavar="NAME", help="Keep this one no more.")
+        ] = None,
+    ) -> None:
+        """List the requests that are kept true.
+
+        Example: kizuna procure watched --forget RFQ-1
+        """
+        from kizuna.app.wiring import procure_watch
+
+        workspace = door.workspace(read_only=forget is None)
+        if forget is not None:
+            procure_watch.forget(workspace, forget)
+        rows = procure_watch.kept(workspace)
+        door.answer(
+            {"requests": rows}, [f"{decision(door, r['decision'])}  {r['request']}" for r in rows]
+        )
+
+    @command(app, "renew")
+    def renew(door: Door) -> None:
+        """Judge the kept requests again now, and tell the hooks what changed.
+
+        Example: kizuna procure renew --json
+        """
+        from kizuna.app.wiring import procure_watch
+
+        changes = procure_watch.renew(door.workspace())
+        door.answer(
+            {"changes": changes},
+            [
+                f"{c['request']}  {decision(door, c['before'])} → {decision(door, c['after'])}"
+                for c in changes
+            ],
+        )
+
+    @command(app, "hook")
+    def hook(
+        door: Door,
+        url: Annotated[
+            str | None, typer.Argument(metavar="URL", help="Tell this address from now on.")
+        ] = None,
+        inside: Annotated[
+            bool, typer.Option("--inside", help="It may be a private address, and plain http.")
+        ] = False,
+        remove: Annotated[bool, typer.Option("--remove", help="Tell it no more.")] = False,
+    ) -> None:
+        """List, add or remove addresses that are told when an answer changes.
+
+        Example: kizuna procure hook https://erp.example/kizuna
+        """
+        from kizuna.app.wiring import procure_hook
+
+        workspace = door.workspace(read_only=url is None)
+        if url is None:
+            have = procure_hook.hooks(workspace)
+        elif remove:
+            have = procure_hook.remove_hook(workspace, url)
+        else:
+            have = procure_hook.add_hook(workspace, url, inside=inside)
+        door.answer(
+            {"hooks": [{"url": h.url, "inside": h.inside} for h in have]},
+            [h.url + ("  (inside)" if h.inside else "") for h in have],
+        )
 
 
 def answer_lines(door: Door, told: Mapping[str, Any]) -> Iterator[str]:
