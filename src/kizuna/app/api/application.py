@@ -37,8 +37,8 @@ from kizuna.app.api.metrics import Metrics
 from kizuna.app.api.openapi import configuration
 from kizuna.app.api.pages import Pages
 from kizuna.app.api.problems import from_framework
-from kizuna.app.api.procure import keeping, procure
 from kizuna.app.api.processes import processes
+from kizuna.app.api.procure import keeping, procure
 from kizuna.app.api.readers import Readers
 from kizuna.app.api.records import records
 from kizuna.app.api.repeated import Repeated

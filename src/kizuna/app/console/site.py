@@ -23,8 +23,10 @@ from litestar import Request, Response, get, post
 from litestar.types import ControllerRouterHandler
 
 from kizuna.app.console.asked import Asked, instant
+from kizuna.app.console.catalogs import catalog_data, catalogs_data
 from kizuna.app.console.cells import clock, quoted, table, verdict_mark
 from kizuna.app.console.chains import short_name
+from kizuna.app.console.creation import process_page, risk_page
 from kizuna.app.console.drawing import draw
 from kizuna.app.console.fleet import fleet_data, over_time
 from kizuna.app.console.folding import Box, Chain
@@ -167,6 +169,9 @@ class Site:
             *page("/lists", "/lists.json", self._lists),
             *page("/federation", "/federation.json", self._federation),
             *page("/profiles", "/profiles.json", self._profiles),
+            *page("/processes", "/processes.json", self._processes),
+            *page("/risk", "/risk.json", self._risk),
+            *page("/catalogs", "/catalogs.json", self._catalogs),
             spreadsheet,
             files,
         )
@@ -357,6 +362,66 @@ class Site:
         data = await self._run(lambda: self._of(asked).all_profiles(asked.lang))
         commands = [f"kizuna profile show {found['name']}" for found in data["profiles"]]
         return _Shown("profiles.html", say("profiles.title", asked.lang), data, commands)
+
+    async def _catalogs(self, asked: Asked) -> _Shown:
+        name, subject = asked.text("id"), asked.text("subject")
+        profile = asked.text("profile")
+        reading = self._of(asked)
+        if not name:
+            data = await self._run(lambda: catalogs_data(reading, asked.lang))
+            return _Shown(
+                "catalogs.html",
+                say("catalogs.title", asked.lang),
+                data,
+                ["kizuna catalog list", "kizuna catalog mappings"],
+            )
+        data = await self._run(lambda: catalog_data(reading, name, subject, profile, asked.lang))
+        command = f"kizuna catalog show {quoted(name)}"
+        if subject and profile:
+            command = (
+                f"kizuna catalog coverage {quoted(subject)} --profile {quoted(profile)}"
+                f" --catalog {quoted(name)}"
+            )
+        return _Shown(
+            "catalog.html",
+            data["title"],
+            data,
+            [command],
+            extra={"state": lambda word: text(f"covering.{word}", asked.lang)},
+        )
+
+    async def _processes(self, asked: Asked) -> _Shown:
+        name, profile = asked.text("name"), asked.text("profile")
+        data, picture = await self._run(
+            lambda: process_page(self._workspace, name, profile, asked.lang, self._of(asked).view)
+        )
+        known = await self._run(lambda: self._of(asked).profiles(asked.lang))
+        commands = []
+        if data["process"] is not None:
+            called = data["process"]["name"]
+            under = f" -p {profile}" if profile else ""
+            commands = [f"kizuna vcp draw {called}{under} --out process.svg"]
+            commands += [f"kizuna vcp gaps {called}{under}"] if profile else []
+        return _Shown(
+            "processes.html",
+            say("processes.title", asked.lang),
+            data,
+            commands,
+            extra={"picture": picture, "profiles": [p["name"] for p in known]},
+        )
+
+    async def _risk(self, asked: Asked) -> _Shown:
+        name = asked.text("framework")
+        data, picture = await self._run(
+            lambda: risk_page(self._workspace, name, asked.lang, self._of(asked).view)
+        )
+        return _Shown(
+            "risk.html",
+            say("risk.title", asked.lang),
+            data,
+            ["kizuna risk plane --out plane.svg", "kizuna risk compare"],
+            extra={"picture": picture},
+        )
 
     def _sign_in(self, asked: Asked, *, wrong: bool) -> Response[bytes]:
         shown = _Shown("sign_in.html", say("signin.title", asked.lang), {"wrong": wrong}, [])

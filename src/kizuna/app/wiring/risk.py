@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from kizuna.app.wiring import showing
 from kizuna.app.wiring.folder import write_whole
 from kizuna.criteria.risk import (
     FRAMEWORKS,
@@ -62,6 +63,7 @@ __all__ = [
     "framework_json",
     "frameworks_of",
     "keep_framework",
+    "named_framework",
     "only_placement",
     "place_device",
     "placement_json",
@@ -102,6 +104,27 @@ def find_framework(name_or_path: str, settings: Settings) -> Framework:
         why=f"there are {known}, and no file of that name",
         hint="`kizuna risk frameworks` shows the names; a file is given by its path",
         name=name_or_path[:80],
+        known=known,
+    )
+
+
+def named_framework(name: str, settings: Settings) -> Framework:
+    """The framework of that name; never a file. For those who ask from afar.
+
+    Raises:
+        Absent: ``risk.framework-unknown``.
+    """
+    every = [framework for framework, _ in frameworks_of(settings)]
+    for framework in every:
+        if framework.name == name:
+            return framework
+    known = ", ".join(framework.name for framework in every)
+    raise Absent(
+        "risk.framework-unknown",
+        f"no risk framework named {name[:80]!r}",
+        why=f"there are {known}",
+        hint="name one of these",
+        name=name[:80],
         known=known,
     )
 
@@ -308,7 +331,7 @@ def plane_of(
 ) -> str:
     """The plane as SVG, with everything that was placed here."""
     placed = all_placements(workspace, framework, view=view)
-    names = workspace.names(sorted({p.device for p in placed})) if view is None else {}
+    names = showing.names(workspace, sorted({p.device for p in placed}), view)
     return draw_plane(framework, placed, lang, names)
 
 

@@ -72,6 +72,7 @@ __all__ = [
     "find_process",
     "import_process",
     "keep_registered",
+    "named_process",
     "offer",
     "process_json",
     "processes_of",
@@ -137,6 +138,23 @@ def find_process(name_or_path: str | None, settings: Settings) -> Kept:
         why=f"there are {', '.join(p.stem for p in files) or 'none'}, and no file of that name",
         hint="`kizuna vcp import FILE` takes one in; `kizuna demo` brings one along",
         name=(name_or_path or "")[:80],
+    )
+
+
+def named_process(name: str, settings: Settings) -> Kept:
+    """The process of that name; never a file. For those who ask from afar.
+
+    Raises:
+        Absent: ``vcp.unknown``.
+    """
+    for found in processes_of(settings):
+        if found.process.name == name:
+            return found
+    raise Absent(
+        "vcp.unknown",
+        f"no process named {name[:80]!r}",
+        hint="`kizuna vcp import FILE` takes one in",
+        name=name[:80],
     )
 
 
