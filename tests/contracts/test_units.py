@@ -326,7 +326,7 @@ def test_what_is_too_large_or_strange_is_refused_and_changes_nothing(unit: Unit)
     attest = unit.generate(Algorithm.ES256, "attest", Purpose.ATTEST)
     secret = unit.generate_secret("box")
     before = unit.registers()
-    large = bytes((4 << 20) + 1)
+    large = bytes((20 << 20) + 1)
     for call in (
         lambda: unit.sign(handle, large),
         lambda: unit.sign_many(handle, [b"x"] * 10_001),

@@ -42,7 +42,7 @@ __all__ = [
 
 REGISTERS: Final = 24
 """Registers of a unit, numbered from 0; SHA-256, as in a TPM."""
-MAX_MESSAGE: Final = 4 << 20
+MAX_MESSAGE: Final = 20 << 20
 MAX_BATCH: Final = 10_000
 MAX_BOX: Final = 1 << 20
 """Most bytes that are encrypted in one call."""
