@@ -4,6 +4,7 @@
 import contextlib
 import json
 import socket
+import time
 
 import pytest
 from hypothesis import given
@@ -11,10 +12,16 @@ from hypothesis import strategies as st
 
 from kizuna.app.wiring.federation.book import BookKeeper, checked_policy, named
 from kizuna.app.wiring.federation.members import did_web_of, entity_of
-from kizuna.app.wiring.federation.reading import Reading
+from kizuna.app.wiring.federation.reading import Reading, left
 from kizuna.app.wiring.federation.sources import Network, gathered
-from kizuna.model.errors import Problem
-from kizuna.record.lists.federation import jwks_of, sign_entity_statement
+from kizuna.model.errors import Absent, Problem, Refused, Unavailable
+from kizuna.record.lists.federation import (
+    Anchor,
+    Resolver,
+    configuration_url,
+    jwks_of,
+    sign_entity_statement,
+)
 from kizuna.roots.identity import did_key
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units import EphemeralUnit
@@ -57,6 +64,8 @@ def resolves(monkeypatch):
         "fd00::1",
         "::ffff:127.0.0.1",
         "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",
+        "2002:a00:1::1",
     ],
 )
 def test_addresses_that_are_not_public_are_never_asked(resolves, address):
@@ -172,3 +181,61 @@ def test_a_member_named_by_its_key_has_an_address_of_the_store(statements):
     key = publics[MAKER]
     assert entity_of(did_key(key), GUILD) == (f"{GUILD}/members/{key.thumbprint.hex()}", True)
     assert entity_of("urn:lei:x", GUILD) is None
+
+
+def test_what_does_not_depend_on_each_other_is_fetched_at_once(monkeypatch):
+    inside, most = [], []
+
+    def ask(self, method, url, body, headers):
+        inside.append(url)
+        most.append(len(inside))
+        time.sleep(0.05)
+        inside.remove(url)
+        return url.encode()
+
+    monkeypatch.setattr(Network, "_exchange", ask)
+    line = Network()
+    urls = [f"https://e{n}.example" for n in range(16)]
+    line.ahead([*urls, *urls])
+    assert 4 <= max(most) <= 8
+    assert len(most) == 16
+    assert [line.get(url) for url in urls] == [url.encode() for url in urls]
+    assert len(most) == 16
+
+
+@pytest.mark.parametrize(
+    ("url", "gone"),
+    [(GUILD + "/fetch?sub=x", True), (configuration_url(MAKER), False)],
+)
+def test_only_a_superior_says_that_an_entity_does_not_belong(url, gone):
+    assert left(MAKER, Absent("federation.not-there", "x", url=url)) is gone
+    assert not left(MAKER, Unavailable("federation.unreachable", "x", url=url))
+    assert not left(MAKER, Refused("federation.expired", "x"))
+    assert left(MAKER, Refused("federation.no-path", "x"))
+
+
+def test_not_there_is_not_heard_while_another_superior_cannot_be_asked(statements):
+    publics, _ = statements
+    unit = EphemeralUnit(b"two superiors")
+    key = unit.generate(Algorithm.ES256, "maker")
+
+    class Source:
+        def get(self, url):
+            if url == configuration_url(MAKER):
+                claims = {
+                    "iss": MAKER,
+                    "sub": MAKER,
+                    "iat": NOW,
+                    "exp": NOW + 9,
+                    "jwks": jwks_of([unit.public(key)]),
+                    "authority_hints": [GUILD, "https://b.example", "https://c.example"],
+                }
+                return sign_entity_statement(unit, key, claims)
+            if url == configuration_url("https://c.example"):
+                raise Unavailable("federation.unreachable", "x")
+            raise Absent("federation.not-there", "x", url=url)
+
+    anchor = Anchor(GUILD, {"x": publics[GUILD]})
+    assert code_of(lambda: Resolver(Source(), [anchor], NOW).resolve(MAKER)) == (
+        "federation.unreachable"
+    )

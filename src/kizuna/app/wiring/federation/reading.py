@@ -19,9 +19,9 @@ from urllib.parse import urlencode
 import msgspec
 
 from kizuna.app.wiring.federation.book import AnchorEntry, BookKeeper, address_of, named
-from kizuna.app.wiring.federation.sources import Gathered, Kept, Network, gathered
+from kizuna.app.wiring.federation.sources import Gathered, Kept, Network, Noting, gathered
 from kizuna.app.wiring.folder import write_whole
-from kizuna.model.errors import Problem, Unavailable
+from kizuna.model.errors import Absent, Problem, Unavailable
 from kizuna.record.lists.federation import (
     Anchor,
     CountedMark,
@@ -29,9 +29,10 @@ from kizuna.record.lists.federation import (
     Resolved,
     Resolver,
     check_mark_status,
+    configuration_url,
 )
 
-__all__ = ["NETWORK", "Found", "Reading", "Sighting"]
+__all__ = ["NETWORK", "Found", "Reading", "Sighting", "left"]
 
 NETWORK: Final = "network"
 _MOST_KEPT: Final = 8 << 20
@@ -117,13 +118,18 @@ class Reading:
         if source != NETWORK:
             return self._look(entity, trusted, gathered(source), source, self.now)
         line = network or Network()
+        noting = Noting(line)
         try:
-            found = self._look(entity, trusted, line, source, self.now, line if status else None)
+            found = self._look(entity, trusted, noting, source, self.now, line if status else None)
         except Unavailable:
             with contextlib.suppress(Problem):
                 return self._from_kept(entity, trusted)
             raise
-        self._keep(entity, line.answers)
+        except Absent as fault:
+            if left(entity, fault):
+                self._file(entity).unlink(missing_ok=True)
+            raise
+        self._keep(entity, noting.answers)
         return found
 
     def show(self, entity: str) -> Found:
@@ -149,12 +155,12 @@ class Reading:
         self,
         entity: str,
         trusted: Sequence[Anchor],
-        source: Network | Kept | Gathered,
+        source: Noting | Kept | Gathered,
         name: str,
         fetched: int,
         line: Network | None = None,
     ) -> Found:
-        ahead = source.ahead if isinstance(source, Network) else None
+        ahead = source.line.ahead if isinstance(source, Noting) else None
         resolver = Resolver(source, trusted, self.now, ahead)
         chains = resolver.resolve(entity)
         told = []
@@ -235,6 +241,17 @@ class Reading:
             "chains": [_chain_json(resolved, marks) for resolved, marks in found.chains],
             "faults": [{"code": f.code, "message": f.what} for f in found.faults],
         }
+
+
+def left(entity: str, fault: Problem) -> bool:
+    """Whether the fault is the federation's own word that the entity does not belong to it: its
+    superior does not know it, or it names none that leads to the anchor. Where only the entity
+    itself does not answer, nobody has said so.
+    """
+    if fault.code == "federation.no-path":
+        return True
+    itself = fault.about.get("url") == configuration_url(entity)[:200]
+    return isinstance(fault, Absent) and not itself
 
 
 class _KeptFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ checked is the one that is connected to. 2. Answers are bounded in size, in time
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import ipaddress
 import json
@@ -20,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Timer
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,13 +32,14 @@ from kizuna.record.lists.federation import (
     read_entity_statement,
 )
 
-__all__ = ["Gathered", "Kept", "Network", "gathered"]
+__all__ = ["Gathered", "Kept", "Network", "Noting", "gathered"]
 
 _LARGEST: Final = 256 << 10
 _PATIENCE: Final = 10.0
 _ALL_TOGETHER: Final = 60.0
 _AT_ONCE: Final = 8
 _MOST_FILES: Final = 2_000
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 @dataclass(slots=True)
@@ -125,25 +128,29 @@ class Network:
         peer = self._peer(host, port)
         connection = _Pinned(host, port, peer, left, self._context())
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        deadline = now + left
+        # a peer that sends a letter at a time meets no time-out of a single reading
+        guard = Timer(left, connection.cut)
+        guard.daemon = True
+        guard.start()
         try:
             connection.request(method, target, body, dict(headers))
-            answer = connection.getresponse()
-            data = bytearray()
-            while len(data) <= _LARGEST:
-                part = answer.read1(64 << 10)
-                if not part:
-                    break
-                data += part
-                if time.monotonic() > deadline:
-                    raise _unreachable(host, "it answers too slowly")
+            with connection.getresponse() as answer:
+                data = bytearray()
+                while len(data) <= _LARGEST:
+                    part = answer.read1(64 << 10)
+                    if not part:
+                        break
+                    data += part
         except (OSError, http.client.HTTPException) as fault:
             raise _unreachable(host, str(fault) or type(fault).__name__) from fault
         finally:
+            guard.cancel()
             connection.close()
+        if connection.was_cut:
+            raise _unreachable(host, "it answers too slowly")
         if len(data) > _LARGEST:
             raise _unreachable(host, f"it answers with more than {_LARGEST >> 10} KiB")
-        if answer.status in (400, 404, 410):
+        if answer.status in (404, 410):
             raise Absent(
                 "federation.not-there",
                 f"nothing is at {url[:200]}",
@@ -164,13 +171,22 @@ class Network:
         except (OSError, UnicodeError) as fault:
             raise _unreachable(host, str(fault)) from fault
         for text in found:
-            place = ipaddress.ip_address(text.partition("%")[0])
-            mapped = getattr(place, "ipv4_mapped", None)
-            place = mapped or place
+            place = _meant(text.partition("%")[0])
             own = place.is_loopback and self.loopback
             if not own and (not place.is_global or place.is_multicast):
                 raise _address_refused(host, f"it leads to {place}, which is no public address")
         return min(found, key=lambda text: (":" in text, text))
+
+
+def _meant(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """The address that is reached in the end, where one of IPv6 stands for one of IPv4."""
+    place = ipaddress.ip_address(text)
+    if isinstance(place, ipaddress.IPv4Address):
+        return place
+    if place in _NAT64:
+        return ipaddress.IPv4Address(int(place) & 0xFFFFFFFF)
+    teredo = place.teredo
+    return place.ipv4_mapped or place.sixtofour or (teredo[1] if teredo else place)
 
 
 class _Pinned(http.client.HTTPSConnection):
@@ -182,14 +198,37 @@ class _Pinned(http.client.HTTPSConnection):
         super().__init__(host, port, timeout=patience, context=tls)
         self._peer = peer
         self._tls = tls
+        self._wire: socket.socket | None = None
+        self.was_cut = False
+
+    def cut(self) -> None:
+        """End it, whatever it is waiting for."""
+        self.was_cut = True
+        if self._wire is not None:
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._wire, socket.SHUT_RDWR)
 
     def connect(self) -> None:
         plain = socket.create_connection((self._peer, self.port), self.timeout)
         try:
-            self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
+            # the library lets go of the socket once an answer has begun that ends with it
+            self._wire = self.sock = self._tls.wrap_socket(plain, server_hostname=self.host)
         except BaseException:
             plain.close()
             raise
+
+
+@dataclass(slots=True)
+class Noting:
+    """The network as one question asks it: what it was told is noted, to be kept."""
+
+    line: Network
+    answers: dict[str, bytes] = field(default_factory=dict)
+
+    def get(self, url: str) -> bytes:
+        """As ``Network.get``."""
+        self.answers[url] = data = self.line.get(url)
+        return data
 
 
 @dataclass(slots=True)

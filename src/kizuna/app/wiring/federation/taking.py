@@ -13,6 +13,7 @@ for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -21,13 +22,13 @@ import msgspec
 
 from kizuna.app.wiring.federation.book import Book, Followed, Following, address_of
 from kizuna.app.wiring.federation.members import did_web_of
-from kizuna.app.wiring.federation.reading import NETWORK, Found, Reading, Sighting
+from kizuna.app.wiring.federation.reading import NETWORK, Found, Reading, Sighting, left
 from kizuna.app.wiring.federation.sources import Network
 from kizuna.app.wiring.foreign_lists import ForeignLists, Signer
-from kizuna.model.errors import Absent, Malformed, Problem
+from kizuna.model.errors import Malformed, Problem
 from kizuna.model.identifier import SubjectId
 from kizuna.model.payload import Standing
-from kizuna.record.lists.federation import FEDERATION_ENTITY, Resolved
+from kizuna.record.lists.federation import FEDERATION_ENTITY, Resolved, configuration_url
 from kizuna.record.lists.foreign import ForeignEntry, ForeignList
 from kizuna.record.lists.mapping import read_mapping
 from kizuna.roots.identity import genesis_keys
@@ -40,6 +41,7 @@ __all__ = ["Taking"]
 
 _STANDARD: Final = "OpenID Federation 1.0"
 _MOST_ENTITIES: Final = 1_000
+_AT_ONCE: Final = 8
 _STATUS_DOWN: Final = "unknown"
 
 
@@ -54,7 +56,7 @@ class _Looked:
     @property
     def gone(self) -> bool:
         """Whether its federation says by itself that it does not belong to it any more."""
-        return isinstance(self.fault, Absent)
+        return self.fault is not None and left(self.entity, self.fault)
 
 
 class Taking:
@@ -99,7 +101,11 @@ class Taking:
                 most=_MOST_ENTITIES,
             )
         line = network or Network()
-        looked = [self._look(e, chosen, source, line, status=status) for e in every]
+        line.ahead([configuration_url(e) for e in every] if source == NETWORK else ())
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            looked = list(
+                pool.map(lambda e: self._look(e, chosen, source, line, status=status), every)
+            )
         for one in looked:
             if one.fault is not None and one.entity not in known:
                 raise one.fault
@@ -153,9 +159,9 @@ class Taking:
             down = next((s.status_fault for s in seen if s.status == _STATUS_DOWN), None)
             if down is not None:
                 raise down
-        except Absent as fault:
-            return _Looked(entity, None, fault)
         except Problem as fault:
+            if left(entity, fault):
+                return _Looked(entity, None, fault)
             try:
                 return _Looked(
                     entity, self._reading.resolve(entity, anchors=[anchor], source="kept"), None

@@ -3,8 +3,9 @@
 
 Keeps: 1. What is fetched is bounded in number and depth, whatever the entities name; a loop costs
 nothing and ends nothing. 2. Each fetch is handed to the caller, who says where the network begins.
-3. One bad branch does not hide a good one; if all are bad the first reason is told. 4. Chains to
-different anchors are told apart, never mixed.
+3. One bad branch does not hide a good one; if all are bad, the reason that leaves most open is
+told, so that "not there" is never heard from one branch while another could not be asked.
+4. Chains to different anchors are told apart, never mixed.
 Standard: OpenID Federation 1.0 sections 8, 9 and 10.
 """
 
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
-from kizuna.model.errors import Malformed, Problem, Refused, Tampered
+from kizuna.model.errors import Absent, Malformed, Problem, Refused, Tampered, Unavailable
 from kizuna.record.lists.federation.chain import MAX_CHAIN, Anchor, Resolved, check_chain
 from kizuna.record.lists.federation.entity import (
     EntityStatement,
@@ -98,7 +99,7 @@ class Resolver:
         """A valid chain to each anchor that the entity can reach: the shortest of each.
 
         Raises:
-            Problem: the first fault where there is no chain at all;
+            Problem: where there is no chain at all, the fault that leaves most open;
             Refused: ``federation.no-path`` where nothing leads to an anchor.
         """
         own = self.configuration(entity)
@@ -123,7 +124,7 @@ class Resolver:
             branches = grown[:_MOST_BRANCHES]
         if found:
             return tuple(found.values())
-        raise self.faults[0] if self.faults else _no_path(entity)
+        raise min(self.faults, key=_openness) if self.faults else _no_path(entity)
 
     def configuration(self, entity: str) -> EntityStatement:
         """An entity's own configuration, signed by itself.
@@ -317,6 +318,15 @@ def read_resolve_response(
             fault="the answer does not follow from its chain",
         )
     return resolved
+
+
+def _openness(fault: Problem) -> int:
+    """How much a fault leaves open: who was not reached may still say otherwise, then what is
+    wrong may be mended; "not there" is an answer.
+    """
+    if isinstance(fault, Unavailable):
+        return 0
+    return 2 if isinstance(fault, Absent) else 1
 
 
 def _asking(endpoint: str, subject: str) -> str:
