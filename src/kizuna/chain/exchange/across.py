@@ -360,8 +360,8 @@ def unchanged(evidence: Across, heads: Sequence[Known]) -> bool:
     wanted = {head.origin: head for head in heads}
     try:
         for origin, store in evidence.stores.items():
-            if origin not in wanted:
-                store.fail(Code.STORE_UNREACHABLE, "not needed")
+            if origin in wanted:
+                store.probe()
         evidence.ask(pool)
         while evidence.hear(_GRACE):
             pass

@@ -17,9 +17,11 @@ from typing import Final
 from kizuna.chain.exchange.bundle import Bundle
 from kizuna.chain.exchange.packing import BundleSource, pack_bundle
 from kizuna.model.errors import Malformed
-from kizuna.model.identifier import SubjectId
+from kizuna.model.identifier import Digest, SubjectId
+from kizuna.model.payload import Links
 from kizuna.model.trust import Anchors, LogAnchor
 from kizuna.record.log import EvidenceLog, VerifiableMap
+from kizuna.record.log.keys import statement_key, subject_key
 from kizuna.roots.cose import decode, encode
 
 __all__ = ["MOST_KEYS", "Answer", "Question", "Transport", "answer_question"]
@@ -32,6 +34,8 @@ MOST_BYTES: Final = 256 << 20
 
 _HASH: Final = 32
 _PATH: Final = 256
+_FOLLOWED: Final = 6
+_MOST_FOLLOWED: Final = 100_000
 
 Transport = Callable[[LogAnchor, bytes], bytes]
 """Sends a question to the store that keeps a log and gives its answer, bounded in bytes and time.
@@ -134,7 +138,7 @@ def answer_question(
         verifiable_map,
         subject=owner,
         profile="",
-        keys=question.keys,
+        keys=_and_what_follows(source, question.keys),
         anchors=anchors,
     )
     (known,) = source.heads()
@@ -142,6 +146,33 @@ def answer_question(
     if 0 < question.since < known.size:
         grown = log.consistency(question.since, known.size)
     return Answer(bundle=bundle.to_bytes(), grown=tuple(grown))
+
+
+def _and_what_follows(source: BundleSource, keys: Sequence[bytes]) -> set[bytes]:
+    """The keys, and those that verifiers ask for next: what was done to each statement found, the
+    keys of whoever made it, and the things that it ties together. So a chain takes one way there
+    and back a store, however deep it is in there; what is too much is left out.
+    """
+    wanted, fresh = set(keys), set(keys)
+    seen: set[Digest] = set()
+    for _ in range(_FOLLOWED):
+        if not fresh or len(wanted) > _MOST_FOLLOWED:
+            break
+        found = source.rows_under(sorted(fresh))
+        digests = {digest for listed in found.values() for _, digest in listed} - seen
+        seen |= digests
+        follow = {statement_key(digest) for digest in digests}
+        names: set[str] = set()
+        for item in source.by_digests(sorted(digests)).values():
+            said = item.statement
+            names.add(said.issuer)
+            if isinstance(said.payload, Links):
+                for link in said.payload.links:
+                    names.update(end for end in (link.subject, link.object) if end is not None)
+        follow.update(map(subject_key, names))
+        fresh = follow - wanted
+        wanted |= fresh
+    return wanted
 
 
 def _question(why: str) -> Malformed:

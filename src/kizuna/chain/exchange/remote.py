@@ -144,6 +144,11 @@ class RemoteStore:
                 rows = self._before.lists.get(key)
         return rows
 
+    def probe(self) -> None:
+        """Let it be asked for its checkpoint alone."""
+        if self.proven is not None:
+            self._asked.update(list(self.proven.lists)[:1])
+
     def item(self, digest: Digest) -> Registered | None:
         """A statement that it proved."""
         for proven in (self.proven, self._before):
@@ -157,8 +162,8 @@ class RemoteStore:
             return None
         known = () if self.proven is None else self.proven.lists.keys()
         keys = [key for key in self._wanted if key not in known][:MOST_KEYS]
-        if not keys and self.contacted:
-            return None
+        if not keys and (self.contacted or not self._asked):
+            return None  # nobody needs it, or it told already
         if self._rounds >= _ROUNDS:
             self.fail(Code.STORE_UNREACHABLE, "it was asked too often for one verdict")
             return None

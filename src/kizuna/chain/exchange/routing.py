@@ -111,10 +111,11 @@ class Routing:
     def of_act(self, item: Registered) -> frozenset[str]:
         """The logs in which something can stand that was done to a statement."""
         said = item.statement
-        found = self.of_issuer(said.issuer) | self.of_name(said.subject) | {item.origin}
+        found = self.of_issuer(said.issuer) | {item.origin}
         if isinstance(said.payload, Membership) and said.payload.list_id in self._lists:
-            found |= self.of_issuer(self._lists[said.payload.list_id])
-        return found
+            # only who made an entry and who operates the list may act on it
+            return found | self.of_issuer(self._lists[said.payload.list_id])
+        return found | self.of_name(said.subject)
 
 
 def _prefixes(name: str) -> Iterable[str]:
