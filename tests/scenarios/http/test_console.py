@@ -11,7 +11,7 @@ from kizuna.app.wiring.answers import verdict_json
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Described, Links
 
-PAGES = ("/", "/log", "/lists", "/federation", "/profiles")
+PAGES = ("/", "/log", "/lists", "/federation", "/profiles", "/catalogs")
 
 
 class Page(HTMLParser):

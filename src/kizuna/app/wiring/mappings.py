@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.criteria.profiles import Profile
     from kizuna.model.verdict import Verdict
+    from kizuna.record.store import View
 
 __all__ = [
     "coverage",
@@ -157,12 +158,18 @@ def results_of(
     *,
     at: int | None = None,
     lists: Sequence[str] | None = None,
+    view: View | None = None,
 ) -> tuple[Verdict, dict[str, Result | None]]:
     """The verdict, and how each requirement of the profile turned out (None: nothing had to)."""
     from kizuna.chain.verify import how_requirements_stand
 
     verdict, asked = workspace.judge.ask(
-        lambda judged: how_requirements_stand(judged, subject), subject, profile, at=at, lists=lists
+        lambda judged: how_requirements_stand(judged, subject),
+        subject,
+        profile,
+        at=at,
+        lists=lists,
+        view=view,
     )
     found: dict[str, Result | None] = {}
     for name, stand in asked.items():
@@ -184,6 +191,7 @@ def coverage(
     mappings: Sequence[str] = (),
     at: int | None = None,
     lists: Sequence[str] | None = None,
+    view: View | None = None,
     lang: str = "en",
 ) -> tuple[dict[str, Any], Outcome]:
     """What the verdict about a subject says under a catalog, and the exit code.
@@ -193,7 +201,9 @@ def coverage(
     """
     settings = workspace.settings
     goal = find_catalog(catalog, settings)
-    verdict, found = results_of(workspace, canonical(subject), profile, at=at, lists=lists)
+    verdict, found = results_of(
+        workspace, canonical(subject), profile, at=at, lists=lists, view=view
+    )
     catalogs = {c.id: c for c, _ in catalogs_of(settings)}
     results, unknown = _by_control(profile, found, catalogs)
     used, left_out = _leading_to(goal, mappings, catalogs, settings)
