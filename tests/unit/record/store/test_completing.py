@@ -49,6 +49,7 @@ def again(original: Store, tmp_path: Path) -> Iterator[Store]:
     restore(tmp_path / "copy", place.folder / "log", place.backend())
     with place.open() as store:
         yield store
+    place.close()
 
 
 def copy_of(store: Store) -> tuple[Source, Statements]:
