@@ -66,6 +66,13 @@ def read_request(data: bytes, name: str = "request") -> Request:
         Malformed: ``procure.request`` with the line, ``procure.deadline``,
             ``identifier.malformed``, ``procure.line-twice``.
     """
+    if len(data) > MAX_REQUEST:
+        raise Malformed(
+            "procure.request",
+            f"{name}: {len(data)} bytes, at most {MAX_REQUEST}",
+            hint="ask for one assembly after the other",
+            fault=f"{len(data)} bytes, at most {MAX_REQUEST}",
+        )
     return checked(read_as(data, Request, code="procure.request", name=name, limit=MAX_REQUEST))
 
 
