@@ -76,8 +76,9 @@ class Row:
 
 
 class Reference:
-    def __init__(self, statements, profile, anchors, at, known=None) -> None:
+    def __init__(self, statements, profile, anchors, at, known=None, gaps=None) -> None:
         self.profile, self.anchors, self.at = profile, anchors, at
+        self.gaps = gaps or {}  # by name: what stores could not tell of it
         accepted = {log.origin for log in anchors.logs}
         sizes = None if known is None else {k.origin: k.size for k in known}
         self.rows = [
@@ -648,6 +649,8 @@ class Reference:
                 proven = False
         found += self._shape(node, elements, about, silent=silent, root=root)
         found += self._hidden(node, about)
+        for name in self.names_of(node):
+            found += [(code, "store") for code, _ in self.gaps.get(name, ())]
         found += self._notices(node, about)
         if root and self.profile.requirements and not asked_of and not self.out(node):
             found.append((Code.NOTHING_ASKED, "root"))

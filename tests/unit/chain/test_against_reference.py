@@ -12,6 +12,7 @@ from kizuna.chain.graph import Graph, MemoryEvidence
 from kizuna.chain.verify import Judgement, judge, judgement
 from kizuna.chain.verify.authority import Authority
 from kizuna.criteria.profiles import Place
+from kizuna.model.finding import Code
 from kizuna.model.identifier import Element
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Action, Described, Level, Link, Severity, Standing
@@ -231,6 +232,32 @@ def test_the_engine_says_what_the_plain_reading_of_the_definitions_says(shop, da
     plain = reference.Reference(world.statements, chosen, anchors, at, known)
     if {f.code.value for f in verdict.findings} == {"subject.unknown"}:
         return
+    compare(plain.judge(subject), verdict)
+
+
+@settings(parent=SETTINGS, max_examples=80)
+@given(data=st.data())
+def test_what_stores_could_not_tell_takes_trust_and_nothing_else(shop, data):
+    world = begin(shop)
+    populate(world, data.draw, data.draw(st.integers(1, 20)))
+    chosen, anchors = measure(shop, data.draw), world.anchors()
+    codes = st.sampled_from([Code.STORE_UNREACHABLE, Code.STORE_STALE, Code.LOG_FORKED])
+    gaps = data.draw(
+        st.dictionaries(
+            st.sampled_from(SUBJECTS),
+            st.lists(st.tuples(codes, st.just("far.example")), min_size=1, max_size=2, unique=True),
+            max_size=3,
+        )
+    )
+    subject = data.draw(st.sampled_from(SUBJECTS))
+    without = judge(world.statements, subject, chosen, anchors, at=world.now)
+    graph = Graph.of(world.statements)
+    graph.gaps = gaps
+    verdict = judgement(graph, chosen, anchors, at=world.now).verdict(subject)
+    assert verdict.value <= without.value
+    if {f.code.value for f in verdict.findings} == {"subject.unknown"}:
+        return
+    plain = reference.Reference(world.statements, chosen, anchors, world.now, gaps=gaps)
     compare(plain.judge(subject), verdict)
 
 

@@ -8,7 +8,7 @@ Keeps: the answers are those of the command line, member for member: both are ma
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -18,9 +18,14 @@ from litestar.types import ControllerRouterHandler
 from kizuna.app.api.asked import as_instant, as_known, as_subject, language
 from kizuna.app.api.context import Context
 from kizuna.app.wiring import showing
+from kizuna.app.wiring.across import AcrossJudge
 from kizuna.app.wiring.answers import tree_json, verdict_json
 from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
+from kizuna.model.errors import Refused
 from kizuna.model.identifier import SubjectId
+
+if TYPE_CHECKING:
+    from kizuna.record.store import View
 
 __all__ = ["Question", "judging"]
 
@@ -53,6 +58,11 @@ _Lists = Annotated[
     QueryParameter(name="list", description="Believe only these lists, by name.", max_items=32),
 ]
 
+_Across = Annotated[
+    bool,
+    QueryParameter(description="Ask the stores elsewhere that the lists lead to (operator only)."),
+]
+
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A question in the body, for identifiers that should not stand in an address."""
@@ -62,11 +72,27 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     at: str | int | None = None
     known: list[str] = []
     lists: list[str] | None = None
+    across: bool = False
+    """Ask the stores elsewhere that the anchors give an address for; the operator's alone."""
 
 
 def judging(context: Context) -> Sequence[ControllerRouterHandler]:
     """Routes of this resource."""
     workspace = context.workspace
+    others: list[AcrossJudge] = []
+
+    def elsewhere(view: View) -> AcrossJudge:
+        """Who judges across stores; strangers do not make this server ask others."""
+        if not view.everything:
+            raise Refused(
+                "verify.across-operator",
+                "only the operator of this store has it ask others",
+                why="every such question makes this server ask further servers",
+                hint="sign the request with the operator's key, or ask without `across`",
+            )
+        if not others:
+            others.append(AcrossJudge(workspace))
+        return others[0]
 
     async def verdict(request: Request[Any, Any, Any], asked: Question, body: bytes) -> Any:  # noqa: ANN401 - JSON
         view = await context.view(request.scope, body)
@@ -74,15 +100,18 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
 
         def judge() -> dict[str, Any]:
             profile = showing.profile_named(workspace, asked.profile)
-            judged = workspace.verify(
-                subject,
-                profile,
-                at=at,
-                known=workspace.known(known),
-                lists=asked.lists,
-                view=view,
-            )
-            names = showing.names(workspace, identifiers_in(judged.findings), view)
+            heads = workspace.known(known)
+            if asked.across:
+                across = elsewhere(view)
+                judged = across.verify(
+                    subject, profile, at=at, known=heads, lists=asked.lists, view=view
+                )
+                names = across.names(subject, identifiers_in(judged.findings))
+            else:
+                judged = workspace.verify(
+                    subject, profile, at=at, known=heads, lists=asked.lists, view=view
+                )
+                names = showing.names(workspace, identifiers_in(judged.findings), view)
             return verdict_json(judged, language(request.scope), profile=profile, names=names)
 
         return await context.ask(judge)
@@ -101,8 +130,17 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
         at: _At = None,
         known: _Known = None,
         lists: _Lists = None,
+        *,
+        across: _Across = False,
     ) -> dict[str, Any]:
-        asked = Question(subject=subject, profile=profile, at=at, known=known or [], lists=lists)
+        asked = Question(
+            subject=subject,
+            profile=profile,
+            at=at,
+            known=known or [],
+            lists=lists,
+            across=across,
+        )
         answer: dict[str, Any] = await verdict(request, asked, b"")
         return answer
 

@@ -34,6 +34,12 @@ def hang(app: typer.Typer) -> None:
             list[str] | None,
             typer.Option("--list", metavar="NAME", help="Believe these lists only."),
         ] = None,
+        offline: Annotated[
+            bool,
+            typer.Option(
+                "--offline", help="Ask no store elsewhere; judge by what is remembered of them."
+            ),
+        ] = False,
         depth: Annotated[int, typer.Option("--depth", min=0, help="Tiers to print.")] = 12,
     ) -> None:
         """Show why SUBJECT stands as it does: the chain as a tree, the worst first.
@@ -42,6 +48,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna explain pkg:npm/left-pad@1.3.0 --profile software-product
         """
+        from kizuna.app.wiring.across import AcrossJudge, stores_elsewhere
         from kizuna.app.wiring.answers import tree_json
         from kizuna.app.wiring.member import member_of
         from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
@@ -56,16 +63,21 @@ def hang(app: typer.Typer) -> None:
         else:
             workspace = door.workspace(read_only=True)
             chosen = workspace.profile(profile)
-            explained = workspace.explain(
-                canonical(subject),
-                chosen,
-                at=moment,
-                known=workspace.known(known_of(known or ())),
-                lists=lists,
-            )
+            wanted, heads = canonical(subject), workspace.known(known_of(known or ()))
+            judge = AcrossJudge(workspace) if stores_elsewhere(workspace) else None
+            if judge is None:
+                explained = workspace.explain(wanted, chosen, at=moment, known=heads, lists=lists)
+            else:
+                explained = judge.explain(
+                    wanted, chosen, at=moment, known=heads, lists=lists, offline=offline
+                )
             spoken_of = identifiers_in(explained.verdict.findings)
             spoken_of |= unnamed_in_tree(explained.tree)
-            names = workspace.names(spoken_of) | names_in_tree(explained.tree)
+            names = names_in_tree(explained.tree)
+            if judge is None:
+                names = workspace.names(spoken_of) | names
+            else:
+                names = judge.names(wanted, spoken_of) | names
         verdict = explained.verdict
         tree = tree_json(explained.tree, door.lang, profile=chosen, names=names)
         door.answer(

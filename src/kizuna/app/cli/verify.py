@@ -104,7 +104,17 @@ def hang(app: typer.Typer) -> None:
             )
         wanted = None if subject is None else canonical(subject)
         if each_list or len(profile) > 1:
-            _several(door, wanted, profile, lists, moment, known, each=each_list, bundle=bundle)
+            _several(
+                door,
+                wanted,
+                profile,
+                lists,
+                moment,
+                known,
+                each=each_list,
+                bundle=bundle,
+                offline=offline,
+            )
             return
         (measure,) = profile
         if bundle is not None:
@@ -157,9 +167,13 @@ def _several(
     *,
     each: bool,
     bundle: str | None,
+    offline: bool,
 ) -> None:
     """A verdict for each list or profile, and what makes them differ."""
+    from functools import partial
+
     from kizuna.app.cli.compare import compared_lines
+    from kizuna.app.wiring.across import AcrossJudge, stores_elsewhere
     from kizuna.app.wiring.member import member_of
     from kizuna.app.wiring.several_lists import judge_each, measures_of
     from kizuna.model.errors import Malformed
@@ -172,6 +186,10 @@ def _several(
             hint="ask once for each profile, with the lists that shall count: --list NAME",
         )
     workspace = door.workspace(read_only=True)
+    elsewhere = stores_elsewhere(workspace)
+    if elsewhere and not offline:
+        door.say("across.asking", count=len(elsewhere))
+    verify = partial(AcrossJudge(workspace).verify, offline=offline) if elsewhere else None
     told, outcome = judge_each(
         workspace,
         subject,
@@ -179,6 +197,7 @@ def _several(
         door.lang,
         at=at,
         known=workspace.known(known_of(known or ())),
+        verify=verify,
     )
     door.answer(told, lambda: compared_lines(door, told))
     if outcome:

@@ -9,7 +9,7 @@ its cause: who spoke about that subject, and how each list stands to them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,8 +90,11 @@ def judge_each(
     at: int | None = None,
     known: Sequence[Known] | None = None,
     view: View | None = None,
+    verify: Callable[..., Verdict] | None = None,
 ) -> tuple[dict[str, Any], Outcome]:
     """The answer of every door, and the exit code that is the worst of all verdicts.
+
+    ``verify`` draws up each verdict; None: the workspace, from its own store.
 
     Returns:
         ``subject``; ``verdicts``: as ``kizuna verify`` gives each, with ``measure``, ``judged_by``;
@@ -117,9 +120,9 @@ def judge_each(
     when = workspace.clock() if at is None else at
     several = len({m.profile.digest for m in measures}) > 1
     titles = [m.title(profiles=several) for m in measures]
+    ask = verify or workspace.verify
     verdicts = [
-        workspace.verify(subject, m.profile, at=when, known=known, lists=m.lists, view=view)
-        for m in measures
+        ask(subject, m.profile, at=when, known=known, lists=m.lists, view=view) for m in measures
     ]
     told = {f for v in verdicts for f in v.findings}
     names = _names(workspace, identifiers_in(told), view)
