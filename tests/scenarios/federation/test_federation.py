@@ -143,7 +143,9 @@ def test_keys_that_ended_stay_on_record(country):
     fuji = country.places["fuji"]
     old = fuji.workspace.keys.states()[0]["thumbprint"]
     fuji.workspace.keys.rotate()
+    ended = country.clock.now
+    country.clock.now += 3600
     token = parse_jws(country.network().get(fuji.url + "/federation/historical-keys"))
     keys = {k["kid"]: k for k in json.loads(token.payload)["keys"]}
-    assert keys[old]["revoked"]["reason"] == "superseded"
+    assert keys[old]["revoked"] == {"revoked_at": ended, "reason": "superseded"}
     assert len(keys) == 2

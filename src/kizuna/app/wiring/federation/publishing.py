@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.app.wiring.federation.book import Book, BookKeeper
@@ -21,6 +22,7 @@ from kizuna.app.wiring.federation.reading import Reading
 from kizuna.model.errors import Absent, Problem
 from kizuna.model.identifier import canonical
 from kizuna.model.kind import Kind
+from kizuna.model.payload import Status
 from kizuna.record.lists import ROLES
 from kizuna.record.lists.federation import (
     FEDERATION_ENTITY,
@@ -75,23 +77,33 @@ def own_metadata(name: str, identity: str) -> dict[str, Any]:
     return {"organization_name": name[:200], "also_known_as": [str(identity)]}
 
 
+@dataclass(frozen=True, slots=True)
+class _At:
+    """The store as it was at one size of its log, under one book and key; swapped as a whole, so
+    that what one thread signs by an older state is never given as of a newer one.
+    """
+
+    state: tuple[object, ...]
+    minute: int
+    book: Book
+    members: Mapping[str, Subordinate]
+    signed: dict[tuple[str, ...], tuple[int, bytes]]
+
+
 class Publishing:
     """The store as an entity. Owner of what it signed; shared by the threads of a server."""
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
         self._book = BookKeeper(workspace.path)
-        self._signed: dict[tuple[str, ...], tuple[int, bytes]] = {}
-        self._state: tuple[object, ...] = ()
-        self._minute = -1
-        self._members: Mapping[str, Subordinate] = {}
+        self._at: _At | None = None
 
     # --- what is asked for --------------------------------------------------------------------
 
     def configuration(self) -> bytes:
         """What the store says of itself."""
-        book = self._fresh()
-        return self._once(("configuration",), lambda: self._configuration(book))
+        at = self._now()
+        return self._once(at, ("configuration",), lambda: self._configuration(at))
 
     def hosted(self, name: str) -> bytes:
         """What a member without a server says of itself: signed by its own key, kept here.
@@ -99,8 +111,9 @@ class Publishing:
         Raises:
             Absent: ``federation.not-published``.
         """
-        book = self._fresh()
-        member = self._members.get(f"{book.address}{HOSTED}{name}")
+        at = self._now()
+        book = at.book
+        member = at.members.get(f"{book.address}{HOSTED}{name}")
         if member is None or not member.granted:
             raise _absent()
         return self._hosted(member)
@@ -111,22 +124,24 @@ class Publishing:
         Raises:
             Absent: ``federation.not-published``.
         """
-        book = self._fresh()
+        at = self._now()
+        book = at.book
         if entity.rstrip("/") == book.address:
             return self.configuration()
-        member = self._members.get(entity)
+        member = at.members.get(entity)
         if member is None or not member.granted:
             raise _absent()
-        return self._once(("about", entity), lambda: self._about(book, member))
+        return self._once(at, ("about", entity), lambda: self._about(book, member))
 
     def listed(
         self, *, kind: str | None = None, marked: str | None = None, operators: bool = False
     ) -> list[str]:
         """The members' addresses: all, those with a mark, those that have members of their own."""
-        book = self._fresh()
+        at = self._now()
+        book = at.book
         return sorted(
             m.entity
-            for m in self._members.values()
+            for m in at.members.values()
             if m.granted
             and kind in (None, FEDERATION_ENTITY)
             and (not operators or _operates(m))
@@ -139,8 +154,9 @@ class Publishing:
         Raises:
             Absent: ``federation.not-published``.
         """
-        book = self._fresh()
-        member = self._members.get(entity)
+        at = self._now()
+        book = at.book
+        member = at.members.get(entity)
         if member is None or not member.granted or kind not in _marks_of(book.address, member):
             raise _absent()
 
@@ -158,7 +174,7 @@ class Publishing:
                 },
             )
 
-        return self._once(("mark", kind, entity), make)
+        return self._once(at, ("mark", kind, entity), make)
 
     def mark_status(self, raw: str) -> bytes:
         """Whether a mark of this store's still stands.
@@ -167,18 +183,20 @@ class Publishing:
             Absent: ``federation.not-published`` for a mark that was never signed here.
             Malformed: ``federation.malformed``.
         """
-        book = self._fresh()
+        at = self._now()
+        book = at.book
         mark = read_mark(raw)
         every = {k.thumbprint.hex(): k for k in self._all_keys()}
         if mark.issuer != book.address or not signed_by(mark.token, every):
             raise _absent()
-        member = self._members.get(mark.subject)
+        member = at.members.get(mark.subject)
         status = "active"
         if member is None or not member.granted or mark.kind not in _marks_of(book.address, member):
             status = "revoked"
         elif mark.expires is not None and mark.expires <= self._workspace.clock():
             status = "expired"
         return self._once(
+            at,
             ("status", mark.digest.hex(), status),
             lambda: sign_mark_status(
                 self._workspace.unit,
@@ -196,7 +214,8 @@ class Publishing:
         Raises:
             Absent: ``federation.not-published``.
         """
-        book = self._fresh()
+        at = self._now()
+        book = at.book
         now = self._workspace.clock()
         if anchor == book.address:
             keys = {k.thumbprint.hex(): k for k in self._current_keys()}
@@ -211,6 +230,7 @@ class Publishing:
             resolved, sightings = found.chains[0]
             marks = tuple(s.mark for s in sightings)
         return self._once(
+            at,
             ("resolved", anchor, *(s.digest.hex() for s in resolved.chain)),
             lambda: sign_resolve_response(
                 self._workspace.unit,
@@ -224,39 +244,39 @@ class Publishing:
 
     def historical_keys(self) -> bytes:
         """Every key that signed for this entity, those that ended with their end."""
-        book = self._fresh()
-        return self._once(("historical",), lambda: self._historical(book))
+        at = self._now()
+        return self._once(at, ("historical",), lambda: self._historical(at.book))
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _fresh(self) -> Book:
-        """The settings; what depends on older ones, or on a shorter log, is forgotten."""
+    def _now(self) -> _At:
+        """The store as it is; what depends on older settings or a shorter log is forgotten."""
         book = self._book.read()
         if not book.address:
             raise _absent()
         state = (self._workspace.store.head().size, repr(book), self._workspace.handle.id)
-        if state != self._state:
-            self._signed = {}
         # an entry may begin or end without anything being registered
         minute = self._workspace.clock() // 60
-        if state != self._state or minute != self._minute:
-            self._members = subordinates(self._workspace, book.address)
-            self._state, self._minute = state, minute
-        return book
+        at = self._at
+        if at is None or at.state != state or at.minute != minute:
+            signed = at.signed if at is not None and at.state == state else {}
+            members = subordinates(self._workspace, book.address)
+            self._at = at = _At(state, minute, book, members, signed)
+        return at
 
-    def _once(self, name: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
+    def _once(self, at: _At, name: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
         now = self._workspace.clock()
-        held = self._signed.get(name)
+        held = at.signed.get(name)
         if held is not None and now - _FRESH < held[0] <= now:
             return held[1]
         data = make()
-        if len(self._signed) < _MOST_REMEMBERED:
-            self._signed[name] = (now, data)
+        if len(at.signed) < _MOST_REMEMBERED:
+            at.signed[name] = (now, data)
         return data
 
-    def _configuration(self, book: Book) -> bytes:
+    def _configuration(self, at: _At) -> bytes:
         now = self._workspace.clock()
-        address = book.address
+        book, address = at.book, at.book.address
         federation = {
             **own_metadata(self._workspace.name, self._workspace.identity),
             **{name: f"{address}/federation/{path}" for name, path in _ENDPOINTS.items()},
@@ -268,7 +288,7 @@ class Publishing:
             "exp": now + _DAY,
             "jwks": jwks_of(self._current_keys()),
             "metadata": {FEDERATION_ENTITY: federation},
-            "trust_mark_issuers": self._issuers(address),
+            "trust_mark_issuers": self._issuers(at),
         }
         if book.superiors:
             claims["authority_hints"] = list(book.superiors)
@@ -280,13 +300,19 @@ class Publishing:
 
     def _historical(self, book: Book) -> bytes:
         now = self._workspace.clock()
+        rows, _ = self._workspace.told_of_itself()
+        ended: dict[str, int] = {}
+        for row in rows:
+            said = row.statement.payload
+            if isinstance(said, Status) and said.target.key is not None:
+                ended[said.target.key] = row.registered.latest
         keys = []
         for state in self._workspace.keys.states():
             jwk: dict[str, Any] = {**state["jwk"], "kid": state["thumbprint"]}
             if state["state"] not in _LIVE:
                 why = "compromised" if state["state"] == "compromised" else "superseded"
-                # since when stands in the log; here it is only told that it ended
-                jwk |= {"exp": now, "revoked": {"revoked_at": now, "reason": why}}
+                at = ended.get(state["thumbprint"], now)
+                jwk |= {"exp": at, "revoked": {"revoked_at": at, "reason": why}}
             keys.append(jwk)
         claims = {"iss": book.address, "iat": now, "keys": keys}
         payload = json.dumps(claims, sort_keys=True, separators=(",", ":")).encode()
@@ -294,14 +320,15 @@ class Publishing:
             self._workspace.unit, self._workspace.handle, payload, {"typ": "jwk-set+jwt"}
         )
 
-    def _issuers(self, address: str) -> dict[str, list[str]]:
+    def _issuers(self, at: _At) -> dict[str, list[str]]:
         """Who may issue which mark: this store its own, members that keep lists theirs."""
+        address = at.book.address
         places = [
             address,
-            *(m.entity for m in self._members.values() if m.granted and _operates(m)),
+            *(m.entity for m in at.members.values() if m.granted and _operates(m)),
         ]
         services = {role.value for role in ROLES}
-        services |= {s.type for m in self._members.values() for s in m.services}
+        services |= {s.type for m in at.members.values() for s in m.services}
         return {mark_type(place, s): [place] for place in places for s in sorted(services)}
 
     def _about(self, book: Book, member: Subordinate) -> bytes:
