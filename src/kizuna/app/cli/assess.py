@@ -133,10 +133,17 @@ def hang(app: typer.Typer) -> None:
             list[str] | None,
             typer.Option("--list", metavar="NAME", help="Believe these lists only."),
         ] = None,
+        under: Annotated[
+            list[str] | None,
+            typer.Option("--under", metavar="CATALOG", help="Also measure it by this catalog."),
+        ] = None,
     ) -> None:
-        """Show what is asked and not shown, with owner and day.
+        """Show what is asked and not shown, with owner and day; and what that says under catalogs.
 
         Example: kizuna assess gaps pkg:generic/fuji/pump@4.2 --profile iot-device
+
+        Example: kizuna assess gaps did:web:fuji.example --profile supplier --under cpsf-1.0 --under
+        csf-2.0 --under sp-800-171r3
         """
         from kizuna.app.wiring.assess import gaps as gaps_of
         from kizuna.model.identifier import canonical
@@ -151,6 +158,18 @@ def hang(app: typer.Typer) -> None:
             at=None if at is None else instant(at),
             lists=lists,
         )
+        if under:
+            from kizuna.app.wiring.assess_catalogs import under_catalogs
+
+            told["under"] = under_catalogs(
+                workspace,
+                canonical(subject),
+                workspace.profile(profile),
+                under,
+                at=None if at is None else instant(at),
+                lists=lists,
+                lang=door.lang,
+            )
         door.answer(told, lambda: _gap_lines(door, told))
 
     @command(app, "export")
@@ -337,6 +356,9 @@ def _interview(door: Door, asked: Any) -> Any:  # noqa: ANN401 - Answers
 def _gap_lines(door: Door, told: dict[str, Any]) -> Iterator[str]:
     yield f"{mark(door, told['verdict'])}  {told['subject']}"
     yield "  " + door.text("assess.met", met=told["met"], asked=told["asked"])
+    for one in told.get("under", ()):
+        counts = {name.replace("-", "_"): n for name, n in one["counts"].items()}
+        yield "  " + door.text("assess.under", catalog=one["catalog"], **counts)
     for gap in told["gaps"]:
         late = "  " + door.text("assess.overdue") if gap["overdue"] else ""
         yield f"  {gap['requirement']}  {gap['title']}"
