@@ -2,6 +2,7 @@
 """The doors for devices: real sockets, a real broker, bad input, restarts and crashes."""
 
 import random
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -26,7 +27,7 @@ from kizuna.proof.attestation.schemes import SCHEMES
 from kizuna.roots.cose import check_sign1, decode, encode, read_sign1
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units import EphemeralUnit
-from kizuna.worlds.fleet.things import references, thing
+from kizuna.worlds.fleet.things import good_value, references, thing
 from kizuna.worlds.party import SetClock
 
 NOW = 1_795_305_600
@@ -185,14 +186,121 @@ def test_a_gateways_bundle_is_believed_once_its_leaves_are_open(place):
     assert {place.keeper.standing(o.subject).status.value for o in own} == {"affirming"}
 
 
-def test_a_leaf_that_is_kept_back_or_false_makes_the_gateway_a_liar(place):
+def lying(place):
+    """A gateway that takes other firmware of one device for good."""
     made, own = gateway(place)
-    places = place.keeper.take_bundle(GATE, made.bundle(NOW))
-    assert "does not show" in place.keeper.take_openings(GATE, made.open(places[1:]))
+    name = next(iter(own[2].images))
+    own[2].images[name] += b" and a guest"
+    values = References()
+    for value in (*references(), good_value(own[2], name)):
+        values.add(value)
+        values.close(value.model)
+    false = Gateway(GATE, place.unit, made._handle, Appraiser(values, SCHEMES), now=NOW)
+    false.enrol([one.enrolled() for one in own], NOW)
+    return false, own
+
+
+def speak(place, made, own):
+    made.begin(place.clock() // 60, place.nonce())
+    sent = [(o.subject, o.evidence(place.nonce(), place.clock()), o.port) for o in own]
+    made.hear(sent, place.clock())
+    return made.bundle(place.clock())
+
+
+def test_a_false_leaf_makes_the_gateway_a_liar(place):
+    made, own = lying(place)
+    places = place.keeper.take_bundle(GATE, speak(place, made, own))
+    assert "contraindicated" in place.keeper.take_openings(GATE, made.open(places))
     assert place.keeper.standing(GATE).reason == "lying-gateway"
     assert place.keeper.standing(own[0].subject).status == "none"
     place.keeper.settle()
     assert place.keeper.alarms()["lying-gateway"] == 1
+
+
+def test_nobody_else_makes_a_gateway_a_liar(place):
+    made, own = gateway(place)
+    places = place.keeper.take_bundle(GATE, made.bundle(NOW))
+    good = made.open(places)
+    for sent in ([], good[1:], [replace(o, evidence=b"x") for o in good]):
+        assert place.keeper.take_openings(GATE, sent)
+        assert place.keeper.standing(GATE).reason == ""
+    assert place.keeper.take_openings(GATE, good) == ""
+    assert place.keeper.take_openings(GATE, []) == ""
+    assert place.keeper.standing(own[0].subject).status == "affirming"
+
+
+def test_a_network_that_delays_the_leaves_makes_no_liar(place):
+    made, own = gateway(place)
+    places = place.keeper.take_bundle(GATE, made.bundle(NOW))
+    place.clock.forward(150)
+    assert place.keeper.take_openings(GATE, made.open(places)) == ""
+    assert place.keeper.standing(GATE).status == "affirming"
+
+
+def test_a_gateway_that_knows_one_device_less_is_refused_and_no_liar(place):
+    made, _ = gateway(place)
+    late = thing(20, "hmac", place.unit, place.draw, now=NOW, gateway=GATE)
+    place.keeper.enrol([late.enrolled()])
+    with pytest.raises(Refused) as caught:
+        place.keeper.take_bundle(GATE, made.bundle(NOW))
+    assert caught.value.code == "fleet.bundle-count"
+    assert place.keeper.standing(GATE).reason == ""
+
+
+def test_a_leaf_that_was_asked_for_stays_asked_for_until_it_is_shown(place):
+    made, own = lying(place)
+    place.keeper.drawn = 4  # all of them: the false one is among those asked for
+    place.keeper.take_bundle(GATE, speak(place, made, own))  # and kept back
+    place.keeper.drawn = 0  # whatever chance would ask for from now on
+    place.clock.forward(60)
+    places = place.keeper.take_bundle(GATE, speak(place, made, own))
+    assert places == [0, 1, 2, 3]
+    assert place.keeper.take_openings(GATE, made.open(places))
+    assert place.keeper.standing(GATE).reason == "lying-gateway"
+
+
+def test_strangers_bring_no_statement_into_the_log(place):
+    place.keeper.hear([place.piece(place.sensor)], "here")
+    place.sensor.images[next(iter(place.sensor.images))] += b" and a guest"
+    place.clock.forward(60)
+    place.keeper.hear([place.piece(place.sensor)], "here")
+    place.keeper.settle()
+    size, notices = place.workspace.head().size, dict(place.keeper._sayings.notices)
+    for _ in range(5):
+        place.clock.forward(60)
+        for one in (place.sensor, place.board):  # one contraindicated, one never heard
+            forged = bytearray(one.evidence(place.nonce(), place.clock()))
+            forged[-1] ^= 1
+            place.keeper.hear([Piece(one.subject, bytes(forged))] * 9, "elsewhere")
+        place.keeper.settle()
+    assert place.workspace.head().size == size
+    assert place.keeper._sayings.notices == notices
+
+
+def test_a_wrong_key_and_silence_make_a_device_undetermined_not_untrusted(place):
+    place.keeper.hear([place.piece(place.board)], "here")
+    forged = bytearray(place.board.evidence(place.nonce(), place.clock()))
+    forged[-1] ^= 1
+    place.keeper.hear([Piece(place.board.subject, bytes(forged))], "elsewhere")
+    place.clock.forward(300)
+    place.keeper.tick()
+    found = place.keeper.standing(place.board.subject)
+    assert (found.status.value, found.reason) == ("none", "swap")
+
+
+def test_an_answer_to_a_challenge_does_not_come_again_after_a_crash(place):
+    nonce = place.keeper.challenge(place.board.subject)
+    piece = place.piece(place.board, nonce)
+    place.clock.forward(5)
+    assert place.keeper.hear([piece], "here")[0].status == "affirming"
+    Shelf.give_back(place.keeper._shelf)  # what a killed process leaves
+    place.clock.forward(5)
+    crashed = Keeper(place.workspace)
+    assert crashed.hear([piece], "here")[0].standing == "none"
+    place.clock.forward(1)
+    again = place.piece(place.board, crashed.challenge(place.board.subject))
+    assert crashed.hear([again], "here")[0].standing == "affirming"
+    crashed.close()
 
 
 def test_bundles_that_are_forged_old_or_of_nobody_are_refused(place):

@@ -37,7 +37,15 @@ from kizuna.proof.attestation.fleet import (
     Standing,
 )
 from kizuna.proof.attestation.fleet.bundle import Bundle, Leaf, Opening, read_bundle
-from kizuna.proof.attestation.fleet.spot import DRAWN, check_opening, covered_by, draw, expected
+from kizuna.proof.attestation.fleet.spot import (
+    DRAWN,
+    Checked,
+    check_opening,
+    covered_by,
+    draw,
+    expected,
+    places_of,
+)
 from kizuna.proof.attestation.fleet.tree import root_of
 from kizuna.proof.attestation.schemes import SCHEMES
 from kizuna.roots.cose import encode, sign1
@@ -65,6 +73,8 @@ MAX_EVIDENCE: Final = 256 << 10
 _MAX_SOURCES: Final = 65_536
 _PER_SOURCE: Final = 100_000
 """Pieces of evidence from one address in one epoch."""
+_MOST_OWED: Final = 48
+"""Most leaves of earlier bundles that are asked for again at once."""
 _STATE_EVERY: Final = 300
 _SAID_AGAIN: Final = 7 * 86_400
 """Age at which a standing is said again: profiles ask for one of the last eight days."""
@@ -102,6 +112,16 @@ class Answer:
         }
 
 
+@dataclass(slots=True)
+class _Asked:
+    """A bundle, and the leaves of it that were asked for."""
+
+    bundle: Bundle
+    places: list[int]
+    subjects: list[str]
+    answered: bool = False
+
+
 class Keeper:
     """The fleet of one store, kept."""
 
@@ -122,14 +142,15 @@ class Keeper:
         self._epochs = Epochs(self._shelf.secret())
         if self._shelf.open:
             # nobody knows what was heard in the epochs that run: none of their evidence may count
-            self._epochs.first = self._epochs.number(now) + 1
+            self._epochs.first, self._epochs.since = self._epochs.number(now) + 1, now
         self._shelf.mark(opened=True)
         self._appraiser = Appraiser(self._shelf.references(), SCHEMES)
         self._sayings = Sayings(workspace, self._shelf.notices(), self._shelf.keep_result)
         self._events: list[Event] = []
         self._roots: list[EpochRoot] = []
         self._alarms: dict[tuple[str, str], int] = {}
-        self._asked: dict[str, tuple[Bundle, list[int], list[str]]] = {}
+        self._asked: dict[str, _Asked] = {}
+        self._owed: dict[str, set[str]] = {}
         self._leaves: dict[str, Leaf] = {}
         self._leaves_epoch = self._epochs.number(now)
         self._published: tuple[int, bytes] = (-1, b"")
@@ -305,12 +326,12 @@ class Keeper:
             if self._epochs.epoch_of(bundle.nonce, now) != bundle.epoch:
                 raise _stale(gateway, bundle.epoch)
             held = self._asked.get(gateway)
-            if held is not None and held[0].epoch == bundle.epoch:
-                if held[0] == bundle:
-                    return held[1]  # sent again: the same leaves are asked for
+            if held is not None and held.bundle.epoch >= bundle.epoch:
+                if held.bundle == bundle:
+                    return held.places  # sent again: the same leaves are asked for
                 raise _stale(gateway, bundle.epoch)
             if covered_by(register, bundle) != bundle.affirming:
-                self._note(self._fleet.lied(gateway, now, "leaves and devices differ in number"))
+                # no lie: who was enrolled a moment ago is not yet known at the gateway
                 raise Refused(
                     "fleet.bundle-count",
                     "the bundle does not speak of every device of this gateway",
@@ -318,14 +339,24 @@ class Keeper:
                     hint="enrol or retire devices at the verifier and the gateway alike",
                     gateway=gateway[:200],
                 )
+            owed = self._owed.setdefault(gateway, set())
+            if held is not None and not held.answered:
+                owed.update(held.subjects)
             places = draw(bundle.affirming, self.drawn, secrets.token_bytes(32))
-            self._asked[gateway] = (bundle, places, expected(register, bundle, places))
+            # a leaf that was asked for and never shown is asked for again until it is: else a
+            # gateway that lies would keep back just the answers that show it
+            still = places_of(register, bundle, owed)[:_MOST_OWED]
+            places = sorted({*places, *still})
+            self._asked[gateway] = _Asked(bundle, places, expected(register, bundle, places))
             if not places:
                 self._believe(gateway, bundle, now, 0)
             return places
 
     def take_openings(self, gateway: str, openings: Sequence[Opening]) -> str:
         """Judge the leaves asked for, and then believe the bundle: empty, or what does not hold.
+
+        Anybody can send openings: only what the root that the gateway signed leads to counts
+        against it, and only once.
 
         Raises:
             Refused: ``fleet.not-asked``.
@@ -340,25 +371,31 @@ class Keeper:
                     hint="send the bundle first",
                     gateway=gateway[:200],
                 )
-            bundle, places, subjects = asked
+            if asked.answered:
+                return ""
+            bundle, places, subjects = asked.bundle, asked.places, asked.subjects
             by_place = {opening.index: opening for opening in openings}
             for place, subject in zip(places, subjects, strict=True):
                 opening = by_place.get(place)
-                wrong = (
-                    "it does not show a leaf that was asked for"
+                found = (
+                    Checked("it does not show a leaf that was asked for")
                     if opening is None
                     else check_opening(bundle, opening, subject, self._appraise_leaf)
                 )
-                if wrong:
-                    self._note(self._fleet.lied(gateway, now, wrong))
-                    return wrong
+                if found.lie:
+                    self._note(self._fleet.lied(gateway, now, found.wrong))
+                if found.wrong:
+                    return found.wrong
+            asked.answered = True
+            self._owed.get(gateway, set()).difference_update(subjects)
             self._believe(gateway, bundle, now, len(places))
             return ""
 
     def _appraise_leaf(self, subject: str, evidence: bytes, epoch: int) -> Appraisal:
         register = self._fleet.register
         device = register.device(register.find(subject) or 0)
-        fresh = self._epochs.fresh(subject, self._workspace.clock())
+        # as of the bundle's own epoch: a network that delays the leaves makes nobody a liar
+        fresh = self._epochs.fresh(subject, (epoch + 1) * self._epochs.seconds - 1)
         self.appraisals += 1
         appraisal = self._appraiser.appraise(Task(evidence, device.scheme, fresh, device))
         if fresh.found.get("epoch") != epoch:

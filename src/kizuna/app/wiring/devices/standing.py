@@ -33,6 +33,7 @@ from kizuna.model.payload import Status as StatusOf
 from kizuna.proof.attestation.appraisal import Appraisal, Status
 from kizuna.proof.attestation.ear import MEDIA_TYPE, sign_ear
 from kizuna.proof.attestation.fleet import TAMPERING, Alarm, Event
+from kizuna.proof.attestation.fleet.alarm import RAISED_BY_ANYONE
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
@@ -88,7 +89,8 @@ class Sayings:
     def say(self, events: Iterable[Event], roots: Iterable[EpochRoot] = ()) -> int:
         """Register what these come to; how many statements it took.
 
-        Of several changes of one device in one batch only the last is said, and the alarms between.
+        Of several changes of one device in one batch only the last is said, and the alarms between;
+        never what anybody on the network can bring about, or strangers would fill the log.
         """
         statements: list[bytes] = []
         last: dict[str, Event] = {}
@@ -96,7 +98,11 @@ class Sayings:
             if (
                 event.changed
                 or event.again
-                or (event.alarm and event.after is not Status.AFFIRMING)
+                or (
+                    event.alarm is not None
+                    and event.alarm not in RAISED_BY_ANYONE
+                    and event.after is not Status.AFFIRMING
+                )
             ):
                 held = last.get(event.subject)
                 if held is None or _outweighs(event, held):

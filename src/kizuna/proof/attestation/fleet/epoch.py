@@ -47,15 +47,23 @@ class Epochs:
         seconds: length of an epoch.
         behind: how many epochs before the current one are still accepted.
         first: no epoch before this one is accepted: after a restart that lost what was heard last.
+        since: no challenge up to this moment is accepted: for the same reason.
     """
 
     def __init__(
-        self, secret: bytes, *, seconds: int = EPOCH, behind: int = 1, first: int = 0
+        self,
+        secret: bytes,
+        *,
+        seconds: int = EPOCH,
+        behind: int = 1,
+        first: int = 0,
+        since: int = -1,
     ) -> None:
         self._secret = secret
         self.seconds = seconds
         self.behind = behind
         self.first = first
+        self.since = since
         self._nonces: dict[int, bytes] = {}
 
     def number(self, now: int) -> int:
@@ -94,7 +102,7 @@ class Epochs:
         if len(nonce) != NONCE_SIZE:
             return None
         moment = int.from_bytes(nonce[:8], "big")
-        if not 0 <= now - moment <= _CHALLENGE_LIFE:
+        if moment <= self.since or not 0 <= now - moment <= _CHALLENGE_LIFE:
             return None
         if not hmac.compare_digest(self._seal(subject, nonce[:8]), nonce[8:]):
             return None

@@ -492,10 +492,12 @@ class Fleet:
         reason = state.reason[index]
         if reason and _ALARM[reason - 1] in _KEY_IN_DOUBT:
             return []
-        if state.suspect[index] and state.suspect[index] >= state.seen[index]:
-            return self._become(index, Status.CONTRAINDICATED, Alarm.SWAP, now)
         if reason and state.status[index] == _PLACE[Status.CONTRAINDICATED]:
             return []  # silence does not make it better
+        if state.suspect[index] and state.suspect[index] >= state.seen[index]:
+            # anybody can send a wrong key in the name of a device that is silent: it explains
+            # the silence, and is no more than that
+            return self._become(index, Status.NONE, Alarm.SWAP, now)
         return self._become(index, Status.NONE, Alarm.SILENCE, now)
 
     # --- asking -------------------------------------------------------------------------------

@@ -4,7 +4,8 @@
 Keeps: 1. Leaves are drawn only after the bundle, and so its root, was handed in. 2. The leaf at a
 place must be the device that stands there in the order of names: the verifier knows the order, so
 a gateway cannot fill the tree with one good device. 3. What is judged is the device's own evidence,
-by the verifier's own reference values.
+by the verifier's own reference values. 4. Only what the root that was signed leads to is the
+gateway's word: an opening that anybody could have made up proves nothing against it.
 
 The chance to find out a gateway that affirms a share ``f`` of leaves wrongly, with ``s`` leaves
 drawn, is 1 - (1 - f)^s per epoch; over ``n`` epochs 1 - (1 - f)^(s n).
@@ -19,18 +20,44 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 from kizuna.model.errors import Malformed
-from kizuna.proof.attestation.appraisal import Appraisal, Status
+from kizuna.proof.attestation.appraisal import Appraisal, AppraisalCode, Status
 from kizuna.proof.attestation.fleet.bundle import Bundle, Opening, read_leaf
 from kizuna.proof.attestation.fleet.register import Register
 from kizuna.proof.attestation.fleet.tree import holds
 
-__all__ = ["DRAWN", "chance", "check_opening", "draw", "expected"]
+__all__ = [
+    "DRAWN",
+    "Checked",
+    "chance",
+    "check_opening",
+    "covered_by",
+    "draw",
+    "expected",
+    "places_of",
+]
 
 DRAWN: Final = 4
 """Leaves asked for per bundle, where nothing else was said."""
+_UNTOLD: Final = frozenset(
+    {
+        AppraisalCode.KEY_UNKNOWN,
+        AppraisalCode.SCHEME_UNKNOWN,
+        AppraisalCode.REFERENCE_MISSING,
+    }
+)
+"""What the verifier lacks itself: no lie of the gateway."""
+
+
+class Checked(NamedTuple):
+    """What came of an opening."""
+
+    wrong: str = ""
+    """What does not hold; empty where it holds."""
+    lie: bool = False
+    """Whether the gateway's own signature stands behind what does not hold."""
 
 
 def chance(share: float, drawn: int, *, epochs: int = 1) -> float:
@@ -50,10 +77,15 @@ def draw(size: int, count: int, randomness: bytes) -> list[int]:
 
 def expected(register: Register, bundle: Bundle, places: Sequence[int]) -> list[str]:
     """Which devices must stand at these places of the tree."""
-    left_out: Collection[str] = bundle.exceptions.keys()
-    names = register.subjects
-    covered = [names[i] for i in register.children_of(bundle.gateway) if names[i] not in left_out]
+    covered = _covered(register, bundle)
     return [covered[place] for place in places if place < len(covered)]
+
+
+def places_of(register: Register, bundle: Bundle, subjects: Collection[str]) -> list[int]:
+    """Where these devices stand in the tree; those that are left out stand nowhere."""
+    if not subjects:
+        return []
+    return [at for at, name in enumerate(_covered(register, bundle)) if name in subjects]
 
 
 def covered_by(register: Register, bundle: Bundle) -> int:
@@ -71,8 +103,8 @@ def check_opening(
     opening: Opening,
     subject: str,
     appraise: Callable[[str, bytes, int], Appraisal],
-) -> str:
-    """What is wrong with an opened leaf; empty where it holds.
+) -> Checked:
+    """What is wrong with an opened leaf, and whether the gateway's signature stands behind it.
 
     Args:
         bundle: the bundle it belongs to.
@@ -81,17 +113,26 @@ def check_opening(
         appraise: ``appraise(subject, evidence, epoch)`` by the verifier's own values.
     """
     if not holds(bundle.root, bundle.affirming, opening.index, opening.entry, opening.proof):
-        return "it does not lead to the root that was signed"
+        return Checked("it does not lead to the root that was signed")
     try:
         leaf = read_leaf(opening.entry)
     except Malformed as fault:
-        return fault.why
+        return Checked(fault.why, lie=True)
     if leaf.subject != subject:
-        return f"another device stands in the place of {subject}"
-    if leaf.epoch != bundle.epoch or leaf.evidence != sha256(opening.evidence).digest():
-        return f"the evidence shown for {subject} is not the evidence affirmed"
+        return Checked(f"another device stands in the place of {subject}", lie=True)
+    if leaf.epoch != bundle.epoch:
+        return Checked(f"the leaf of {subject} is of another epoch", lie=True)
+    if leaf.evidence != sha256(opening.evidence).digest():
+        return Checked(f"the evidence shown for {subject} is not the evidence affirmed")
     appraisal = appraise(subject, opening.evidence, bundle.epoch)
     if appraisal.status is not Status.AFFIRMING:
+        found = {finding.code for finding in appraisal.findings}
         codes = ", ".join(finding.code.value for finding in appraisal.findings)
-        return f"{subject} is {appraisal.status.value}: {codes}"
-    return ""
+        wrong = f"{subject} is {appraisal.status.value}: {codes}"
+        return Checked(wrong, lie=not (appraisal.status is Status.NONE and found & _UNTOLD))
+    return Checked()
+
+
+def _covered(register: Register, bundle: Bundle) -> list[str]:
+    left_out, names = bundle.exceptions.keys(), register.subjects
+    return [names[i] for i in register.children_of(bundle.gateway) if names[i] not in left_out]

@@ -145,22 +145,40 @@ def test_the_verifier_knows_who_stands_where():
     assert expected(register(), found, [0, 1, 3]) == [NAMES[0], NAMES[2], NAMES[4]]
 
 
+def wrong(*asked):
+    return check_opening(*asked).wrong
+
+
+def test_only_what_the_signed_root_leads_to_is_held_against_the_gateway():
+    found = read_bundle(bundle(), KEY, GATE)
+    (opening,) = open_leaves(LEAVES, EVIDENCE, [2])
+    for made_up in (
+        replace(opening, entry=LEAVES[1].entry()),
+        replace(opening, proof=()),
+        replace(opening, index=3),
+        replace(opening, evidence=b"other"),
+    ):
+        checked = check_opening(found, made_up, NAMES[2], appraised())
+        assert checked.wrong
+        assert not checked.lie
+    assert check_opening(found, opening, NAMES[3], appraised()).lie
+    assert check_opening(found, opening, NAMES[2], appraised(Status.CONTRAINDICATED)).lie
+
+
 def test_an_honest_leaf_holds_and_each_lie_is_named():
     found = read_bundle(bundle(), KEY, GATE)
     (opening,) = open_leaves(LEAVES, EVIDENCE, [2])
-    assert check_opening(found, opening, NAMES[2], appraised()) == ""
-    assert "another device" in check_opening(found, opening, NAMES[3], appraised())
-    assert "contraindicated" in check_opening(
-        found, opening, NAMES[2], appraised(Status.CONTRAINDICATED)
-    )
+    assert wrong(found, opening, NAMES[2], appraised()) == ""
+    assert "another device" in wrong(found, opening, NAMES[3], appraised())
+    assert "contraindicated" in wrong(found, opening, NAMES[2], appraised(Status.CONTRAINDICATED))
     swapped = replace(opening, evidence=b"other")
-    assert "not the evidence" in check_opening(found, swapped, NAMES[2], appraised())
+    assert "not the evidence" in wrong(found, swapped, NAMES[2], appraised())
     moved = replace(opening, index=3)
-    assert "root" in check_opening(found, moved, NAMES[2], appraised())
+    assert "root" in wrong(found, moved, NAMES[2], appraised())
     twice = [LEAVES[0], *LEAVES[:4]]
     padded = read_bundle(bundle(twice), KEY, GATE)
     (second,) = open_leaves(twice, [EVIDENCE[0], *EVIDENCE[:4]], [1])
-    assert "another device" in check_opening(padded, second, NAMES[1], appraised())
+    assert "another device" in wrong(padded, second, NAMES[1], appraised())
 
 
 def test_leaves_are_drawn_without_repeat_and_small_trees_whole():

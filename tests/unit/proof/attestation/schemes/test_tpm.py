@@ -164,6 +164,25 @@ def test_the_attester_may_not_choose_its_registers():
     assert codes(appraisal) == [AppraisalCode.REGISTERS_DIFFER]
 
 
+def test_an_unused_bank_does_not_stand_for_a_register_that_is_left_out():
+    unused = {("sha256", 0): REGISTERS["sha256", 0], ("sha384", 4): bytes(48)}
+    selection = (("sha256", (0,)), ("sha384", (4,)))
+    digest = digest_of(selection, unused)
+    attest = b"".join(
+        (
+            b"\xffTCG\x80\x18" + len(SIGNER).to_bytes(2, "big") + SIGNER,
+            len(NONCE).to_bytes(2, "big") + NONCE,
+            (1000).to_bytes(8, "big") + (3).to_bytes(4, "big") + bytes(4) + b"\x01" + bytes(8),
+            b"\x00\x00\x00\x02\x00\x0b\x03\x01\x00\x00\x00\x0c\x03\x10\x00\x00",
+            b"\x00\x20" + digest,
+        )
+    )
+    data = write_evidence(attest, tpm_signature(attest), unused)
+    appraisal = appraise(data)
+    assert codes(appraisal) == [AppraisalCode.MEASUREMENTS_MISSING]
+    assert appraisal.status is Status.NONE
+
+
 def test_values_that_do_not_give_the_signed_digest_are_found():
     shown = REGISTERS | {("sha256", 0): b"\x01" * 32}
     appraisal = appraise(evidence(shown=shown))

@@ -81,7 +81,9 @@ def register_findings(parts: Parts, known: Known, model: str) -> tuple[int, list
     if known.empty:
         return 0, [AppraisalFinding(AppraisalCode.REFERENCE_MISSING, {"model": model[:80]})]
     quoted = {(bank, n) for bank, numbers in parts.quote.selection for n in numbers}
-    left_out = sorted({n for _, n in known.registers} - {n for _, n in quoted})
+    # in a bank whose values are known: the same number of an unused bank says nothing of it
+    shown = {n for bank, n in quoted if (bank, n) in known.registers}
+    left_out = sorted({n for _, n in known.registers} - shown)
     if left_out:
         return 0, [AppraisalFinding(AppraisalCode.MEASUREMENTS_MISSING, {"register": left_out[0]})]
     used: list[Reference] = []
