@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from kizuna.model.errors import Malformed
-from kizuna.model.identifier import Element, SubjectId, digest_of
+from kizuna.model.identifier import SubjectId, digest_of
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Claim, Norm, Reference, encode_payload
 from kizuna.model.relation import Relation
@@ -27,15 +27,23 @@ from kizuna.proof.documents import names
 from kizuna.proof.documents.bill import (
     MAX_STATEMENT_BYTES,
     Bill,
-    Part,
     Told,
     claim_values,
     draft,
-    flatten,
     too_many_statements,
 )
 from kizuna.proof.documents.cyclonedx import CYCLONEDX
 from kizuna.proof.documents.cyclonedx.vulnerabilities import instant
+from kizuna.proof.documents.intoto_predicates import (
+    KNOWN_PREDICATES,
+    artifact,
+    listing,
+    mapping,
+    predicate_claims,
+    resource_name,
+    tie_provenance,
+    tie_resources,
+)
 from kizuna.proof.documents.jsontext import decode_json, pointer
 from kizuna.proof.documents.names import clean, machine_name
 from kizuna.proof.documents.signatures import judge_dsse, judge_in_toto
@@ -74,22 +82,6 @@ _LINK_MEMBERS: Final = frozenset(
 _LAYOUT_MEMBERS: Final = frozenset(
     {"_type", "steps", "inspect", "keys", "expires", "readme", "rootcas", "intermediatecas"}
 )
-_KNOWN_PREDICATES: Final = {
-    "https://slsa.dev/provenance/v1": "slsa-provenance",
-    "https://slsa.dev/provenance/v0.2": "slsa-provenance",
-    "https://slsa.dev/provenance/v0.1": "slsa-provenance",
-    "https://slsa.dev/verification_summary/v1": "slsa-verification-summary",
-    "https://slsa.dev/verification_summary/v0.2": "slsa-verification-summary",
-    "https://in-toto.io/attestation/test-result/v0.1": "test-result",
-    "https://in-toto.io/attestation/vulns/v0.1": "vulnerability-scan",
-    "https://in-toto.io/attestation/vulns/v0.2": "vulnerability-scan",
-    "https://in-toto.io/attestation/release/v0.1": "release",
-    "https://in-toto.io/attestation/link/v0.3": "in-toto-link",
-    "https://in-toto.io/attestation/scai/attribute-report/v0.2": "scai",
-    "https://in-toto.io/attestation/scai/attribute-report": "scai",
-    "https://in-toto.io/attestation/reference/v0.1": "reference",
-    "https://in-toto.io/attestation/svr/v0.1": "simple-verification-result",
-}
 
 
 def _is_dsse(value: object) -> bool:
@@ -143,7 +135,7 @@ def _read(source: Source) -> Imported:
 
 
 def _read_bundle(source: Source, value: Json) -> Imported:
-    envelope: Json = _mapping(value.get("dsseEnvelope"))
+    envelope: Json = mapping(value.get("dsseEnvelope"))
     if not _is_dsse(envelope):
         raise Malformed(
             "document.format-unsupported",
@@ -228,7 +220,7 @@ def _read_statement(
         if not isinstance(entry, dict) or not isinstance(entry.get("digest"), dict):
             raise _fault(here, "a subject has a digest")
         remarks += _unknown(entry, _RESOURCE_MEMBERS, here)
-        name = _resource(entry)
+        name = resource_name(entry)
         if name is None:
             remarks.append(Remark(here, "identifier-unreadable", clean(entry.get("name"), 200)))
         else:
@@ -241,11 +233,11 @@ def _read_statement(
             return _read_other(
                 source, inner, body, f"{where}/predicate", media_type, judged, remarks, root
             )
-    sort = _KNOWN_PREDICATES.get(kind) or machine_name(
+    sort = KNOWN_PREDICATES.get(kind) or machine_name(
         kind.removeprefix("https://").removeprefix("http://")
     )
     sort = sort or f"predicate:{digest_of(kind.encode()).hex()[:16]}"
-    said = _predicate_claims(sort, kind, predicate)
+    said = predicate_claims(sort, kind, predicate)
     about = {**said, "predicate_type": kind, **_signature_claims(judged)}
     if not said and predicate:
         remarks.append(Remark(f"{where}/predicate", "kept-only"))
@@ -256,8 +248,8 @@ def _read_statement(
         imported=True,
     )
     tied = max(
-        len(_list(_mapping(predicate.get("buildDefinition")).get("resolvedDependencies"))),
-        len(_list(predicate.get("materials"))),
+        len(listing(mapping(predicate.get("buildDefinition")).get("resolvedDependencies"))),
+        len(listing(predicate.get("materials"))),
     )
     if len(subjects) * tied > _MOST_TIES:
         raise _too_many(len(subjects) * tied)
@@ -267,103 +259,15 @@ def _read_statement(
     told = Told()
     for subject, entry in subjects:
         bill = Bill(subject, _FORMAT)
-        bill.add(_artifact(subject, entry, here=f"{where}/subject"))
+        bill.add(artifact(subject, entry, here=f"{where}/subject"))
         if sort == "slsa-provenance":
-            _tie_provenance(bill, subject, predicate, remarks, f"{where}/predicate")
+            tie_provenance(bill, subject, predicate, remarks, f"{where}/predicate")
         if sort == "in-toto-link":
             materials = predicate.get("materials")
-            _tie_resources(bill, subject, materials, remarks, f"{where}/predicate/materials")
+            tie_resources(bill, subject, materials, remarks, f"{where}/predicate/materials")
         drafts += bill.drafts([], part=f"in-toto:{sort}"[:180], told=told)
         drafts.append(draft(Kind.EVIDENCE, subject, claim))
     return _imported(source, f"{_FORMAT} Statement", root, drafts, media_type, judged, remarks)
-
-
-def _predicate_claims(sort: str, kind: str, predicate: Json) -> dict[str, Any]:
-    """What a predicate says, as claims; provenance under the names that profiles ask for."""
-    if sort != "slsa-provenance":
-        return flatten(predicate)
-    built = _mapping(predicate.get("buildDefinition"))
-    details = _mapping(predicate.get("runDetails"))
-    metadata = _mapping(details.get("metadata")) or _mapping(predicate.get("metadata"))
-    builder = _mapping(details.get("builder")) or _mapping(predicate.get("builder"))
-    source = _mapping(_mapping(predicate.get("invocation")).get("configSource")).get("uri")
-    sources = [
-        one.get("uri")
-        for one in (_list(built.get("resolvedDependencies")) or _list(predicate.get("materials")))
-        if isinstance(one, dict) and one.get("uri")
-    ]
-    return claim_values(
-        {
-            "builder": builder.get("id"),
-            "source": source or (sources[0] if sources else None),
-            "build_type": built.get("buildType") or predicate.get("buildType"),
-            "materials": sources[:100],
-            "invocation": metadata.get("invocationId") or metadata.get("buildInvocationId"),
-            "started": metadata.get("startedOn") or metadata.get("buildStartedOn"),
-            "finished": metadata.get("finishedOn") or metadata.get("buildFinishedOn"),
-            "slsa": kind.rpartition("/")[2],
-            **flatten(built.get("externalParameters") or {}, "parameter", most=30),
-        }
-    )
-
-
-def _tie_provenance(
-    bill: Bill, subject: SubjectId, predicate: Json, remarks: list[Remark], where: str
-) -> None:
-    built = _mapping(predicate.get("buildDefinition"))
-    if "resolvedDependencies" in built:
-        place = f"{where}/buildDefinition/resolvedDependencies"
-        _tie_resources(bill, subject, built["resolvedDependencies"], remarks, place)
-    else:
-        _tie_resources(bill, subject, predicate.get("materials"), remarks, f"{where}/materials")
-    builder = _mapping(_mapping(predicate.get("runDetails")).get("builder")) or _mapping(
-        predicate.get("builder")
-    )
-    named = names.identifier(builder.get("id"))
-    if named is not None:
-        bill.add(Part(id=named, where=where, element=Element.SERVICE))
-        bill.tie(subject, Relation.PERFORMED_BY, named)
-
-
-def _tie_resources(
-    bill: Bill, subject: SubjectId, resources: object, remarks: list[Remark], where: str
-) -> None:
-    for place, one in enumerate(_list(resources)):
-        if not isinstance(one, dict):
-            continue
-        other = _resource(one)
-        if other is None:
-            remarks.append(Remark(f"{where}/{place}", "identifier-unreadable"))
-            continue
-        bill.add(_artifact(other, one, here=f"{where}/{place}"))
-        bill.tie(subject, Relation.DERIVED_FROM, other)
-
-
-def _resource(entry: Json) -> SubjectId | None:
-    """The name of a resource: a PURL, else its digests, else its URI."""
-    package = names.purl(entry.get("uri")) or names.purl(entry.get("name"))
-    return (
-        package or names.named_by_digests(entry.get("digest")) or names.identifier(entry.get("uri"))
-    )
-
-
-def _artifact(subject: SubjectId, entry: Json, here: str) -> Part:
-    hashes = {}
-    for algorithm, value in _mapping(entry.get("digest")).items():
-        text = str(value).lower()
-        if 32 <= len(text) <= 128 and all(letter in "0123456789abcdef" for letter in text):
-            spelt = algorithm.lower().replace("_", "-")
-            hashes[f"sha-{spelt[3:]}" if spelt[:3] == "sha" and spelt[3:].isdigit() else spelt] = (
-                text
-            )
-    return Part(
-        id=subject,
-        where=here,
-        element=Element.DATA,
-        name=clean(entry.get("name") or entry.get("uri")),
-        hashes={machine_name(name): value for name, value in hashes.items() if machine_name(name)},
-        claims=claim_values({"uri": entry.get("uri"), "download": entry.get("downloadLocation")}),
-    )
 
 
 # links and layouts of before -------------------------------------------------------------------
@@ -385,7 +289,7 @@ def _read_metadata(
             raise _fault(f"{where}/{member}", "a table of files and their digests")
     if not isinstance(signed.get("name"), str):
         raise _fault(f"{where}/name", "a link names its step")
-    products, materials = _mapping(signed.get("products")), _mapping(signed.get("materials"))
+    products, materials = mapping(signed.get("products")), mapping(signed.get("materials"))
     if len(products) > _MOST_SUBJECTS or len(products) * len(materials) > _MOST_TIES:
         raise _too_many(len(products) * len(materials))
     step = machine_name(signed["name"]) or "step"
@@ -394,7 +298,7 @@ def _read_metadata(
         {
             "step": signed["name"],
             "command": " ".join(map(str, command)) if isinstance(command, list) else command,
-            "return_value": _mapping(signed.get("byproducts")).get("return-value"),
+            "return_value": mapping(signed.get("byproducts")).get("return-value"),
             "materials": list(materials)[:100],
             **_signature_claims(judged),
         }
@@ -412,12 +316,12 @@ def _read_metadata(
             continue
         made.append(subject)
         bill = Bill(subject, _FORMAT)
-        bill.add(_artifact(subject, {"name": path, "digest": digests}, here=where))
+        bill.add(artifact(subject, {"name": path, "digest": digests}, here=where))
         for other_path, other_digests in materials.items():
             other = names.named_by_digests(other_digests)
             if other is not None:
                 entry = {"name": other_path, "digest": other_digests}
-                bill.add(_artifact(other, entry, here=where))
+                bill.add(artifact(other, entry, here=where))
                 bill.tie(subject, Relation.DERIVED_FROM, other)
         drafts += bill.drafts([], part=f"in-toto:{step}"[:180], told=told)
         claim = Claim(
@@ -450,11 +354,11 @@ def _read_layout(
     steps = [
         {
             "name": clean(step.get("name"), 200),
-            "command": [clean(str(word), 1000) for word in _list(step.get("expected_command"))],
-            "keys": [clean(str(key), 200) for key in _list(step.get("pubkeys"))],
+            "command": [clean(str(word), 1000) for word in listing(step.get("expected_command"))],
+            "keys": [clean(str(key), 200) for key in listing(step.get("pubkeys"))],
             "threshold": _threshold(step.get("threshold")),
         }
-        for step in _list(signed.get("steps"))
+        for step in listing(signed.get("steps"))
         if isinstance(step, dict)
     ]
     norm = Norm(
@@ -463,7 +367,7 @@ def _read_layout(
         version=digest_of(source.data).hex()[:16],
         document={
             "steps": steps[:1000],
-            "keys": [clean(key, 200) for key in _mapping(signed.get("keys"))][:1000],
+            "keys": [clean(key, 200) for key in mapping(signed.get("keys"))][:1000],
             "document": digest_of(source.data).hex(),
         },
         valid_until=ends,
@@ -472,14 +376,14 @@ def _read_layout(
     )
     drafts = [draft(Kind.NORM, subject, norm)]
     imported = _imported(source, f"{_FORMAT} layout", None, drafts, media_type, judged, remarks)
-    return replace(imported, keys=_keys(_mapping(signed.get("keys"))))
+    return replace(imported, keys=_keys(mapping(signed.get("keys"))))
 
 
 def _keys(listed: Json) -> dict[str, PublicKey]:
     """The public keys that a layout lists for its links; unusable ones are left out."""
     made: dict[str, PublicKey] = {}
     for key_id, entry in list(listed.items())[:1000]:
-        text = _mapping(_mapping(entry).get("keyval")).get("public")
+        text = mapping(mapping(entry).get("keyval")).get("public")
         if not isinstance(text, str):
             continue
         try:
@@ -587,14 +491,6 @@ def _signature_claims(judged: tuple[InnerSignature, ...]) -> dict[str, Any]:
 
 
 # small things ----------------------------------------------------------------------------------
-
-
-def _mapping(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _threshold(value: object) -> int:
