@@ -223,7 +223,7 @@ def placements_of(
 ) -> list[Placement]:
     """The placements of a device that stand, each issuer's latest for each use.
 
-    One that was made by another framework is left out; ``kizuna show`` has it like any claim.
+    One that was made by another framework is left out: it stands in the log like any claim.
     """
     from kizuna.app.wiring.in_force import in_force
     from kizuna.record.log.keys import subject_key
