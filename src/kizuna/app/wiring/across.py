@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.app.wiring.values import Explained
+from kizuna.model.errors import Unavailable
 from kizuna.model.finding import Code, Finding
 from kizuna.model.identifier import SubjectId
 from kizuna.model.trust import Anchors
@@ -35,6 +36,7 @@ PATIENCE: Final = 10.0
 
 _WHOLE: Final = 30.0
 _KEPT: Final = 8
+_TRIES: Final = 6
 
 
 def stores_elsewhere(workspace: Workspace, anchors: Anchors | None = None) -> list[str]:
@@ -53,15 +55,23 @@ def answer_evidence(workspace: Workspace, question: bytes, view: View | None) ->
 
     asked = Question.from_bytes(question)
     store = workspace.store
-    reader = store.reader() if view is None else store.reader(view)
-    return answer_question(
-        asked,
-        reader,
-        store.log,
-        store.map,
-        owner=workspace.identity,
-        anchors=workspace.anchors(),
-    ).to_bytes()
+    for again in range(_TRIES):
+        if again:  # it grew meanwhile, perhaps by the hand of another process
+            store.refresh()
+        reader = store.reader() if view is None else store.reader(view)
+        try:
+            return answer_question(
+                asked,
+                reader,
+                store.log,
+                store.map,
+                owner=workspace.identity,
+                anchors=workspace.anchors(),
+            ).to_bytes()
+        except Unavailable as fault:
+            if fault.code != "bundle.moved-on" or again == _TRIES - 1:
+                raise
+    raise AssertionError  # the loop ends by returning or raising
 
 
 @dataclass(slots=True)

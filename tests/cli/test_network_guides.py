@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guides about several lists and several stores run as they are printed."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> str:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return str(found.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        ("judge-under-two-lists.md", ("✓ trusted  building", "export: not on it", "exit 14")),
+        ("chains-across-stores.md", ("✓ trusted", "log lab.example/log at size")),
+    ],
+)
+def test_the_guide_runs(page, words, tmp_path):
+    text = (ROOT / "docs/guides" / page).read_text(encoding="utf-8")
+    script = "\n".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("KIZUNA_", "LC_"))}
+    tools = str(Path(sys.executable).parent)
+    environment |= {
+        "PATH": f"{tools}:{os.environ['PATH']}",
+        "LANG": "C.UTF-8",
+        "LAB_PORT": free_port(),
+    }
+    done = subprocess.run(
+        ["/bin/bash", "-euo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stdout, done.stdout
