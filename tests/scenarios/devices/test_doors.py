@@ -230,7 +230,7 @@ def test_nobody_else_makes_a_gateway_a_liar(place):
 
 
 def test_a_network_that_delays_the_leaves_makes_no_liar(place):
-    made, own = gateway(place)
+    made, _ = gateway(place)
     places = place.keeper.take_bundle(GATE, made.bundle(NOW))
     place.clock.forward(150)
     assert place.keeper.take_openings(GATE, made.open(places)) == ""

@@ -321,7 +321,8 @@ class _Fold:
         named = claim.claims.get("owner")
         binding = _binding(row, claim, SubjectId(named) if isinstance(named, str) else issuer)
         offer = self.offer
-        if offer is not None and offer.to in (issuer, binding.holder):
+        if offer is not None and offer.to == issuer:
+            # nobody accepts in another's name: they would bring in a key and a say of their own
             self._accepted(row, claim, binding, offer)
         elif issuer in self._power() and self.owners:
             if offer is None or binding.key in self._keys():

@@ -141,6 +141,22 @@ def test_nobody_sells_twice_and_the_giver_has_no_say_after():
     assert log.life.owner == BEN
 
 
+@pytest.mark.parametrize("hand", [EVE, ANN, MAKER])
+def test_nobody_accepts_in_the_name_of_another(hand):
+    log, first = sold()
+    second = log.say(ANN, voucher_claim(BEN, prior=first))
+    log.say(hand, ldevid(K3, owner=BEN, voucher=second))
+    life = log.life
+    assert life.owner == ANN
+    assert life.current(log.now).public == K1
+    assert life.offer is not None
+    assert len(log.flags()) == 1
+    log.say(BEN, ldevid(K2, owner=BEN, voucher=second))
+    log.say(hand, voucher_claim(hand, prior=second))
+    assert log.life.owner == BEN
+    assert log.life.offer is None
+
+
 def test_an_offer_can_be_taken_back_and_made_to_somebody_else():
     log, first = sold()
     second = log.say(ANN, voucher_claim(EVE, prior=first))
