@@ -102,3 +102,22 @@ def test_health_of_lists(served, party, tmp_path):
     assert red.json()["lists"] == [{"name": "bodies", "code": "list.signature-wrong"}]
     assert str(tmp_path) not in served.client.get("/api/lists/bodies").text
     assert served.client.get("/health").status_code == 200
+
+
+def test_the_page_of_lists_tells_how_old_a_followed_list_is(served, party, tmp_path):
+    theirs = tmp_path / "association"
+    settings = Settings(store=theirs, clock=served.clock)
+    with Workspace.init(theirs, "Association", now=served.clock(), settings=settings) as other:
+        other.lists.create("bodies")
+        data, _ = Publishing(other, other.lists).publish("bodies", days=1)
+        file = tmp_path / "issue"
+        file.write_bytes(data)
+        foreign = ForeignLists(served.workspace, served.workspace.lists)
+        signer = Signer.of([key_of(other)], [])
+        foreign.take(str(file), load_list, name="bodies", signer=signer)
+    page = served.client.get("/lists", headers={"accept": "text/html"})
+    assert page.status_code == 200
+    assert "issue 1, next due" in page.text
+    assert "Out of date" not in page.text
+    served.clock.now += DAY
+    assert "Out of date" in served.client.get("/lists", headers={"accept": "text/html"}).text
