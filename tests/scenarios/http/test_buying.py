@@ -83,3 +83,24 @@ def test_types_of_certificate_are_told(served):
     assert one["scheme"] == "scs"
     gone = served.client.get("/api/assess/certificates", params={"type": "nothing"})
     assert gone.status_code == 404
+
+
+def test_pages_show_what_the_api_says_and_register_nothing(served, workspace):
+    before = workspace.store.head()
+    asked = {"product": "pkg:generic/rig@1", "lines": PUMP, "profile": "iot-device"}
+    page = served.client.get("/procure", params=asked)
+    assert page.status_code == 200
+    assert "HOLD" in page.text
+    twin = served.client.get("/procure.json", params=asked).json()
+    assert twin["answer"]["decision"] == "hold"
+    assert twin["kept"] == []
+    asked = {"subject": PUMP, "profile": "software-product", "lang": "ja"}
+    page = served.client.get("/assess", params=asked)
+    assert "未回答" in page.text
+    assert served.client.get("/assess").status_code == 200
+    hostile = {"product": '"><script>x</script>', "lines": PUMP, "profile": "iot-device"}
+    answer = served.client.get("/procure", params=hostile, headers={"accept": "text/html"})
+    assert "<script>x" not in answer.text
+    many = {"lines": " ".join([PUMP] * 201), "profile": "iot-device"}
+    assert served.client.get("/procure.json", params=many).status_code == 400
+    assert workspace.store.head() == before

@@ -23,6 +23,7 @@ from litestar import Request, Response, get, post
 from litestar.types import ControllerRouterHandler
 
 from kizuna.app.console.asked import Asked, instant
+from kizuna.app.console.buying import assess_page, procure_page
 from kizuna.app.console.catalogs import catalog_data, catalogs_data
 from kizuna.app.console.cells import clock, quoted, table, verdict_mark
 from kizuna.app.console.chains import short_name
@@ -171,6 +172,8 @@ class Site:
             *page("/profiles", "/profiles.json", self._profiles),
             *page("/processes", "/processes.json", self._processes),
             *page("/risk", "/risk.json", self._risk),
+            *page("/assess", "/assess.json", self._assess),
+            *page("/procure", "/procure.json", self._procure),
             *page("/catalogs", "/catalogs.json", self._catalogs),
             spreadsheet,
             files,
@@ -408,6 +411,40 @@ class Site:
             data,
             commands,
             extra={"picture": picture, "profiles": [p["name"] for p in known]},
+        )
+
+    async def _assess(self, asked: Asked) -> _Shown:
+        subject, profile = asked.text("subject"), asked.text("profile")
+        view = self._of(asked).view
+        data = await self._run(
+            lambda: assess_page(self._workspace, subject, profile, asked.lang, view)
+        )
+        known = await self._run(lambda: self._of(asked).profiles(asked.lang))
+        commands = [f"kizuna assess gaps {quoted(subject)} -p {profile}"] if data["gaps"] else []
+        return _Shown(
+            "assess.html",
+            say("assess.title", asked.lang),
+            data,
+            commands,
+            extra={"profiles": [p["name"] for p in known]},
+        )
+
+    async def _procure(self, asked: Asked) -> _Shown:
+        question = {m: asked.text(m) for m in ("product", "lines", "suppliers", "profile")}
+        view = self._of(asked).view
+        data = await self._run(
+            lambda: procure_page(
+                self._workspace, question, asked.lang, view, operator=asked.operator
+            )
+        )
+        known = await self._run(lambda: self._of(asked).profiles(asked.lang))
+        under = f" -p {question['profile']}" if question["profile"] else ""
+        return _Shown(
+            "procure.html",
+            say("procure.title", asked.lang),
+            data,
+            [f"kizuna procure check request.yaml{under}"],
+            extra={"profiles": [p["name"] for p in known]},
         )
 
     async def _risk(self, asked: Asked) -> _Shown:

@@ -239,12 +239,15 @@ def gaps(
 ) -> dict[str, Any]:
     """What a profile asks of a subject and is not shown, each with its owner and day."""
     from kizuna.app.wiring.answers import finding_json
+    from kizuna.app.wiring.naming import identifiers_in
+    from kizuna.app.wiring.showing import names
 
     verdict = workspace.verify(subject, profile, at=at, lists=lists, view=view)
     asked = questionnaire(workspace, subject, profile, element=element, view=view)
     answers, issuer = given_answers(workspace, asked, view)
     given = {a.requirement: a for a in answers.answers}
     lacking = _lacking(verdict)
+    called = names(workspace, identifiers_in(lacking.values()) | {subject}, view)
     now = workspace.clock() if at is None else at
     rows = []
     met = 0
@@ -254,7 +257,9 @@ def gaps(
         if finding is None and verdict.coverage.known:
             met += 1
             continue
-        words = None if finding is None else finding_json(finding, lang, profile=profile)
+        words = (
+            None if finding is None else finding_json(finding, lang, profile=profile, names=called)
+        )
         end = end_of(answer.due)
         rows.append(
             {
@@ -276,6 +281,7 @@ def gaps(
         )
     return {
         "subject": subject,
+        "name": called.get(subject, ""),
         "profile": profile.name,
         "profile_digest": profile.digest,
         "verdict": verdict.value.word,
