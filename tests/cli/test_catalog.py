@@ -212,3 +212,10 @@ def test_low_is_resolved_from_high_imported_and_exported(run, shared, tmp_path):
     out = tmp_path / "low.json"
     assert run("profile", "export", ours, "--out", out)[0] == 0
     assert run("profile", "import", out, "--out", ours)[1]["digest"] == made["digest"]
+
+
+def test_a_kept_file_that_was_changed_is_told(run, table, tmp_path):
+    run("catalog", "import", table, "--name", "house")
+    (tmp_path / "store" / "catalogs" / "house.json").write_bytes(b"{")
+    code, told = run("catalog", "show", "house")
+    assert (code, told["code"]) == (11, "catalog.kept-changed")

@@ -209,5 +209,15 @@ def _files(settings: Settings) -> list[Path]:
 
 def _from_file(path: Path) -> Catalog:
     with path.open("rb") as file:
-        row = msgspec.json.decode(file.read(_READ))
-    return Catalog.from_document(row["name"], row["version"], row["document"])
+        data = file.read(_READ)
+    try:
+        row = msgspec.json.decode(data)
+        return Catalog.from_document(row["name"], row["version"], row["document"])
+    except (msgspec.DecodeError, KeyError, TypeError, AttributeError) as fault:
+        raise Tampered(
+            "catalog.kept-changed",
+            f"{path.name} is not what was kept",
+            why=str(fault)[:200],
+            hint="import the publisher's file again; the registered norm is in the log",
+            name=path.stem,
+        ) from fault

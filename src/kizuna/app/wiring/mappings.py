@@ -33,7 +33,7 @@ from kizuna.criteria.catalogs import (
     shipped_mapping,
     write_oscal_mapping,
 )
-from kizuna.model.errors import Refused
+from kizuna.model.errors import Refused, Tampered
 from kizuna.model.finding import Value
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.kind import Kind
@@ -332,4 +332,14 @@ def _folder(settings: Settings) -> Path:
 
 def _from_file(path: Path) -> Mapping:
     with path.open("rb") as file:
-        return Mapping.from_document(msgspec.json.decode(file.read(_READ)))
+        data = file.read(_READ)
+    try:
+        return Mapping.from_document(msgspec.json.decode(data))
+    except msgspec.DecodeError as fault:
+        raise Tampered(
+            "mapping.kept-changed",
+            f"{path.name} is not what was kept",
+            why=str(fault)[:200],
+            hint="register the mapping again; the registered norm is in the log",
+            name=path.stem,
+        ) from fault
