@@ -44,7 +44,13 @@ class Network:
         """A question's way to a store and back."""
         answer = self.stores.get(log.origin)
         if answer is None or log.origin in self.dead:
-            raise Unavailable("network.silent", f"nobody answers for {log.origin}")
+            raise Unavailable(
+                "exchange.unreachable",
+                f"cannot reach the store at {log.url}",
+                why=f"nobody answers for {log.origin}",
+                hint="try again later, or ask its operator",
+                url=log.url,
+            )
         delay = self.slow.get(log.origin, self.delay)
         time.sleep(delay / 2)
         begun = time.thread_time()
@@ -67,7 +73,7 @@ def tiers_of(stores: int, tiers: int) -> list[list[int]]:
 
     Example:
         >>> [len(tier) for tier in tiers_of(100, 6)]
-        [1, 7, 13, 20, 26, 33]
+        [1, 6, 13, 19, 26, 35]
     """
     total = sum(range(1, tiers))
     rest, found, first = stores - 1, [[0]], 1
