@@ -225,6 +225,30 @@ def hang(app: typer.Typer) -> None:
         if out != "-":
             door.answer({"file": out, "bytes": len(data)}, [f"{out}  {len(data)}"])
 
+    @command(app, "status")
+    def status(
+        door: Door,
+        file: Annotated[str, typer.Argument(metavar="FILE", help="The signed list (vc+jwt).")],
+        key: Annotated[
+            str | None,
+            typer.Option("--key", metavar="FILE", help="Its issuer's public key (JWK)."),
+        ] = None,
+    ) -> None:
+        """Honour a status list for imported credentials: what it ends, the import ends too.
+
+        Example: kizuna assess status list.jwt --key issuer.jwk
+        """
+        from kizuna.app.wiring.certificates_status import apply_status
+
+        public = None
+        if key is not None:
+            from kizuna.roots.keys import PublicKey
+            from kizuna.roots.strict_json import read_object
+
+            public = PublicKey.from_jwk(read_object(Door.read(key), "key.encoding", 65_536))
+        made = apply_status(door.workspace(), Door.read(file, limit=24 << 20), public)
+        door.answer(made, [door.text("certificate.status", **made)])
+
     @command(app, "certificates")
     def certificates(
         door: Door,
