@@ -18,13 +18,15 @@ from kizuna.app.wiring.server import background
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Malformed, Refused, Tampered, Unavailable
+from kizuna.model.identifier import canonical
 from kizuna.proof.attestation.appraiser import Appraiser
 from kizuna.proof.attestation.fleet import GATEWAY
 from kizuna.proof.attestation.fleet.gateway import Gateway
-from kizuna.proof.attestation.reference import References
+from kizuna.proof.attestation.reference import Reference, References
 from kizuna.proof.attestation.scheme import Enrolled
 from kizuna.proof.attestation.schemes import SCHEMES
-from kizuna.roots.cose import check_sign1, decode, encode, read_sign1
+from kizuna.proof.attestation.schemes.hmac import make_token, tiny_claims
+from kizuna.roots.cose import SharedKey, check_sign1, decode, encode, read_sign1, sign1
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units import EphemeralUnit
 from kizuna.worlds.fleet.things import good_value, references, thing
@@ -286,6 +288,30 @@ def test_a_wrong_key_and_silence_make_a_device_undetermined_not_untrusted(place)
     place.keeper.tick()
     found = place.keeper.standing(place.board.subject)
     assert (found.status.value, found.reason) == ("none", "swap")
+
+
+@pytest.mark.parametrize("signs", [True, False])
+def test_an_epochs_number_is_enough_for_a_shared_key_alone(place, signs):
+    name = "urn:dev:ops:000000-tiny"
+    handle, shared = place.unit.generate(Algorithm.ES256, "tiny"), SharedKey(b"s" * 32)
+    key = place.unit.public(handle) if signs else shared
+    place.keeper.enrol(
+        [Enrolled(scheme="hmac", subject=canonical(name), key=key, reference="tiny")]
+    )
+    value = Reference(
+        model="tiny", component="fw", digest_alg="sha-256", digest=bytes(32), signed=True
+    )
+    place.keeper.accept_references([value])
+    claims = tiny_claims(
+        identity=b"tiny-7-x",
+        boot=1,
+        sequence=1,
+        measurements={"fw": bytes(32)},
+        epoch=NOW // 60,
+    )
+    token = sign1(place.unit, handle, {}, encode(claims)) if signs else make_token(shared, claims)
+    (answer,) = place.keeper.hear([Piece(name, token)], "here")
+    assert answer.standing == ("none" if signs else "affirming")
 
 
 def test_an_answer_to_a_challenge_does_not_come_again_after_a_crash(place):

@@ -82,10 +82,16 @@ def measured(
         return 0, [AppraisalFinding(AppraisalCode.REFERENCE_MISSING, {"model": model[:80]})]
     findings: list[AppraisalFinding] = []
     find, unsigned = references.find, False
+    shown = {one.component for one in reading.measurements}
+    if left_out := references.left_out(model, shown, now):
+        # a device may not choose which of its parts are looked at
+        about = {"component": left_out[:80]}
+        return 0, [AppraisalFinding(AppraisalCode.MEASUREMENTS_MISSING, about)]
     for one in reading.measurements:
         found = find(model, one.component, one.digest_alg, one.digest)
         if found is None or not found.counts_at(now):
-            closed = references.closed(model)
+            # a value whose time is over was the maker's word: it vouches no more, and accuses not
+            closed = references.closed(model) and found is None
             findings.append(
                 AppraisalFinding(
                     AppraisalCode.FIRMWARE_UNKNOWN if closed else AppraisalCode.FIRMWARE_UNLISTED,

@@ -15,13 +15,15 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from kizuna.model.identifier import Digest
 from kizuna.roots.keys import PublicKey
 
 __all__ = ["Anchor", "Endorsed", "Reference", "References"]
+
+_FOR_EVER = 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,7 @@ class References:
     def __init__(self) -> None:
         self._values: dict[tuple[str, str, str, bytes], Reference] = {}
         self._models: dict[str, int] = {}
+        self._components: dict[str, dict[str, int]] = {}
         self._closed: set[str] = set()
         self._keys: dict[tuple[str | None, bytes | None], Endorsed] = {}
         self._of_instance: dict[bytes, set[tuple[str | None, bytes | None]]] = {}
@@ -119,6 +122,10 @@ class References:
         if held is None:
             self._models[value.model] = self._models.get(value.model, 0) + 1
         self._values[place] = value
+        if value.component:
+            parts = self._components.setdefault(value.model, {})
+            until = _FOR_EVER if value.until is None else value.until
+            parts[value.component] = max(until, parts.get(value.component, 0))
 
     def endorse(self, key: Endorsed) -> None:
         """Accept a key that a maker vouches for; the same rule as for values."""
@@ -151,6 +158,11 @@ class References:
     def knows(self, model: str) -> bool:
         """Whether there is any value for a class."""
         return model in self._models or model in self._closed
+
+    def left_out(self, model: str, shown: Collection[str], now: int) -> str:
+        """A part of a class that values in force name and that is not shown; empty for none."""
+        parts = self._components.get(model, {})
+        return next((name for name, end in parts.items() if name not in shown and now <= end), "")
 
     def find(self, model: str, component: str, digest_alg: str, digest: bytes) -> Reference | None:
         """The value that fits, or None."""

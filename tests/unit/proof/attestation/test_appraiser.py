@@ -116,6 +116,48 @@ def test_a_key_that_the_maker_endorsed_serves_where_enrolment_brought_none():
     assert answer.findings[0].code is AppraisalCode.KEY_UNKNOWN
 
 
+def valued(*values, closed=True):
+    references = References()
+    for component, digest, until in values:
+        references.add(
+            Reference(
+                model="m",
+                component=component,
+                digest_alg="sha-256",
+                digest=digest,
+                signed=True,
+                until=until,
+            )
+        )
+    if closed:
+        references.close("m")
+    return references
+
+
+def judged(references):
+    device = Enrolled(scheme="hmac", key=SECRET, reference="m")
+    token = make_token(SECRET, claims(7))
+    return Appraiser(references, SCHEMES).appraise(Task(token, "hmac", FRESH, device))
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_device_does_not_choose_which_of_its_parts_are_looked_at(closed):
+    fw, app = ("fw", bytes(32), None), ("app", b"a" * 32, None)
+    answer = judged(valued(fw, app, closed=closed))
+    assert answer.status is Status.NONE
+    assert answer.findings[0].code is AppraisalCode.MEASUREMENTS_MISSING
+    over = ("app", b"a" * 32, NOW - 1)  # a part of earlier releases
+    assert judged(valued(fw, over, closed=closed)).status is Status.AFFIRMING
+
+
+def test_a_value_that_is_over_neither_vouches_nor_accuses():
+    answer = judged(valued(("fw", bytes(32), NOW - 1)))
+    assert answer.status is Status.WARNING
+    assert answer.findings[0].code is AppraisalCode.FIRMWARE_UNLISTED
+    unknown = judged(valued(("fw", b"x" * 32, None)))
+    assert unknown.status is Status.CONTRAINDICATED
+
+
 def test_a_key_that_nobody_signed_for_never_affirms():
     references = known()
     references.endorse(Endorsed(model="m", identity=None, key=UNIT.public(HANDLES[1])))

@@ -48,7 +48,7 @@ from kizuna.proof.attestation.fleet.spot import (
 )
 from kizuna.proof.attestation.fleet.tree import root_of
 from kizuna.proof.attestation.schemes import SCHEMES
-from kizuna.roots.cose import encode, sign1
+from kizuna.roots.cose import SharedKey, encode, sign1
 from kizuna.roots.keys import PublicKey
 
 if TYPE_CHECKING:
@@ -240,7 +240,8 @@ class Keeper:
                     continue
                 index = self._fleet.register.find(piece.subject)
                 device = self._fleet.register.device(index or 0)
-                fresh = self._epochs.fresh(piece.subject, now)
+                bare = isinstance(device.key, SharedKey)
+                fresh = self._epochs.fresh(piece.subject, now, bare=bare)
                 tasks.append((at, piece, Task(piece.evidence, device.scheme, fresh, device)))
         appraisals = self._appraiser.appraise_many([task for _, _, task in tasks])
         with self._lock:
@@ -395,7 +396,8 @@ class Keeper:
         register = self._fleet.register
         device = register.device(register.find(subject) or 0)
         # as of the bundle's own epoch: a network that delays the leaves makes nobody a liar
-        fresh = self._epochs.fresh(subject, (epoch + 1) * self._epochs.seconds - 1)
+        moment = (epoch + 1) * self._epochs.seconds - 1
+        fresh = self._epochs.fresh(subject, moment, bare=isinstance(device.key, SharedKey))
         self.appraisals += 1
         appraisal = self._appraiser.appraise(Task(evidence, device.scheme, fresh, device))
         if fresh.found.get("epoch") != epoch:
@@ -414,7 +416,8 @@ class Keeper:
             if home:
                 exceptions[name] = (found.alarm, found.status)
             elif found.evidence is not None and self._is_new(name, found.evidence, bundle, now):
-                fresh = self._epochs.fresh(name, now)
+                bare = isinstance(device.key, SharedKey)
+                fresh = self._epochs.fresh(name, now, bare=bare)
                 appraisal = self._appraiser.appraise(
                     Task(found.evidence[:MAX_EVIDENCE], device.scheme, fresh, device)
                 )

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Enrolment", "Lives"]
 
+_ENDED = "ended"
+"""In place of a scheme: the device's key ended, and nothing speaks for it until a new one does."""
 _ROLES = ("maker", "facility-operator", "self")
 """Services whose members may begin the life of a device in their scope."""
 
@@ -448,9 +450,9 @@ class Lives:
     def _forget_key(self, device: SubjectId, life: DeviceLife) -> None:
         """Let the fleet's verifier know the device without its key: nothing vouches for it now."""
         kept = _kept(life.bindings[-1]) if life.bindings else {}
-        scheme = kept.get("scheme")
-        if isinstance(scheme, str):
-            self._tell_fleet(device, _filled(Enrolment(), kept, scheme), None)
+        if isinstance(kept.get("scheme"), str):
+            # no scheme reads its evidence: a maker who vouches for the same key brings it back not
+            self._tell_fleet(device, _filled(Enrolment(), kept, _ENDED), None)
 
     def _tell_fleet(
         self, device: SubjectId, said: Enrolment, key: PublicKey | SharedKey | None

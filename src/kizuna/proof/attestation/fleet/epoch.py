@@ -108,9 +108,9 @@ class Epochs:
             return None
         return moment
 
-    def fresh(self, subject: str, now: int) -> Fresh:
-        """What evidence of this device must show now."""
-        return Fresh(now=now, clock=self, subject=subject)
+    def fresh(self, subject: str, now: int, *, bare: bool = True) -> Fresh:
+        """What evidence of this device must show now; ``bare``: an epoch's number is enough."""
+        return Fresh(now=now, clock=self, subject=subject, bare=bare)
 
     def _seal(self, subject: str, moment: bytes) -> bytes:
         return hmac.digest(self._secret, b"challenge" + moment + subject.encode(), sha256)[:24]
@@ -121,11 +121,14 @@ class Fresh(Freshness):
     """Freshness by epoch or by challenge, whichever the evidence answers; tells which it was.
 
     A bare epoch number, which devices without room for a nonce send, is accepted too: it shows
-    that the evidence is of now only as far as its maker could not make it ahead of time.
+    that the evidence is of now only as far as its maker could not make it ahead of time. That is
+    asked of devices with a shared key alone: whoever had such a device once has its key. A key that
+    signs and cannot be taken out would give away a year of evidence in one visit.
     """
 
     clock: Epochs
     subject: str
+    bare: bool = True
     found: dict[str, int] = field(default_factory=dict)
     """``epoch``, and ``challenge`` where one was answered; filled by ``fault``."""
 
@@ -133,7 +136,7 @@ class Fresh(Freshness):
         """What is wrong with evidence that shows this nonce and epoch; None where it is fresh."""
         current = self.clock.number(self.now)
         if nonce is None:
-            if epoch is not None and epoch in self.clock.accepted(self.now):
+            if self.bare and epoch is not None and epoch in self.clock.accepted(self.now):
                 self.found["epoch"] = epoch
                 return None
             return AppraisalFinding(
