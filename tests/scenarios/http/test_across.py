@@ -25,7 +25,7 @@ from tests.scenarios.http.operators import FAN, Operators, Wire, codes, passed_o
 
 from kizuna.app.api.limits import Limits
 from kizuna.app.wiring.across import AcrossJudge, stores_elsewhere
-from kizuna.app.wiring.remote import Forks, ask_store
+from kizuna.app.wiring.remote import Forks, ask_store, publish_forks
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.chain.exchange.asking import Answer, Question
@@ -311,6 +311,9 @@ def test_two_histories_are_a_fork_with_evidence_kept(three, thing):
     kept = [f for f in Forks(three.buyer.path / "remote").all() if f["what"] == "forked"]
     assert [f["origin"] for f in kept] == [LAB]
     assert len(kept[0]["checkpoints"]) == 2
+    (notice,) = publish_forks(three.buyer)
+    assert notice["origin"] == LAB
+    assert publish_forks(three.buyer) == []  # once
     three.believe("lab", three.urls["lab"])
     assert three.judge(subject=thing).value is Value.TRUSTED  # who shows the true one is heard
 

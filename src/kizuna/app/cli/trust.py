@@ -113,13 +113,20 @@ def hang(app: typer.Typer) -> None:
         door.answer(told, [door.text("trust.log-added", origin=origin, url=url)])
 
     @command(app, "forks")
-    def forks(door: Door) -> None:
+    def forks(
+        door: Door,
+        publish: Annotated[
+            bool, typer.Option("--publish", help="Register a notice with each, signed by you.")
+        ] = False,
+    ) -> None:
         """Show the evidence kept against logs that showed two histories."""
-        from kizuna.app.wiring.remote import Forks
+        from kizuna.app.wiring.remote import Forks, publish_forks
 
-        found = Forks(door.workspace(read_only=True).path / "remote").all()
+        workspace = door.workspace(read_only=not publish)
+        found = Forks(workspace.path / "remote").all()
+        published = publish_forks(workspace) if publish else []
         door.answer(
-            {"forks": found},
+            {"forks": found, "published": published},
             [door.text("trust.forks.line", **one, file=one["files"][0]) for one in found]
             or [door.text("trust.forks.none")],
         )

@@ -27,9 +27,10 @@ from kizuna.model.errors import Malformed, Problem, Unavailable
 from kizuna.model.trust import Anchors, LogAnchor
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
     from kizuna.chain.exchange.remote import Proven
 
-__all__ = ["PATH", "Forks", "StoreMemory", "ask_store", "transport_within"]
+__all__ = ["PATH", "Forks", "StoreMemory", "ask_store", "publish_forks", "transport_within"]
 
 PATH: Final = "/api/evidence"
 MEDIA_TYPE: Final = "application/cbor"
@@ -240,3 +241,40 @@ class Forks:
                 }
             )
         return found
+
+
+def publish_forks(workspace: Workspace) -> list[dict[str, Any]]:
+    """Say of every forked log, in a notice with both checkpoints, what its store did; once each.
+
+    A notice is one's own word: it weighs with those who list its issuer; the checkpoints weigh by
+    themselves with everyone who has the log's key.
+    """
+    from kizuna.model.identifier import canonical
+    from kizuna.model.kind import Kind
+    from kizuna.model.payload import Notice, Severity
+    from kizuna.record.log.keys import subject_key
+
+    urls = {log.origin: log.url for log in workspace.anchors().logs}
+    made = []
+    for fork in Forks(workspace.path / "remote").all():
+        url = urls.get(fork["origin"])
+        if fork["what"] != "forked" or url is None:
+            continue
+        subject, name = canonical(url), Path(fork["files"][0]).name.removesuffix("-0")
+        key = subject_key(subject)
+        rows = workspace.store.reader().by_keys([key]).get(key, ())
+        said = (row.statement.payload for row in rows if row.statement.issuer == workspace.identity)
+        if any(isinstance(one, Notice) and one.id == name for one in said):
+            continue
+        notice = Notice(
+            type="tampering",
+            severity=Severity.CRITICAL,
+            id=name,
+            summary=f"the log {fork['origin']} was shown with two histories",
+            ext={"checkpoints": fork["checkpoints"]},
+        )
+        digest, index = workspace.register_one(workspace.sign(Kind.NOTICE, subject, notice))
+        made.append(
+            {"origin": fork["origin"], "subject": subject, "statement": digest, "index": index}
+        )
+    return made
