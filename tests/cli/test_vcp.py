@@ -171,6 +171,16 @@ def test_a_process_is_registered_once_and_a_bad_file_changes_nothing(firms):
     assert user("vcp", "show")[1]["activities"][1]["layer"] == 2
 
 
+def test_no_process_takes_the_place_of_another_organisations(firms):
+    maker, user, path, _ = firms
+    made = user("vcp", "import", path)[1]
+    maker.hear(user.statement(made["statement"]))
+    assert maker("vcp", "import", "--statement", made["statement"])[0] == 0
+    code, told = maker("vcp", "import", path)
+    assert (code, told["code"]) == (10, "vcp.name-taken")
+    assert maker("vcp", "show")[1]["owner"] == user.id
+
+
 def test_a_file_alone_can_be_shown_and_drawn(firms, tmp_path):
     _, user, path, profile = firms
     assert user("vcp", "show", path)[1]["owner"] == ""

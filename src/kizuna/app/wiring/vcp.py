@@ -204,6 +204,7 @@ def import_process(
         before = _kept(path)
         if before.process.digest == process.digest and before.owner == workspace.identity:
             return told | {"statement": before.statement, "unchanged": True}
+    _own_name(workspace.settings, process.name, workspace.identity)
     subject = process_subject(workspace.identity, process.name)
     statement = workspace.sign(Kind.NORM, subject, to_norm(process))
     digest, index = workspace.register_one(statement)
@@ -672,8 +673,26 @@ def _files(settings: Settings) -> list[Path]:
 def _keep(settings: Settings, process: Process, owner: str, statement: str) -> None:
     folder = _folder(settings)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _own_name(settings, process.name, owner)
     row = {"document": process.document(), "owner": owner, "statement": statement}
     write_whole(folder / f"{process.name}.json", msgspec.json.encode(row, order="sorted"))
+
+
+def _own_name(settings: Settings, name: str, owner: str) -> None:
+    """One organisation's process never takes the place of another's of the same name.
+
+    Raises:
+        Refused: ``vcp.name-taken``.
+    """
+    path = _folder(settings) / f"{name}.json"
+    if path.is_file() and _kept(path).owner != owner:
+        raise Refused(
+            "vcp.name-taken",
+            f"{name} is the name of another organisation's process here",
+            why=f"it belongs to {_kept(path).owner}",
+            hint="give yours another name",
+            name=name,
+        )
 
 
 def _kept(path: Path) -> Kept:
