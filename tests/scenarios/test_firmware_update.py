@@ -3,6 +3,7 @@
 and the verdict of the product that contains the fan follows.
 """
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,9 @@ from kizuna.model.outcome import Outcome
 from kizuna.model.payload import Action, Described, Link, Links, Notice, Status, Target
 from kizuna.model.relation import Relation
 from kizuna.record.log.keys import subject_key
+from kizuna.roots.boot.suit import Firmware, class_id, make_manifest, sign_manifest, vendor_id
+from kizuna.roots.boot.suit.manifest import Parameter
+from kizuna.roots.cose import decode, encode
 
 NOW = 1_795_309_200
 FAN = SubjectId("urn:dev:ser:fan-0042")
@@ -139,6 +143,37 @@ def test_the_verdict_of_the_product_follows_the_firmware(maker: Org, owner: Org)
     said = installed(workspace, FAN)
     assert said is not None
     assert (said["sequence"], said["firmware"]) == (2, f"{SCOPE}/fan-2-firmware@2.0")
+
+
+@pytest.mark.parametrize("left", [(), (Parameter.VENDOR,), (Parameter.CLASS,)])
+def test_a_manifest_that_does_not_ask_whose_device_it_is_fits_none(
+    maker: Org, owner: Org, left: tuple[Parameter, ...]
+):
+    vendor = vendor_id("fans.example")
+    ids = {Parameter.VENDOR: vendor, Parameter.CLASS: class_id(vendor, "fan-2")}
+    members = decode(
+        make_manifest(
+            Firmware(
+                vendor=vendor,
+                model=ids[Parameter.CLASS],
+                digest=sha256(NEW).digest(),
+                size=len(NEW),
+                sequence=1,
+                uri="#image",
+                reference=f"{SCOPE}/fan-2-firmware@2.0",
+            )
+        )
+    )
+    said = {3: encode([-16, sha256(NEW).digest()]), 14: len(NEW)}
+    said |= {int(name): ids[name] for name in left}
+    shared = [20, said]
+    for name in left:
+        shared += [int(name), 15]
+    members[3] = encode({2: decode(members[3])[2], 4: encode(shared)})
+    manifest = sign_manifest(encode(members), [(maker.workspace.unit, maker.workspace.handle)])
+    with pytest.raises(Refused) as caught:
+        owner.install(manifest, NEW, **PLATE)
+    assert caught.value.code == "firmware.wrong-device"
 
 
 def test_altered_images_and_manifests_are_refused_and_nothing_is_recorded(maker: Org, owner: Org):

@@ -2,7 +2,8 @@
 """The verifier's side of the broker: hears, answers, publishes the epoch.
 
 Keeps: 1. Messages are taken in the order in which they came, many at a time, in one thread beside
-the event loop. 2. What waits is bounded; beyond it the broker's own back pressure holds. 3. A
+the event loop. 2. What waits is bounded in number and bytes; what is beyond is dropped, and
+its sender gets no answer: nobody makes us keep what they send. 3. A
 broker that goes away is tried again; nothing that was answered is lost with it.
 """
 
@@ -33,6 +34,8 @@ __all__ = ["listening"]
 
 _LOG = logging.getLogger("kizuna.mqtt")
 _WAITING: Final = 20_000
+_BYTES_WAITING: Final = 64 << 20
+"""Bytes of messages that wait at most, whoever sent them."""
 _AT_ONCE: Final = 512
 _BEAT: Final = 0.2
 _AGAIN: Final = 2.0
@@ -61,8 +64,37 @@ def listening(keeper: Keeper, address: tuple[str, int]) -> Iterator[None]:
             raise unreachable(address, str(door.fault))
         yield
     finally:
-        door.end()
-        thread.join()
+        # asked again and again: a client that is just closing may swallow one cancellation
+        while thread.is_alive():
+            door.end()
+            thread.join(1)
+
+
+class _Waiting(asyncio.Queue[aiomqtt.Message]):
+    """Messages that wait: no more bytes than allowed, and none larger than a message may be."""
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self.held = 0
+
+    def _put(self, item: aiomqtt.Message) -> None:
+        self.held += _size(item)
+        super()._put(item)
+
+    def _get(self) -> aiomqtt.Message:
+        item: aiomqtt.Message = super()._get()
+        self.held -= _size(item)
+        return item
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        size = _size(item)
+        if size > messages.MAX_MESSAGE or self.held + size > _BYTES_WAITING:
+            raise asyncio.QueueFull
+        super().put_nowait(item)
+
+
+def _size(message: aiomqtt.Message) -> int:
+    return len(message.payload)
 
 
 class _Door:
@@ -73,6 +105,7 @@ class _Door:
         self.fault: Exception | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._ends = False
 
     def run(self) -> None:
         # the client needs a loop that watches sockets by itself, whatever policy others have set
@@ -85,6 +118,7 @@ class _Door:
             loop.close()
 
     def end(self) -> None:
+        self._ends = True
         if self._loop is not None and self._task is not None:
             with contextlib.suppress(RuntimeError):  # it has ended by itself
                 self._loop.call_soon_threadsafe(self._task.cancel)
@@ -92,7 +126,7 @@ class _Door:
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
-        while True:
+        while not self._ends:
             try:
                 await self._serve()
             except Exception as fault:  # noqa: BLE001 - the door stays open whatever one message did
@@ -101,7 +135,8 @@ class _Door:
                     self.fault = fault
                     self.ready.set()
                     return
-                await asyncio.sleep(_AGAIN)
+                if not self._ends:
+                    await asyncio.sleep(_AGAIN)
 
     async def _serve(self) -> None:
         host, port = self._address
@@ -111,11 +146,13 @@ class _Door:
             max_queued_incoming_messages=_WAITING,
             max_queued_outgoing_messages=_WAITING,
             max_concurrent_outgoing_calls=_WAITING,
+            queue_type=_Waiting,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         ) as client:
             for kind in TOPICS:
                 await client.subscribe(f"kizuna/{kind}/+/+", qos=1)
-            waiting: asyncio.Queue[aiomqtt.Message] = asyncio.Queue(_WAITING)
+            # one batch at most: what waits longer waits where its bytes are counted
+            waiting: asyncio.Queue[aiomqtt.Message] = asyncio.Queue(_AT_ONCE)
             parts = [
                 asyncio.create_task(self._beat(client)),
                 asyncio.create_task(_gather(client, waiting)),

@@ -236,7 +236,11 @@ def check_firmware(
     )
     if run.failure is not None:
         raise _refused(run, target)
-    wanted = opened.parameters().get(Parameter.IMAGE_DIGEST)
+    said_of_it = opened.parameters()
+    for parameter, own in ((Parameter.VENDOR, vendor_uuid), (Parameter.CLASS, model_uuid)):
+        if said_of_it.get(parameter) != own:  # one that asks nothing would fit every device
+            raise _wrong_device(target, parameter.name.lower())
+    wanted = said_of_it.get(Parameter.IMAGE_DIGEST)
     if wanted is None or not wanted.fits(image):
         raise _altered(target, "the manifest names no digest that the image has")
     version = said.get("version")

@@ -183,6 +183,18 @@ def test_an_unused_bank_does_not_stand_for_a_register_that_is_left_out():
     assert appraisal.status is Status.NONE
 
 
+def test_a_digest_alone_is_not_made_of_registers_that_software_sets_back():
+    for number, status in ((0, Status.AFFIRMING), (16, Status.CONTRAINDICATED)):
+        registers = {("sha256", number): REGISTERS["sha256", 0]}
+        attest, node = quote(registers), bytes(16)
+        data = node + len(attest).to_bytes(2, "big") + attest + tpm_signature(attest)
+        known = References()
+        digest = digest_of((("sha256", (number,)),), registers)
+        known.add(_reference("pcr-digest", digest))
+        known.close("server")
+        assert appraise(data, known).status is status
+
+
 def test_values_that_do_not_give_the_signed_digest_are_found():
     shown = REGISTERS | {("sha256", 0): b"\x01" * 32}
     appraisal = appraise(evidence(shown=shown))

@@ -30,6 +30,8 @@ __all__ = ["EVENT", "Known", "known_of", "register_findings"]
 EVENT: Final = "event"
 """Component under which digests of allowed log events are listed, whatever their register."""
 MAX_COMBINATIONS: Final = 4096
+_RESETTABLE: Final = 16
+"""From here on registers can be set back without a restart."""
 
 _BANKS: Final = {"sha-256": "sha256", "sha-384": "sha384", "sha-512": "sha512", "sha-1": "sha1"}
 
@@ -153,7 +155,9 @@ def _by_digest(
     """Where only the digest over the registers came, as Parsec and EnactTrust send it."""
     quote = parts.quote
     found = known.digests.get(quote.digest)
-    if found is not None and found.counts_at(known.at):
+    # a register that software may set back can be made to hold what another one should
+    fixed = all(number < _RESETTABLE for _, numbers in quote.selection for number in numbers)
+    if found is not None and fixed and found.counts_at(known.at):
         used.append(found)
         return
     choices = [
