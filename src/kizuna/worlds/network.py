@@ -49,7 +49,7 @@ class Network:
                 f"cannot reach the store at {log.url}",
                 why=f"nobody answers for {log.origin}",
                 hint="try again later, or ask its operator",
-                url=log.url,
+                url=log.url or log.origin,
             )
         delay = self.slow.get(log.origin, self.delay)
         time.sleep(delay / 2)
