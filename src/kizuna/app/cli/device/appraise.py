@@ -71,7 +71,7 @@ def hang(app: typer.Typer) -> None:
             ),
         ] = None,
     ) -> None:
-        """Appraise one piece of evidence: is it authentic, fresh, and what its maker published?
+        """Say whether one piece of evidence is authentic, fresh, and what its maker published.
 
         Works without a store; with --store its reference values count too.
 
