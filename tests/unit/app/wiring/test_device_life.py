@@ -111,6 +111,15 @@ def test_rotation_lets_the_new_key_take_over_in_log_and_fleet(store, clock):
     assert then["keys"][0]["key"] == K1.thumbprint.hex()
 
 
+@pytest.mark.parametrize("scheme", ["tpm", "psa", "dice", "hmac"])
+def test_a_device_is_not_enrolled_so_that_any_of_its_class_could_speak_for_it(store, scheme):
+    with pytest.raises(Malformed) as caught:
+        Lives(store).enrol(DEVICE, Enrolment(scheme=scheme, reference="acme-sensor"))
+    assert caught.value.code == "life.key-missing"
+    assert list(Shelf(store).devices()) == []
+    Lives(store).enrol(DEVICE, Enrolment(scheme=scheme, identity="0102030405060708"))
+
+
 def test_a_stolen_key_and_its_recovery(store, clock):
     lives = enrolled(store)
     clock.now += 7_200

@@ -36,6 +36,7 @@ from kizuna.proof.attestation.fleet import (
     Rules,
     Standing,
 )
+from kizuna.proof.attestation.fleet.alarm import RAISED_BY_ANYONE
 from kizuna.proof.attestation.fleet.bundle import Bundle, Leaf, Opening, read_bundle
 from kizuna.proof.attestation.fleet.spot import (
     DRAWN,
@@ -569,7 +570,8 @@ class Keeper:
 
     def _note(self, events: Sequence[Event]) -> None:
         for event in events:
-            self._events.append(event)
+            if event.changed or event.alarm not in RAISED_BY_ANYONE:
+                self._events.append(event)  # the rest is counted, and waits for nobody
             if event.alarm is not None:
                 key = (event.subject, event.alarm.value)
                 self._alarms[key] = self._alarms.get(key, 0) + 1

@@ -34,6 +34,8 @@ __all__ = ["Enrolment", "Lives"]
 
 _ENDED = "ended"
 """In place of a scheme: the device's key ended, and nothing speaks for it until a new one does."""
+_SPEAKING = frozenset({"tpm", "psa", "dice", "hmac"})
+"""Schemes in which the device itself speaks."""
 _ROLES = ("maker", "facility-operator", "self")
 """Services whose members may begin the life of a device in their scope."""
 
@@ -142,6 +144,13 @@ class Lives:
         about = self._about(said) | papers.about
         owner = canonical(said.owner) if said.owner else self._workspace.identity
         life = self.life(device)
+        if not said.made and said.scheme in _SPEAKING and named is None and not said.identity:
+            raise Malformed(
+                "life.key-missing",
+                "neither a key nor an instance id was given: any device of the class could speak",
+                why="a maker's document vouches for the keys of many devices",
+                hint="give the device's public key with --key, or its instance id with --identity",
+            )
         if said.made:
             claim = idevid(_needed(named), about=about, chain=papers.digest)
         else:

@@ -83,6 +83,8 @@ class Rules:
     """Seconds without fresh evidence after which a device counts as silent."""
     rate: int = 4
     """Pieces of evidence that one device may send in one epoch."""
+    turns: int = 24
+    """Changes of standing of one device that are told in one hour; then it only gets worse."""
     width: int = 10
     """Seconds of one slot of the deadline wheel."""
 
@@ -617,6 +619,8 @@ class Fleet:
         held = state.reason[index]
         if held and _ALARM[held - 1] in _KEY_IN_DOUBT and alarm not in _KEY_IN_DOUBT:
             return []
+        if not self._may_turn(index, before, after, alarm, now):
+            return []
         if before is not after:
             state.since[index] = now
         state.status[index], state.reason[index] = _PLACE[after], reason
@@ -636,6 +640,20 @@ class Fleet:
                 appraisal=appraisal,
             )
         ]
+
+    def _may_turn(
+        self, index: int, before: Status, after: Status, alarm: Alarm | None, now: int
+    ) -> bool:
+        """Whether one more change may be told: a device that turns to and fro stays bad for the
+        rest of the hour, or one device could fill a log that nobody can shorten.
+        """
+        state, hour = self._state, now // 3600
+        if state.hour[index] != hour:
+            state.hour[index], state.turns[index] = hour, 0
+        over = state.turns[index] >= self.rules.turns
+        state.turns[index] = min(255, state.turns[index] + 1)
+        worse = after.rank > before.rank or alarm in _KEY_IN_DOUBT
+        return worse or not over or after is Status.NONE
 
     def _once(
         self,

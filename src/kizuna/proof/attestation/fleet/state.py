@@ -46,6 +46,8 @@ _COLUMNS: Final[tuple[tuple[str, str], ...]] = (
     ("clock", "Q"),
     ("voice", "Q"),  # boot session of the last evidence, hashed
     ("former", "Q"),  # and of the one before
+    ("turns", "B"),  # changes of standing in this hour
+    ("hour", "I"),
     ("next", "B"),  # where the next digest goes
 )
 _MAGIC: Final = b"kizuna fleet 1\n"
@@ -76,6 +78,8 @@ class State:
     clock: array[int]
     voice: array[int]
     former: array[int]
+    turns: array[int]
+    hour: array[int]
     next: array[int]
 
     def __init__(self) -> None:

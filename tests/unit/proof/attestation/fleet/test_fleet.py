@@ -125,6 +125,20 @@ def test_unknown_firmware_is_mended_by_known_firmware(fleet):
     assert standing(fleet) is Status.AFFIRMING
 
 
+def test_a_device_that_turns_to_and_fro_stays_bad_and_fills_no_log(fleet):
+    told = 0
+    for minute in range(58):
+        codes = (AppraisalCode.FIRMWARE_UNKNOWN,) if minute % 2 else ()
+        status = Status.CONTRAINDICATED if codes else Status.AFFIRMING
+        told += len(
+            hear(fleet, evidence(minute, *codes, status=status, sequence=minute), minute=minute)
+        )
+    assert told <= 2 * (fleet.rules.turns + 2)
+    assert standing(fleet) is Status.CONTRAINDICATED
+    hear(fleet, evidence(500, sequence=500), minute=125)
+    assert standing(fleet) is Status.AFFIRMING
+
+
 def test_an_outsider_changes_nobodys_standing(fleet):
     hear(fleet, evidence(1, sequence=1))
     foreign = (
