@@ -108,6 +108,9 @@ class State(Struct, kw_only=True):
     violations: dict[str, list[int]] = field(default_factory=dict)
     locks: dict[str, int] = field(default_factory=dict)
     consents: dict[str, Held] = field(default_factory=dict)
+    over: int = 0
+    """The latest end of a consent that was forgotten: none that ends earlier is taken again, also
+    where the clock goes back."""
     series: dict[str, Series] = field(default_factory=dict)
     noticed: int = 0
     """When notices were last given out, and how many in that hour."""

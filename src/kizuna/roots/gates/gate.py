@@ -146,17 +146,18 @@ class Gate:
                 hint="ask somebody whom the policy names, or change the policy",
                 key=agreement.signer.hex()[:64],
             )
-        if now >= agreement.ends:
-            raise Refused(
-                "gate.consent-over",
-                "the consent has ended",
-                hint="ask for a new one",
-                ended=agreement.ends,
-            )
         with self._book.turn() as state:
-            state.consents = {d: c for d, c in state.consents.items() if c.ends > now}
+            ended = [d for d, c in state.consents.items() if c.ends <= now]
+            state.over = max([state.over, *(state.consents.pop(d).ends for d in ended)])
             if agreement.digest in state.consents:
                 return agreement  # a second copy gives no further uses
+            if agreement.ends <= max(now, state.over):
+                raise Refused(
+                    "gate.consent-over",
+                    "the consent has ended",
+                    hint="ask for a new one",
+                    ended=agreement.ends,
+                )
             if len(state.consents) >= MAX_KEPT:
                 raise Refused(
                     "gate.consent-full",
@@ -192,7 +193,9 @@ class Gate:
             wrong = "it is not signed by an operator whom the policy names"
         elif agreement.agreed.key != key or Operation.UNLOCK not in agreement.agreed.operations:
             wrong = "it consents to something else"
-        elif not agreement.begins <= now < agreement.ends:
+        elif not agreement.begins <= now < agreement.ends or (
+            agreement.ends <= self._book.read().over
+        ):
             wrong = "it does not count at this time"
         elif agreement.signer.hex() == key:
             wrong = "a key cannot unlock itself"

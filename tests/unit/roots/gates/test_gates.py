@@ -329,6 +329,19 @@ def test_handing_in_the_same_consent_again_gives_no_further_use():
     refused(world, "gate.consent")
 
 
+def test_a_spent_consent_is_not_taken_again_where_the_clock_goes_back():
+    world = World(rule(consent={"keys": [boss_jwk()], "needed": 1}))
+    spent = world.consent(ends=world.clock.now + 100)
+    world.gate.hand_in(spent)
+    world.gated.sign(world.work, b"x")
+    world.clock.now += 200
+    world.gate.hand_in(world.consent(name="two"))  # the first one is forgotten
+    world.clock.now -= 200
+    with pytest.raises(Refused) as caught:
+        world.gate.hand_in(spent)
+    assert caught.value.code == "gate.consent-over"
+
+
 def test_a_consent_ends_and_begins():
     world = World(dual())
     world.gate.hand_in(world.consent(begins=world.clock.now + 60, ends=world.clock.now + 120))
