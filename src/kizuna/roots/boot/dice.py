@@ -107,20 +107,25 @@ class Chain:
 
     @property
     def ueid(self) -> bytes | None:
-        """The identity that the chain gives the device, where it gives one."""
-        return next((layer.ueid for layer in self.layers if layer.ueid is not None), None)
+        """The identity that the maker's certificates give the device, where they give one.
+
+        What a layer on the device certifies below itself could name anybody.
+        """
+        above = self.layers[self._device_place :]
+        return next((layer.ueid for layer in reversed(above) if layer.ueid is not None), None)
 
     @property
     def device_key(self) -> PublicKey:
         """The key that stays when firmware changes: that of the first layer on the device."""
         if self.root is not None:
             return self.root
+        return self.layers[self._device_place].key
+
+    @property
+    def _device_place(self) -> int:
         # measured layers come and go with firmware; the one that certified the first of them stays
         measured = [at for at, layer in enumerate(self.layers) if layer.measured]
-        if not measured:
-            return self.layers[0].key
-        first = measured[-1]
-        return self.layers[min(first + 1, len(self.layers) - 1)].key
+        return min(measured[-1] + 1, len(self.layers) - 1) if measured else 0
 
     @property
     def flags(self) -> tuple[str, ...]:

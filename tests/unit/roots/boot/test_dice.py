@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kizuna.model.errors import Malformed, Problem
-from kizuna.roots.boot.dice import chain_faults, read_chain
+from kizuna.roots.boot.dice import Chain, Layer, Measured, chain_faults, read_chain
 from kizuna.roots.boot.layer import (
     Inputs,
     Secrets,
@@ -198,6 +198,17 @@ def test_tcb_info_and_ueid_are_read():
     assert (one.vendor, one.svn, one.digest) == ("ACME", 5, b"\x07" * 32)
     assert chain.flags == ("debug",)
     assert chain.ueid == b"uniqu"
+
+
+def test_a_layer_on_the_device_does_not_give_it_anothers_name():
+    key = layer_key(bytes(32)).public
+    measured = (Measured(kind="code", digest_alg="sha-256", digest=bytes(32)),)
+    below = Layer(name="app", key=key, ueid=b"another")
+    running = Layer(name="running", key=key, measured=measured, ueid=b"another")
+    made = Layer(name="device", key=key, ueid=b"its own")
+    assert Chain(layers=(below, running, made)).ueid == b"its own"
+    nameless = Layer(name="device", key=key)
+    assert Chain(layers=(below, running, nameless)).ueid is None
 
 
 def test_who_may_not_issue_does_not():
