@@ -408,7 +408,8 @@ class _Fold:
             return
         if status.action is Action.WITHDRAW and target in self.undo:
             said_by, at, before = self.undo[target]
-            if said_by == issuer:
+            # a key in whose place another one came meanwhile, also a new owner's, stays ended
+            if said_by == issuer and at == self._of(before.type)[-1] and self.retired is None:
                 self.bindings[at] = before
             return
         offer = self.offer

@@ -244,6 +244,24 @@ def test_a_revocation_said_by_mistake_is_withdrawn():
     assert log.life.current(log.now).public == K1
 
 
+def test_a_sellers_key_does_not_come_back_after_the_sale():
+    log, first = sold()
+    status = log.say(ANN, end_binding(log.life.current(log.now).digest, Ending.REVOKED))
+    second = log.say(ANN, voucher_claim(BEN, prior=first))
+    log.say(BEN, ldevid(K2, owner=BEN, voucher=second))
+    log.say(ANN, Status(action=Action.WITHDRAW, target=Target(statement=status)))
+    assert log.life.whose(K1.thumbprint.hex(), log.now) is None
+    assert log.life.current(log.now).public == K2
+
+
+def test_a_key_that_another_one_replaced_does_not_come_back_with_its_revocation():
+    log, _ = sold()
+    status = log.say(ANN, end_binding(log.life.current(log.now).digest, Ending.STOLEN))
+    log.say(ANN, ldevid(K2, owner=ANN, replaces=K1.thumbprint.hex()))
+    log.say(ANN, Status(action=Action.WITHDRAW, target=Target(statement=status)))
+    assert log.life.whose(K1.thumbprint.hex(), log.now) is None
+
+
 def test_suspended_and_reinstated():
     log, _ = sold()
     digest = log.life.current(log.now).digest
