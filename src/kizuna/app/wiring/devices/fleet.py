@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+from kizuna.app.wiring.devices.following import Follower
 from kizuna.app.wiring.devices.look import Look, Looked, unknown_device, worst_first
 from kizuna.app.wiring.devices.shelf import Shelf
 from kizuna.app.wiring.devices.standing import EpochRoot, Sayings
@@ -135,8 +136,8 @@ class Keeper:
         held = self._shelf.state()
         self._fleet = Fleet(now, rules)
         self.collector = collector_of(workspace.identity)
-        self._marks = self._shelf.marks()
-        for device in self._shelf.devices():
+        self._following = Follower(self._shelf)
+        for device in self._shelf.read_devices(self._following.entries()):
             self._fleet.enrol(device, now)
         if held is not None:
             self._fleet.restore(held)
@@ -181,16 +182,16 @@ class Keeper:
         with self._lock:
             self._read_shelf(now)
             self._shelf.add_devices(taken)
-            self._marks = self._shelf.marks()
             for device in taken:
                 self._note(self._fleet.enrol(device, now))
+            self._read_shelf(now, own={device.subject for device in taken})
         return len(taken)
 
     def accept_references(self, values: Iterable[Reference], *, closed: bool = True) -> None:
         """Accept reference values."""
         with self._lock:
             self._shelf.add_references(values, closed=closed)
-            self._marks = (self._marks[0], self._shelf.marks()[1])
+            self._following.references_changed()
             self._appraiser = Appraiser(self._shelf.references(), SCHEMES)
 
     # --- freshness ----------------------------------------------------------------------------
@@ -470,16 +471,16 @@ class Keeper:
                 self._noted = now
                 self._shelf.keep_state(self._fleet.snapshot())
 
-    def _read_shelf(self, now: int) -> None:
-        marks = self._shelf.marks()
-        if marks == self._marks:
-            return
-        devices, references = self._marks
-        self._marks = marks
-        if marks[1] != references:
+    def _read_shelf(self, now: int, own: Collection[SubjectId | None] = ()) -> None:
+        """Take in what other processes wrote; cheap where they wrote nothing."""
+        if self._following.references_changed():
             self._appraiser = Appraiser(self._shelf.references(), SCHEMES)
-        for device in self._shelf.devices(devices):
-            self._note(self._fleet.enrol(device, now))
+        register = self._fleet.register
+        for device in self._shelf.read_devices(self._following.entries()):
+            index = register.find(device.subject or "")
+            known = index is not None and (self._following.anew or device.subject in own)
+            if not known or register.device(index or 0) != device:
+                self._note(self._fleet.enrol(device, now))
 
     def close_epoch(self) -> None:
         """One root over the direct devices that were affirmed in the epoch that ended."""

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Enrolment", "Lives"]
 
-_ENDED = "ended"
-"""In place of a scheme: the device's key ended, and nothing speaks for it until a new one does."""
 _SPEAKING = frozenset({"tpm", "psa", "dice", "hmac"})
 """Schemes in which the device itself speaks."""
 _ROLES = ("maker", "facility-operator", "self")
@@ -458,10 +456,12 @@ class Lives:
 
     def _forget_key(self, device: SubjectId, life: DeviceLife) -> None:
         """Let the fleet's verifier know the device without its key: nothing vouches for it now."""
+        from kizuna.proof.attestation.fleet import ENDED
+
         kept = _kept(life.bindings[-1]) if life.bindings else {}
         if isinstance(kept.get("scheme"), str):
             # no scheme reads its evidence: a maker who vouches for the same key brings it back not
-            self._tell_fleet(device, _filled(Enrolment(), kept, _ENDED), None)
+            self._tell_fleet(device, _filled(Enrolment(), kept, ENDED), None)
 
     def _tell_fleet(
         self, device: SubjectId, said: Enrolment, key: PublicKey | SharedKey | None

@@ -13,10 +13,12 @@
     fleet/open         there while devices are heard; found at a start, the last end was no end
     fleet/secret       32 random bytes that make epochs' nonces; 0600
     fleet/writer       locked by the one process that keeps the fleet
+    fleet/appending    locked for the moment in which a process adds lines to a table
 
-Keeps: 1. A line half written by a crash is left out, the others count. 2. One process writes;
-others read. 3. Shared secrets of HMAC devices stand here and nowhere else: whoever can read this
-folder can speak for those devices, as can this verifier itself.
+Keeps: 1. A line half written by a crash is left out, the others count. 2. One process keeps the
+fleet; others add lines to its tables, one at a time. 3. Shared secrets of HMAC devices stand here
+and nowhere else: whoever can read this folder can speak for those devices, as can this verifier
+itself.
 """
 
 from __future__ import annotations
@@ -86,14 +88,14 @@ class Shelf:
 
     # --- devices ------------------------------------------------------------------------------
 
-    def marks(self) -> tuple[int, int]:
-        """How long the tables of devices and of references are: they only grow."""
-        return self._length("devices"), self._length("references")
+    def devices(self) -> Iterator[Enrolled]:
+        """Everybody enrolled, each once, as last enrolled."""
+        return self.read_devices(self._lines("devices"))
 
-    def devices(self, after: int = 0) -> Iterator[Enrolled]:
-        """Everybody enrolled, each once, as last enrolled; only lines beyond ``after`` bytes."""
-        last: dict[str, dict[str, Any]] = {}
-        for entry in self._lines("devices", after):
+    def read_devices(self, entries: Iterable[Mapping[str, Any]]) -> Iterator[Enrolled]:
+        """The devices of some lines, each once, as the last of them says."""
+        last: dict[str, Mapping[str, Any]] = {}
+        for entry in entries:
             last[entry["subject"]] = entry
         return map(_device, last.values())
 
@@ -249,42 +251,74 @@ class Shelf:
 
     # --- lines --------------------------------------------------------------------------------
 
-    def _length(self, name: str) -> int:
+    def mark_of(self, name: str) -> tuple[int, int]:
+        """Which file a table is now, and how long."""
         try:
-            return (self.path / name).stat().st_size
+            found = (self.path / name).stat()
         except FileNotFoundError:
-            return 0
+            return 0, 0
+        return found.st_ino, found.st_size
 
-    def _lines(self, name: str, after: int = 0) -> Iterator[dict[str, Any]]:
+    def _lines(self, name: str) -> Iterator[dict[str, Any]]:
+        for _, entry in self.lines_after(name, 0):
+            if isinstance(entry, Exception):
+                raise entry
+            yield entry
+
+    def lines_after(
+        self, name: str, after: int
+    ) -> Iterator[tuple[int, dict[str, Any] | Malformed]]:
+        """Whole lines of a table beyond ``after`` bytes: where each ends, and what it says."""
         try:
-            with (self.path / name).open("rb") as file:
-                file.seek(after)
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        return  # a crash cut it short
-                    yield json.loads(line)
+            file = (self.path / name).open("rb")
         except FileNotFoundError:
             return
+        with file:
+            file.seek(after)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return  # a crash cut it short, or it is being written
+                after += len(line)
+                if line == b"\n":
+                    continue
+                yield after, self._entry_of(name, line)
+
+    def _entry_of(self, name: str, line: bytes) -> dict[str, Any] | Malformed:
+        why = "it is no object"
+        try:
+            entry = json.loads(line)
         except ValueError as fault:
-            raise Malformed(
-                "fleet.shelf-damaged",
-                f"a line of {self.path / name} cannot be read",
-                why=str(fault),
-                hint="restore the file from a backup, or take out the line that was changed",
-                path=str(self.path / name),
-            ) from fault
+            why = str(fault)
+        else:
+            if isinstance(entry, dict):
+                return entry
+        return Malformed(
+            "fleet.shelf-damaged",
+            f"a line of {self.path / name} cannot be read",
+            why=why,
+            hint="restore the file from a backup, or take out the line that was changed",
+            path=str(self.path / name),
+        )
 
     def _append(self, name: str, entries: Iterable[Mapping[str, Any]], mode: int = 0o600) -> None:
-        self.path.mkdir(mode=0o700, exist_ok=True)
         data = b"".join(json.dumps(dict(entry)).encode() + b"\n" for entry in entries)
-        descriptor = os.open(self.path / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode)
-        with os.fdopen(descriptor, "ab") as file:
-            end = file.tell()
-            if end and not self._ends_whole(name):
-                file.write(b"\n")
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        with self._writing():
+            descriptor = os.open(self.path / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode)
+            with os.fdopen(descriptor, "ab") as file:
+                end = file.tell()
+                if end and not self._ends_whole(name):
+                    file.write(b"\n")
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One at a time, of all processes: no line runs into another's."""
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        with (self.path / "appending").open("ab") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            yield
 
     def _ends_whole(self, name: str) -> bool:
         with (self.path / name).open("rb") as file:

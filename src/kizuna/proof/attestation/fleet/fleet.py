@@ -21,7 +21,7 @@ from typing import Final
 from kizuna.model.identifier import SubjectId
 from kizuna.proof.attestation.appraisal import Appraisal, AppraisalCode, Counters, Status
 from kizuna.proof.attestation.fleet.alarm import Alarm, Event, effect_of
-from kizuna.proof.attestation.fleet.register import Register
+from kizuna.proof.attestation.fleet.register import ENDED, Register
 from kizuna.proof.attestation.fleet.state import State
 from kizuna.proof.attestation.fleet.wheel import Wheel
 from kizuna.proof.attestation.scheme import Enrolled
@@ -391,6 +391,9 @@ class Fleet:
             unwell.discard(index)
             reason = state.reason[index]
             if reason and _ALARM[reason - 1] in _KEY_IN_DOUBT:
+                continue
+            if self.register.scheme_of(index) == ENDED:
+                unwell.add(index)  # nobody speaks for it any more, its gateway neither
                 continue
             heard = bool(state.flags[index] & _Flag.HEARD)
             if heard and state.epoch[index] == epoch and state.source[index] != place:

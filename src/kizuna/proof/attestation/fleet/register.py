@@ -21,10 +21,12 @@ from kizuna.proof.attestation.scheme import Enrolled
 from kizuna.roots.cose import SharedKey
 from kizuna.roots.keys import Algorithm, PublicKey
 
-__all__ = ["GATEWAY", "Register"]
+__all__ = ["ENDED", "GATEWAY", "Register"]
 
 GATEWAY: Final = "gateway"
 """The scheme of a gateway: its evidence is the bundle that it signs."""
+ENDED: Final = "ended"
+"""In place of a scheme: the device's key ended, and nothing speaks for it until a new one does."""
 
 _NO_KEY: Final = 0
 _encode = msgspec.msgpack.Encoder().encode
