@@ -40,6 +40,8 @@ def speak(command: Any, lang: str) -> None:  # noqa: ANN401 - Typer carries its 
         short = getattr(part, "short_help", None)
         if short:
             part.short_help = words(short)
+        if getattr(part, "epilog", None):
+            part.epilog = words(part.epilog)
         panel = getattr(part, "rich_help_panel", None)
         if panel:
             part.rich_help_panel = words(panel)
@@ -68,7 +70,8 @@ def _context_in(words: Callable[[str], str], context: Any) -> Any:  # noqa: ANN4
 def texts_of(command: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - as above
     """Every paragraph of a tree that has to be translated, with the command it belongs to."""
     for part in _parts(command):
-        for one in paragraphs(part.help or ""):
+        said = f"{part.help or ''}\n\n{getattr(part, 'epilog', None) or ''}"
+        for one in paragraphs(said):
             if one and not one.startswith(_EXAMPLE):
                 yield str(getattr(part, "name", "") or ""), one
 

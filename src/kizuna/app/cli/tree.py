@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from kizuna import __version__
 from kizuna.app.cli import (
@@ -39,26 +40,8 @@ from kizuna.app.cli import (
     watch,
 )
 
-__all__ = ["build"]
+__all__ = ["HEADINGS", "build"]
 
-_NOUNS = (
-    ("key", "Keys of the organisation: who may sign, since when.", key),
-    ("statement", "Signed statements: make, register, look at.", statement),
-    ("store", "The store: state, backup, repair, hosted organisations.", store),
-    ("log", "The evidence log: checkpoints, proofs, mirrors, witnesses.", log),
-    ("list", "Trust lists: who may say what.", list_),
-    ("catalog", "Catalogs: what standards ask, by their own identifiers.", catalog),
-    ("profile", "Profiles: what must hold.", profile),
-    ("assess", "Assessments: questions of a profile, answers, gaps.", assess),
-    ("procure", "Procurement: may it be bought, from whom, what is missing.", procure),
-    ("vcp", "Value creation processes: who must show what to whom.", vcp),
-    ("risk", "Risk: where a device in a use stands, and what that asks for.", risk),
-    ("device", "Devices: their keys, their evidence, their standing.", device),
-    ("trust", "Whom this verifier believes.", trust),
-    ("federation", "Federations: who stands under whom, by whose word.", federation),
-    ("gateway", "Gateways: what stands before a thing that cannot guard itself.", gateway),
-    ("watch", "Verdicts kept true.", watch),
-)
 _VERBS = (
     demo,
     init,
@@ -72,6 +55,52 @@ _VERBS = (
     publish,
     environment,
 )
+_NOUNS = {
+    "What was said, and where it is kept": (
+        ("statement", "Signed statements: make, register, look at.", statement),
+        ("log", "The evidence log: checkpoints, proofs, mirrors, witnesses.", log),
+        ("store", "The store: state, backup, repair, hosted organisations.", store),
+        ("key", "Keys of the organisation: who may sign, since when.", key),
+        ("watch", "Verdicts kept true.", watch),
+    ),
+    "Whom to believe": (
+        ("list", "Trust lists: who may say what.", list_),
+        ("trust", "Whom this verifier believes.", trust),
+        ("federation", "Federations: who stands under whom, by whose word.", federation),
+    ),
+    "By what measure": (
+        ("profile", "Profiles: what must hold.", profile),
+        ("catalog", "Catalogs: what standards ask, by their own identifiers.", catalog),
+        ("risk", "Risk: where a device in a use stands, and what that asks for.", risk),
+    ),
+    "Between organisations": (
+        ("assess", "Assessments: questions of a profile, answers, gaps.", assess),
+        ("procure", "Procurement: may it be bought, from whom, what is missing.", procure),
+        ("vcp", "Value creation processes: who must show what to whom.", vcp),
+    ),
+    "Devices": (
+        ("device", "Devices: their keys, their evidence, their standing.", device),
+        ("gateway", "Gateways: what stands before a thing that cannot guard itself.", gateway),
+    ),
+}
+
+HEADINGS = tuple(_NOUNS)
+"""What the nouns are about, as the help of the whole tree heads them."""
+
+
+class _Grouped(TyperGroup):
+    """The top of the tree, whose help shows its nouns by what they are about."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - see cli.help
+        of = {name: heading for heading, nouns in _NOUNS.items() for name, _, _ in nouns}
+        width = max(map(len, self.commands))
+        rows: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            said = self.commands[name].get_short_help_str(formatter.width - 6 - width)
+            rows.setdefault(of.get(name, "Commands"), []).append((name.ljust(width), said))
+        for heading, below in rows.items():
+            with formatter.section(heading):
+                formatter.write_dl(below)
 
 
 def _version(asked: bool) -> None:
@@ -85,6 +114,7 @@ def build() -> typer.Typer:
     """The whole tree."""
     app = typer.Typer(
         name="kizuna",
+        cls=_Grouped,
         help="Trust in supply chains and IoT systems, made checkable.",
         epilog="Start with `kizuna demo`. Exit codes: docs/reference/exit-codes.md",
         no_args_is_help=True,
@@ -105,8 +135,9 @@ def build() -> typer.Typer:
 
     for verb in _VERBS:
         verb.hang(app)
-    for name, words, noun in _NOUNS:
-        branch = typer.Typer(help=words, no_args_is_help=True, rich_markup_mode=None)
-        noun.hang(branch)
-        app.add_typer(branch, name=name)
+    for nouns in _NOUNS.values():
+        for name, words, noun in nouns:
+            branch = typer.Typer(help=words, no_args_is_help=True, rich_markup_mode=None)
+            noun.hang(branch)
+            app.add_typer(branch, name=name)
     return app
