@@ -30,7 +30,8 @@ COLUMNS: Final = (
     "by",
 )
 
-_ACTIVE: Final = ("=", "+", "-", "@", "\t", "\r")
+_ACTIVE: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+"""Beginnings of formulas; those of full width are ones to a spreadsheet in Japanese."""
 
 
 def table_of(told: Mapping[str, Any], *, encoding: str = "utf-8-sig") -> bytes:

@@ -9,7 +9,7 @@ writes only after it was shown the newest checkpoint that anyone has.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -195,13 +195,16 @@ def complete(workspace: Workspace, where: str, *, progress: Progress = quiet) ->
     before = workspace.head().size
     source = source_of(where)
     archive: Archive | None = None
+    statements: Callable[[int, Sequence[Digest]], Iterator[Lost]]
     if where.startswith(("http://", "https://")):
         base = checked_url(where)
 
-        def statements(_: int, digests: Sequence[Digest]) -> Iterator[Lost]:
+        def asked(_: int, digests: Sequence[Digest]) -> Iterator[Lost]:
             for digest in digests:
                 address = f"{base}/api/statements/{digest.hex()}"
                 yield fetch(address, {"accept": "application/cose"}), None
+
+        statements = asked
     else:
         folder = Path(where)
         if (folder / "log").is_dir():  # a store, or a backup of one

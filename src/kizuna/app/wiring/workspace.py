@@ -535,7 +535,10 @@ class Workspace:
                     origin=origin[:120],
                 )
             logs = [g for g in have.logs if g.origin != origin]
-            address = checked_url(url) if url is not None else before and before.url
+            if url is not None:
+                address: str | None = checked_url(url)
+            else:
+                address = before.url if before is not None else None
             made = LogAnchor(
                 origin=origin,
                 keys=held,

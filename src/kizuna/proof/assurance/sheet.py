@@ -39,7 +39,8 @@ HEADINGS: Final[dict[str, tuple[str, str]]] = {
 }
 """Columns by what is in them: the headings in English and Japanese."""
 
-_ACTIVE: Final = ("=", "+", "-", "@", "\t", "\r")
+_ACTIVE: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+"""Beginnings of formulas; those of full width are ones to a spreadsheet in Japanese."""
 _ROWS: Final = 5_000
 _COLUMNS: Final = 60
 _CELL: Final = 4_000
