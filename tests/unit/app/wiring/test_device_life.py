@@ -2,6 +2,7 @@
 """Devices in a store: each step a statement, what has no effect is refused before it is one."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,17 @@ from kizuna.app.wiring.devices.life import Enrolment, Lives
 from kizuna.app.wiring.devices.shelf import Shelf
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
-from kizuna.model.errors import Absent, Malformed, Problem, Refused
+from kizuna.model.errors import Absent, Malformed, Problem, Refused, Tampered
 from kizuna.model.identifier import canonical
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import encode_payload
+from kizuna.proof.attestation.appraisal import AppraisalCode
+from kizuna.proof.attestation.appraiser import Appraiser, Task
+from kizuna.proof.attestation.freshness import Freshness
+from kizuna.proof.attestation.reference import References
+from kizuna.proof.attestation.schemes import SCHEMES
+from kizuna.proof.attestation.schemes.tpm.evidence import write_evidence
+from kizuna.roots.boot.quote import digest_of
 from kizuna.roots.cose import sign_statement
 from kizuna.roots.identity import did_key
 from kizuna.roots.keys import Algorithm
@@ -232,3 +240,63 @@ def test_what_cannot_be_done_is_a_problem_and_changes_nothing(store, step):
         step(Lives(store))
     assert isinstance(caught.value, Absent | Malformed | Refused)
     assert store.head().size == size
+
+
+SIGNER = b"\x00\x0b" + b"\x07" * 32
+
+
+def tpm_quote(label: str = "k1", *, registers: tuple[int, ...] = (0, 7)) -> bytes:
+    held = {("sha256", number): bytes([number]) * 32 for number in registers}
+    digest = digest_of((("sha256", registers),), held)
+    bits = sum(1 << number for number in registers).to_bytes(3, "little")
+    attest = b"".join(
+        (
+            b"\xffTCG\x80\x18" + len(SIGNER).to_bytes(2, "big") + SIGNER,
+            b"\x00\x20" + b"n" * 32 + bytes(16) + b"\x01" + bytes(8),
+            b"\x00\x00\x00\x01\x00\x0b\x03" + bits + b"\x00\x20" + digest,
+        )
+    )
+    handle = next(h for h in UNIT.handles() if h.label == label)
+    raw = UNIT.sign(handle, attest)
+    signature = b"\x00\x18\x00\x0b\x00\x20" + raw[:32] + b"\x00\x20" + raw[32:]
+    return write_evidence(attest, signature, held)
+
+
+def test_registers_and_signer_of_a_chip_are_bound_kept_and_asked_for(store, clock):
+    lives = Lives(store)
+    first = tpm_quote()
+    lives.enrol(DEVICE, Enrolment(key=pem(K1), scheme="tpm", quote=first))
+    (device,) = Shelf(store).devices()
+    assert device.about == {"signer": SIGNER, "selection": (("sha256", (0, 7)),)}
+    fresh = Freshness(now=clock.now)
+    appraiser = Appraiser(References(), SCHEMES)
+
+    def codes(evidence: bytes, enrolled=device) -> set[str]:
+        found = appraiser.appraise(Task(evidence, "tpm", fresh, enrolled)).findings
+        return {finding.code.value for finding in found}
+
+    asked = codes(first)
+    assert AppraisalCode.REGISTERS_DIFFER.value not in asked
+    assert codes(tpm_quote(registers=(0,))) == {AppraisalCode.REGISTERS_DIFFER.value}
+    other = replace(device, about={"signer": SIGNER[:-1] + b"\x08"})
+    assert codes(first, other) == {AppraisalCode.KEY_CHANGED.value}
+    clock.now += 3600
+    lives.rotate(DEVICE, Enrolment(key=pem(K2)))
+    (device,) = Shelf(store).devices()
+    assert device.about == {"selection": (("sha256", (0, 7)),)}  # the name went with the key
+
+
+def test_registers_are_named_without_a_quote_and_a_foreign_quote_binds_nothing(store):
+    lives = Lives(store)
+    size = store.head().size
+    with pytest.raises(Tampered, match="did not sign"):
+        lives.enrol(DEVICE, Enrolment(key=pem(K1), scheme="tpm", quote=tpm_quote("k2")))
+    for bad in ("24", "x", "", "0-99"):
+        with pytest.raises(Malformed):
+            lives.enrol(DEVICE, Enrolment(key=pem(K1), scheme="tpm", registers=bad))
+    with pytest.raises(Malformed):
+        lives.enrol(DEVICE, Enrolment(key=pem(K1), scheme="tpm", quote=b"nothing"))
+    assert store.head().size == size
+    lives.enrol(DEVICE, Enrolment(key=pem(K1), scheme="tpm", registers="0-2,7"))
+    (device,) = Shelf(store).devices()
+    assert device.about == {"selection": (("sha256", (0, 1, 2, 7)),)}

@@ -56,6 +56,16 @@ def hang(app: typer.Typer) -> None:
             str | None,
             typer.Option("--identity", metavar="HEX", help="Instance id that its evidence shows."),
         ] = None,
+        registers: Annotated[
+            str | None,
+            typer.Option("--registers", metavar="0-7", help="Registers a TPM must quote."),
+        ] = None,
+        quote: Annotated[
+            str | None,
+            typer.Option(
+                "--quote", metavar="FILE", help="A TPM's quote: binds its registers and signer."
+            ),
+        ] = None,
         voucher: Annotated[
             str | None,
             typer.Option("--voucher", metavar="DIGEST", help="The voucher this accepts."),
@@ -75,6 +85,8 @@ def hang(app: typer.Typer) -> None:
             position=position,
             reference=reference,
             identity=identity,
+            registers=registers,
+            quote=None if quote is None else door.read(quote, limit=1 << 20),
             voucher=voucher,
             made=made,
         )

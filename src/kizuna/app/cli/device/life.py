@@ -84,9 +84,28 @@ def hang(app: typer.Typer) -> None:
         door.answer(done, [door.text("device.accepted", **done)])
 
     @command(app, "rotate")
-    def rotate(door: Door, subject: _SUBJECT, key: _KEY = None, scheme: _SCHEME = None) -> None:
+    def rotate(
+        door: Door,
+        subject: _SUBJECT,
+        key: _KEY = None,
+        scheme: _SCHEME = None,
+        quote: Annotated[
+            str | None,
+            typer.Option(
+                "--quote", metavar="FILE", help="A TPM's quote: binds its registers and signer."
+            ),
+        ] = None,
+    ) -> None:
         """Let a new key of the device take over; after a loss this is the recovery."""
-        done = _lives(door).rotate(subject, _said(door, key, scheme=scheme))
+        done = _lives(door).rotate(
+            subject,
+            _said(
+                door,
+                key,
+                scheme=scheme,
+                quote=None if quote is None else door.read(quote, limit=1 << 20),
+            ),
+        )
         door.answer(done, [door.text("device.rotated", **done)])
 
     @command(app, "revoke")

@@ -52,6 +52,10 @@ class Enrolment:
     """The class of its reference values."""
     identity: str | None = None
     """The instance id that its evidence shows, in hexadecimal."""
+    registers: str | None = None
+    """The registers that a TPM's quotes are over, as numbers; others are refused."""
+    quote: bytes | None = None
+    """A quote of the TPM, of which registers and signer are bound."""
     voucher: str | None = None
     made: bool = False
     """Whether this is said by the maker (``idevid``) and not by the owner (``ldevid``)."""
@@ -139,7 +143,7 @@ class Lives:
         device = canonical(subject)
         key, papers = self._key_of(said, chain, anchors)
         named = _named(key)
-        about = self._about(said) | papers.about
+        about = self._about(said, key) | papers.about
         owner = canonical(said.owner) if said.owner else self._workspace.identity
         life = self.life(device)
         if not said.made and said.scheme in _SPEAKING and named is None and not said.identity:
@@ -155,7 +159,7 @@ class Lives:
             claim = ldevid(named, owner=owner, voucher=said.voucher, about=about)
         done = self._register(life, device, [(Kind.CERTIFICATE, claim)], self._ties(said))
         if not said.made and said.scheme:
-            self._tell_fleet(device, said, key)
+            self._tell_fleet(device, said, key, about)
         return done | {
             "subject": device,
             "owner": None if said.made else owner,
@@ -260,14 +264,14 @@ class Lives:
         key, _ = self._key_of(said, (), ())
         named = _named(key)
         kept = _kept(last)
-        about = kept | self._about(said)
+        about = kept | self._about(said, key)
         claim = ldevid(
             _needed(named), owner=life.owner or last.holder, replaces=last.key, about=about
         )
         done = self._register(life, device, [(Kind.CERTIFICATE, claim)])
         scheme = said.scheme or kept.get("scheme")
         if isinstance(scheme, str):
-            self._tell_fleet(device, _filled(said, kept, scheme), key)
+            self._tell_fleet(device, _filled(said, kept, scheme), key, about)
         return done | {"subject": device, "old": last.key, "new": str(claim.claims["key"])}
 
     def revoke(
@@ -434,7 +438,9 @@ class Lives:
         return keys[0], _Papers({}, None)
 
     @staticmethod
-    def _about(said: Enrolment) -> dict[str, Scalar]:
+    def _about(said: Enrolment, key: object) -> dict[str, Scalar]:
+        from kizuna.app.wiring.devices import chips
+
         named: Mapping[str, str | None] = {
             "scheme": said.scheme,
             "reference": said.reference,
@@ -442,7 +448,8 @@ class Lives:
             "identity": said.identity,
             "gateway": canonical(said.gateway) if said.gateway else None,
         }
-        return {name: value for name, value in named.items() if value}
+        found: dict[str, Scalar] = {name: value for name, value in named.items() if value}
+        return found | chips.said(said.registers, said.quote, key)
 
     def _ties(self, said: Enrolment) -> list[tuple[Kind, Payload]]:
         from kizuna.app.wiring.devices.fleet import collector_of
@@ -461,11 +468,16 @@ class Lives:
         kept = _kept(life.bindings[-1]) if life.bindings else {}
         if isinstance(kept.get("scheme"), str):
             # no scheme reads its evidence: a maker who vouches for the same key brings it back not
-            self._tell_fleet(device, _filled(Enrolment(), kept, ENDED), None)
+            self._tell_fleet(device, _filled(Enrolment(), kept, ENDED), None, {})
 
     def _tell_fleet(
-        self, device: SubjectId, said: Enrolment, key: PublicKey | SharedKey | None
+        self,
+        device: SubjectId,
+        said: Enrolment,
+        key: PublicKey | SharedKey | None,
+        about: Mapping[str, Scalar],
     ) -> None:
+        from kizuna.app.wiring.devices import chips
         from kizuna.app.wiring.devices.shelf import Shelf
         from kizuna.proof.attestation.scheme import Enrolled
 
@@ -486,6 +498,7 @@ class Lives:
                     reference=said.reference,
                     identity=identity,
                     position=canonical(said.gateway) if said.gateway else said.position,
+                    about=chips.bound(about),
                 )
             ]
         )
@@ -539,7 +552,7 @@ def _kept(binding: Binding) -> dict[str, Scalar]:
     return {
         name: value
         for name, value in binding.claims.items()
-        if name in ("scheme", "reference", "position", "gateway", "identity")
+        if name in ("scheme", "reference", "position", "gateway", "identity", "registers")
         and isinstance(value, str)
     }
 

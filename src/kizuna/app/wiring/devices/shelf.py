@@ -339,6 +339,10 @@ def _entry(device: Enrolled) -> dict[str, Any]:
             entry[name] = getattr(device, name)
     if device.identity is not None:
         entry["identity"] = device.identity.hex()
+    if isinstance(signer := device.about.get("signer"), bytes):
+        entry["signer"] = signer.hex()
+    if selection := device.about.get("selection"):
+        entry["selection"] = selection
     learnt = device.about.get(LEARNT)
     if isinstance(learnt, Learnt):
         entry["learnt"] = {
@@ -367,6 +371,10 @@ def _device(entry: Mapping[str, Any]) -> Enrolled:
             interval=learnt["interval"],
             tolerance=learnt["tolerance"],
         )
+    if signer := entry.get("signer"):
+        about["signer"] = bytes.fromhex(signer)
+    if selection := entry.get("selection"):
+        about["selection"] = tuple((bank, tuple(numbers)) for bank, numbers in selection)
     identity = entry.get("identity")
     return Enrolled(
         scheme=entry["scheme"],
