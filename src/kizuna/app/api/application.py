@@ -41,6 +41,7 @@ from kizuna.app.api.processes import processes
 from kizuna.app.api.procure import keeping, procure
 from kizuna.app.api.readers import Readers
 from kizuna.app.api.records import records
+from kizuna.app.api.refusals import telling
 from kizuna.app.api.repeated import Repeated
 from kizuna.app.api.scrapi import scrapi
 from kizuna.app.api.shell import Shell, render
@@ -151,7 +152,7 @@ def make(
     async def life(_: Litestar) -> AsyncIterator[None]:
         streams.attach(asyncio.get_running_loop())
         try:
-            async with heartbeat(context), keeping(context):
+            async with heartbeat(context), keeping(context), telling(context):
                 yield
         finally:
             streams.close()
