@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["apply_status"]
 
 _ACTIONS: Final = {"revocation": Action.REVOKE, "suspension": Action.SUSPEND}
+_FINAL: Final = frozenset({Action.REVOKE, Action.REPLACE})
 _LIMIT: Final = 24 << 20
 
 
@@ -72,7 +73,7 @@ def apply_status(workspace: Workspace, data: bytes, key: PublicKey | None = None
                 continue
         except Problem:
             continue  # beyond the list: it says nothing of this one
-        if not _acted_on(workspace, row):
+        if not _done(workspace, row, action):
             said = Status(action=action, target=Target(statement=row.statement.digest.hex()))
             made.append(workspace.sign(Kind.STATUS, row.statement.subject, said))
     for result in workspace.register(made) if made else ():
@@ -97,11 +98,19 @@ def _resting_on(workspace: Workspace, uri: str, issuer: str) -> Iterator[tuple[R
                 yield row, index
 
 
-def _acted_on(workspace: Workspace, row: Registered) -> bool:
+def _done(workspace: Workspace, row: Registered, action: Action) -> bool:
+    """Whether the importer did it already: what others register about the claim has no weight
+    here, and a suspension is no revocation.
+    """
     from kizuna.record.log.keys import statement_key
 
     key = statement_key(row.statement.digest)
-    return bool(workspace.store.reader().by_keys([key]).get(key))
+    acts = [
+        one.statement.payload.action
+        for one in workspace.store.reader().by_keys([key]).get(key, ())
+        if one.statement.issuer == workspace.identity and isinstance(one.statement.payload, Status)
+    ]
+    return any(a in _FINAL for a in acts) or bool(acts and acts[-1] is action)
 
 
 def _check_valid(value: dict[str, Any], now: int) -> None:

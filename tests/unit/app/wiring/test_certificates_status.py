@@ -5,16 +5,17 @@ import json
 
 import pytest
 
-from kizuna.app.wiring.certificates_status import apply_status
+from kizuna.app.wiring.certificates_status import _resting_on, apply_status
 from kizuna.app.wiring.certificates_vc import as_credential
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Malformed, Refused, Tampered
 from kizuna.model.identifier import canonical
-from kizuna.model.kind import Kind
-from kizuna.model.payload import Claim
+from kizuna.model.kind import Kind, media_type_of
+from kizuna.model.payload import Action, Claim, Status, Target, encode_payload
 from kizuna.proof.documents import SignatureResult, read
 from kizuna.record.status import write_bitstring
+from kizuna.roots.cose import sign_statement
 from kizuna.roots.identity import did_key
 from kizuna.roots.jws import sign_jws
 from kizuna.roots.keys import Algorithm
@@ -30,7 +31,7 @@ CONTEXT = ["https://www.w3.org/ns/credentials/v2"]
 @pytest.fixture
 def workspace(tmp_path):
     settings = Settings(store=tmp_path / "store", clock=SetClock(NOW))
-    with Workspace.init(settings.store, "Bar", now=NOW, settings=settings) as made:
+    with Workspace.init(settings.store, "Bar", now=NOW, policy="open", settings=settings) as made:
         yield made
 
 
@@ -79,6 +80,29 @@ def test_what_a_list_ends_the_import_ends_once(workspace):
     told = apply_status(workspace, issuer.listed(7))
     assert (told["credentials"], told["ended"]) == (1, 1)
     assert apply_status(workspace, issuer.listed(7))["ended"] == 0
+
+
+def test_nobody_keeps_a_revocation_away_by_a_word_of_their_own(workspace):
+    issuer, stranger = Issuer(), Issuer()
+    workspace.import_files([("a.jwt", issuer.credential(7))])
+    ((row, _),) = _resting_on(workspace, LIST, issuer.id)
+    said = Status(action=Action.SUSPEND, target=Target(statement=row.statement.digest.hex()))
+    signed = sign_statement(
+        stranger.unit, stranger.handle, issuer=stranger.id, subject=row.statement.subject,
+        media_type=media_type_of(Kind.STATUS), payload=encode_payload(said), issued_at=NOW,
+    )  # fmt: skip
+    workspace.register_one(signed)
+    assert apply_status(workspace, issuer.listed(7))["ended"] == 1
+
+
+def test_what_was_suspended_can_still_be_revoked(workspace):
+    issuer = Issuer()
+    workspace.import_files([("a.jwt", issuer.credential(7))])
+    paused = write_bitstring(f"{LIST}#list", bytes([1]) + bytes(16_383), purpose="suspension")
+    assert apply_status(workspace, issuer.listed(credentialSubject=paused))["ended"] == 1
+    assert apply_status(workspace, issuer.listed(credentialSubject=paused))["ended"] == 0
+    assert apply_status(workspace, issuer.listed(7))["ended"] == 1
+    assert apply_status(workspace, issuer.listed(credentialSubject=paused))["ended"] == 0
 
 
 def test_a_stranger_an_old_list_and_a_changed_one_end_nothing(workspace):
