@@ -37,6 +37,7 @@ _MOST: Final = 500
 
 _THIRD: Final = frozenset({"3rdparty", "third party", "thirdparty", "third-party", "accredited"})
 _SECOND: Final = frozenset({"commercial", "buyer", "membership"})
+_NOT: Final = frozenset({"false", "no"})
 _CERTIFYING: Final = frozenset({"certification", "certificate"})
 
 
@@ -87,7 +88,8 @@ def _conformity(subject: Json, resolve: Resolve) -> list[Said]:
     assessments = _list(subject.get("assessment")) or [{}]
     for one in assessments[:_MOST]:
         standard = _named(one.get("referenceStandard")) or _named(subject.get("referenceStandard"))
-        kind_name = machine_name(standard) or "conformity"
+        conforms = _first(one, "compliance", "conformance")
+        kind_name = _type_of(standard, "conformity", conforms)
         fields = claim_values(
             {
                 **plain,
@@ -95,7 +97,7 @@ def _conformity(subject: Json, resolve: Resolve) -> list[Said]:
                 "requirements": [
                     w for c in _list(one.get("assessmentCriteria")) if (w := _named(c))
                 ],
-                "conformance": _first(one, "compliance", "conformance"),
+                "conformance": conforms,
                 "assessed_on": one.get("assessmentDate"),
                 "topic": one.get("conformityTopic"),
             }
@@ -148,17 +150,18 @@ def _passport(subject: Json, resolve: Resolve) -> list[Said]:
     )
     for one in _list(subject.get("conformityClaim"))[:_MOST]:
         standard = _named(one.get("referenceStandard")) or _named(one.get("referenceRegulation"))
+        conforms = _first(one, "conformance", "compliance")
         said.append(
             Said(
                 about,
                 Kind.EVIDENCE,
-                machine_name(standard) or "conformity-claim",
+                _type_of(standard, "conformity-claim", conforms),
                 claim_values(
                     {
                         "level_stated": Level.SELF.value,
                         "standard": standard,
                         "topic": one.get("conformityTopic"),
-                        "conformance": _first(one, "conformance", "compliance"),
+                        "conformance": conforms,
                         "evidence": _nested(one.get("conformityEvidence")),
                     }
                 ),
@@ -173,6 +176,15 @@ def _anchor(subject: Json, resolve: Resolve) -> list[Said]:
         return []
     fields = flatten({k: v for k, v in subject.items() if k != "type"})
     return [Said(about, Kind.EVIDENCE, "digital-identity-anchor", fields)]
+
+
+def _type_of(standard: str, otherwise: str, conforms: object) -> str:
+    """The claim's type. What was assessed and found wanting is no claim of that standard: who asks
+    for one must not be given it.
+    """
+    if conforms is False or str(conforms).casefold() in _NOT:
+        return "non-conformity"
+    return machine_name(standard) or otherwise
 
 
 def _list(value: object) -> list[Json]:

@@ -5,7 +5,8 @@ Keeps: 1. An import says only "the importer says so", whoever issued the credent
 signature is judged where its key is in the issuer's own name (``did:key``, ``did:jwk``) or was
 handed in; a key of somebody other than the issuer makes it wrong, and data-integrity proofs are
 kept and not judged. 3. A credential whose end cannot be read makes no claim: it must not hold for
-ever. 4. A status reference is kept in the claim, so that a list at hand can be asked.
+ever; of an end in the token and one in the credential the earlier counts. 4. A status reference is
+kept in the claim, so that a list at hand can be asked; of several that by which it is revoked.
 Standard: VC Data Model 2.0 (and the dates of 1.1), Securing VCs using JOSE and COSE.
 Does not: fetch contexts, keys or status lists; expand JSON-LD.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from kizuna.model.errors import Malformed, Problem
@@ -101,6 +102,8 @@ def _read(source: Source) -> Imported:
     remarks: list[Remark] = []
     media_type = _JSON if token is None else _JWT
     since, until, readable = _period(value, remarks)
+    if token is not None:
+        since, until, readable = _token_period(token, since, until, remarks, readable=readable)
     drafts: list[Draft] = []
     subjects = value.get("credentialSubject")
     several = subjects if isinstance(subjects, list) else [subjects]
@@ -180,10 +183,45 @@ def _period(
     return since, until, good
 
 
+def _token_period(
+    token: Jws,
+    since: datetime | None,
+    until: datetime | None,
+    remarks: list[Remark],
+    *,
+    readable: bool,
+) -> tuple[datetime | None, datetime | None, bool]:
+    """The period as the token narrows it: credentials of 1.1 often end there alone."""
+    said = decode_json(token.payload)
+    for name in ("nbf", "exp"):
+        number = said.get(name)
+        if number is None:
+            continue
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            moment = None
+        else:
+            try:
+                moment = datetime.fromtimestamp(int(number), UTC)
+            except (ValueError, OverflowError, OSError):
+                moment = None
+        if moment is None:
+            remarks.append(Remark(f"/{name}", "date-unreadable", clean(str(number), 60)))
+            readable = False
+        elif name == "nbf":
+            since = moment if since is None else max(since, moment)
+        else:
+            until = moment if until is None else min(until, moment)
+    return since, until, readable
+
+
 def _status(value: Mapping[str, Any], remarks: list[Remark]) -> dict[str, Any]:
-    """The reference to a status list, as fields."""
+    """The reference to a status list, as fields: that by which it is revoked, else the first."""
     found = value.get("credentialStatus")
     first = found[0] if isinstance(found, list) and found else found
+    for one in found if isinstance(found, list) else ():
+        if isinstance(one, Mapping) and one.get("statusPurpose") == "revocation":
+            first = one
+            break
     if not isinstance(first, Mapping):
         return {}
     listed = clean(first.get("statusListCredential"), 1000)

@@ -127,6 +127,43 @@ def test_an_end_that_cannot_be_read_makes_no_claim():
     assert [r.code for r in imported.remarks] == ["date-unreadable"]
 
 
+@pytest.mark.parametrize("end", [1_830_297_600, "soon", 1e300, True])
+def test_an_end_that_stands_in_the_token_alone_holds(signer, end):
+    """Credentials of 1.1 may say there, and nowhere else, until when they are valid."""
+    issuer = did_key(signer[2])
+    body = {k: v for k, v in credential(issuer).items() if k not in ("validFrom", "validUntil")}
+    body["@context"] = ["https://www.w3.org/2018/credentials/v1"]
+    imported = read(token(signer, {"iss": issuer, "exp": end, "vc": body}, typ="JWT"), "x.jwt")
+    if end == 1_830_297_600:
+        ((_, claim),) = claims(imported)
+        assert claim.valid_until.timestamp() == end
+    else:
+        assert claims(imported) == []
+
+
+def test_of_two_ends_the_earlier_counts(signer):
+    body = credential(did_key(signer[2]))
+    ((_, claim),) = claims(read(token(signer, {**body, "exp": 1_800_000_000}), "x.jwt"))
+    assert claim.valid_until.timestamp() == 1_800_000_000
+    ((_, claim),) = claims(read(token(signer, {**body, "exp": 1_900_000_000}), "x.jwt"))
+    assert claim.valid_until.year == 2028
+
+
+def test_of_several_references_that_of_revocation_is_kept():
+    one = {
+        "type": "BitstringStatusListEntry",
+        "statusPurpose": "suspension",
+        "statusListIndex": "5",
+        "statusListCredential": "https://issuer.example/status/1",
+    }
+    other = {**one, "statusPurpose": "revocation", "statusListIndex": "7"}
+    body = credential("did:web:issuer.example", credentialStatus=[one, other])
+    imported = read(json.dumps(body).encode(), "x.json")
+    ((_, claim),) = claims(imported)
+    assert (claim.claims["status_purpose"], claim.claims["status_index"]) == ("revocation", 7)
+    assert [r.code for r in imported.remarks] == ["status-several"]
+
+
 def test_a_status_reference_is_kept():
     status = {
         "type": "BitstringStatusListEntry",
@@ -170,6 +207,19 @@ def test_a_conformity_credential_states_a_level_and_has_none():
     assert claim.claims["level_stated"] == "third-party"
     assert claim.level.value == "self-declared"
     assert claim.claims["conformance"] is True
+
+
+@pytest.mark.parametrize("word", [False, "False", "no"])
+def test_what_was_found_wanting_is_no_claim_of_the_standard(word):
+    wanting = {**CONFORMITY, "assessment": [{**CONFORMITY["assessment"][0], "compliance": word}]}
+    body = credential(
+        "did:web:cab.example",
+        type=["DigitalConformityCredential", "VerifiableCredential"],
+        credentialSubject=wanting,
+    )
+    ((_, claim),) = claims(read(json.dumps(body).encode(), "dcc.json"))
+    assert claim.type == "non-conformity"
+    assert claim.claims["standard"] == "IEC 62443-4-2"
 
 
 def test_a_passport_ties_its_product_to_its_maker():
