@@ -9,17 +9,54 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
 from collections.abc import Mapping
-from typing import Any, Final
+from contextlib import suppress
+from threading import Timer
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from kizuna.model.errors import Absent, Malformed, Problem, Refused, Unavailable
 
-__all__ = ["ask", "checked_url", "fetch", "post"]
+__all__ = ["Deadline", "ask", "checked_url", "fetch", "post"]
 
 _TIMEOUT: Final = 30.0
+_WHOLE: Final = 300.0
 _LIMIT: Final = 64 << 20
+
+
+class Deadline:
+    """Ends a connection after a time as a whole; a socket's own time-out begins anew with every
+    byte, so that whoever drips would never meet it.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.passed = False
+        self._held: socket.socket | None = None
+        self._timer = Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> Self:
+        """Begin to count."""
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Count no more."""
+        self._timer.cancel()
+
+    def hold(self, connection: socket.socket) -> None:
+        """The connection that is ended."""
+        self._held = connection
+        if self.passed:
+            self._cut()
+
+    def _cut(self) -> None:
+        self.passed = True
+        if self._held is not None:
+            with suppress(OSError):  # over already
+                socket.socket.shutdown(self._held, socket.SHUT_RDWR)
 
 
 def checked_url(url: str) -> str:
@@ -28,8 +65,13 @@ def checked_url(url: str) -> str:
     Raises:
         Malformed: ``request.address``.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
+    try:
+        parts = urlsplit(url)
+        good = parts.port != 0  # to ask for the port is to check it
+    except ValueError:
+        parts, good = urlsplit(""), False
+    good = good and parts.scheme in ("http", "https") and bool(parts.hostname)
+    if not good or parts.username:
         raise Malformed(
             "request.address",
             f"not an address of a store: {url[:120]!r}",
@@ -115,15 +157,21 @@ def _exchange(
     else:
         connection = http.client.HTTPConnection(host, parts.port, timeout=_TIMEOUT)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    deadline = Deadline(_WHOLE)
     try:
-        connection.request(method, target, body or None, dict(headers))
-        answer = connection.getresponse()
-        data = answer.read(limit + 1)
-    except (OSError, http.client.HTTPException) as fault:
+        with deadline:
+            connection.connect()
+            deadline.hold(connection.sock)
+            connection.request(method, target, body or None, dict(headers))
+            answer = connection.getresponse()
+            data = answer.read(limit + 1)
+        if deadline.passed:
+            raise TimeoutError("it answers too slowly")
+    except (OSError, http.client.HTTPException, UnicodeError) as fault:
         raise Unavailable(
             "request.unreachable",
             f"cannot reach {host}",
-            why=str(fault) or type(fault).__name__,
+            why="it answers too slowly" if deadline.passed else str(fault) or type(fault).__name__,
             hint="check the address and the network, then try again",
             url=url,
         ) from fault

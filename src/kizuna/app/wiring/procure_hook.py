@@ -27,6 +27,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from kizuna.app.wiring.folder import write_whole
+from kizuna.app.wiring.network import Deadline
 from kizuna.model.errors import Absent, Malformed, Misconfigured, Refused, Unavailable
 
 if TYPE_CHECKING:
@@ -38,11 +39,14 @@ __all__ = ["Hook", "Told", "add_hook", "allowed_address", "deliver", "hooks", "r
 
 _TRIES: Final = 3
 _TIMEOUT: Final = 10.0
+_WHOLE: Final = 20.0
 _PAUSES: Final = (1.0, 4.0)
 _LIFE: Final = 300
 _ANSWER: Final = 16 << 10
 _MOST: Final = 20
 _TYPE: Final = "kizuna-procurement+jwt"
+_PUBLIC: Final = ipaddress.IPv6Network("2000::/3")
+"""All that is given out of IPv6: what lies beside it may lead to an address of IPv4 inside."""
 
 Resolve = Callable[[str, int], Iterable[str]]
 
@@ -155,6 +159,8 @@ def allowed_address(text: str, *, inside: bool) -> bool:
         for inner in (address.ipv4_mapped, address.sixtofour, _nat64(address)):
             if inner is not None:
                 return allowed_address(str(inner), inside=inside)
+        if not inside and address not in _PUBLIC:
+            return False
     if address.is_multicast or address.is_unspecified or address.is_link_local:
         return False  # link-local: where clouds keep their secrets
     return inside or address.is_global
@@ -198,9 +204,12 @@ def _post(hook: Hook, body: bytes, resolve: Resolve) -> int:
         )
     connection = _Pinned(host, port, addresses[0], secure=secure)
     try:
-        connection.request("POST", target, body, {"Content-Type": "application/jose"})
-        answer = connection.getresponse()
-        answer.read(_ANSWER)
+        with Deadline(_WHOLE) as deadline:
+            connection.connect()
+            deadline.hold(connection.sock)
+            connection.request("POST", target, body, {"Content-Type": "application/jose"})
+            answer = connection.getresponse()
+            answer.read(_ANSWER)
     except (OSError, http.client.HTTPException) as fault:
         raise Unavailable(
             "procure.hook-unreachable",

@@ -22,6 +22,7 @@ from kizuna.record.lists.federation import (
     jwks_of,
     sign_entity_statement,
 )
+from kizuna.record.lists.federation.entity import check_entity_id
 from kizuna.roots.identity import did_key
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units import EphemeralUnit
@@ -66,6 +67,10 @@ def resolves(monkeypatch):
         "::ffff:10.0.0.1",
         "64:ff9b::a00:1",
         "2002:a00:1::1",
+        "::10.0.0.1",
+        "::ffff:0:10.0.0.1",
+        "64:ff9b:1::a00:1",
+        "fec0::1",
     ],
 )
 def test_addresses_that_are_not_public_are_never_asked(resolves, address):
@@ -89,6 +94,19 @@ def test_loopback_opens_this_machine_and_nothing_else(resolves):
 )
 def test_only_https_is_asked(url):
     assert code_of(lambda: Network().get(url)) == "federation.address-refused"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://[x/", "https://a]b/", "https://guild.example:99999/", "https://guild.example/é"],
+)
+def test_what_is_no_address_is_a_problem_and_no_fault(url):
+    assert code_of(lambda: Network().get(url)) == "federation.address-refused"
+
+
+@pytest.mark.parametrize("url", ["https://[x", "https://a]b/", "https://guild.example:99999"])
+def test_an_entity_of_no_address_is_malformed(url):
+    assert code_of(lambda: check_entity_id(url)) == "federation.malformed"
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Hooks: told of changes only, signed, bounded, and never led inside by a name."""
 
+import contextlib
 import json
+import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -88,6 +91,9 @@ def ear():
         "::ffff:127.0.0.1",
         "2002:7f00:1::",
         "64:ff9b::7f00:1",
+        "64:ff9b:1::7f00:1",
+        "::127.0.0.1",
+        "fec0::1",
         "no address",
     ],
 )
@@ -164,6 +170,32 @@ def test_attempts_are_bounded_and_redirects_not_followed(workspace, ear):
     told = deliver(workspace, Hook(url=url, inside=True), {}, pause=pauses.append)
     assert (told.tries, told.status) == (1, 302)
     assert len(heard) == 4
+
+
+def test_who_drips_holds_up_nobody(workspace, monkeypatch):
+    """A peer that sends a letter at a time meets no time-out of a single reading."""
+    monkeypatch.setattr(hook_room, "_WHOLE", 0.3)
+    monkeypatch.setattr(hook_room, "_TRIES", 1)
+    done = threading.Event()
+
+    def serve(server):
+        peer, _ = server.accept()
+        with peer, contextlib.suppress(OSError):
+            peer.recv(1 << 16)
+            while not done.wait(0.05):
+                peer.sendall(b"H")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve, args=(server,), daemon=True)
+        thread.start()
+        begun = time.monotonic()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        told = deliver(workspace, Hook(url=url, inside=True), {})
+        took = time.monotonic() - begun
+        done.set()
+        thread.join()
+    assert took < 3
+    assert told.problem == "procure.hook-unreachable"
 
 
 def test_nobody_there_is_told_and_not_raised(workspace, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kizuna.model.errors import Absent, Problem
+from kizuna.model.errors import Absent, Problem, Refused
 from kizuna.record.lists.federation import (
     Anchor,
     Resolver,
@@ -26,6 +26,8 @@ from kizuna.record.lists.federation import (
     sign_mark_status,
     sign_resolve_response,
 )
+from kizuna.record.lists.federation.chain import _within
+from kizuna.record.lists.federation.entity import Constraints
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units import EphemeralUnit
 
@@ -229,6 +231,13 @@ def test_a_chain_lasts_as_long_as_its_first_statement_to_expire(world, moment):
 def test_what_a_superior_demands_of_its_branch_holds(world, constraints):
     world.vouch(GUILD, BRANCH, constraints=constraints)
     assert code_of(lambda: world.resolver().resolve(MAKER)) == "federation.constraint"
+
+
+@pytest.mark.parametrize("host", ["bad.example", "bad.example.", "BAD.example."])
+def test_a_dot_at_the_end_makes_no_other_host(host):
+    constraints = Constraints(excluded=("bad.example",))
+    with pytest.raises(Refused):
+        _within(constraints, f"https://{host}/x", below=0, issuer=GUILD)
 
 
 def test_kinds_that_a_superior_does_not_allow_are_left_out(world):

@@ -40,6 +40,8 @@ _ALL_TOGETHER: Final = 60.0
 _AT_ONCE: Final = 8
 _MOST_FILES: Final = 2_000
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_PUBLIC: Final = ipaddress.IPv6Network("2000::/3")
+"""All that is given out of IPv6: what lies beside it may lead to an address of IPv4 inside."""
 
 
 @dataclass(slots=True)
@@ -115,16 +117,16 @@ class Network:
         if self._until is None:
             self._until = now + _ALL_TOGETHER
         left = min(_PATIENCE, self._until - now)
-        parts = urlsplit(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port or 443
+        except ValueError as fault:
+            raise _address_refused(url[:80], "it is no address") from fault
         host = parts.hostname or ""
         if left <= 0:
             raise _unreachable(host, "all asking together took too long")
-        if parts.scheme != "https" or not host or parts.username:
+        if parts.scheme != "https" or not host or parts.username or not url.isascii():
             raise _address_refused(host, "only https is asked")
-        try:
-            port = parts.port or 443
-        except ValueError as fault:
-            raise _address_refused(host, "no such port") from fault
         peer = self._peer(host, port)
         connection = _Pinned(host, port, peer, left, self._context())
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -173,7 +175,8 @@ class Network:
         for text in found:
             place = _meant(text.partition("%")[0])
             own = place.is_loopback and self.loopback
-            if not own and (not place.is_global or place.is_multicast):
+            outside = isinstance(place, ipaddress.IPv4Address) or place in _PUBLIC
+            if not own and (not place.is_global or place.is_multicast or not outside):
                 raise _address_refused(host, f"it leads to {place}, which is no public address")
         return min(found, key=lambda text: (":" in text, text))
 

@@ -165,7 +165,7 @@ def _linked(chain: tuple[EntityStatement, ...], anchor: Anchor) -> None:
 
 def _within(constraints: Constraints, subject: str, *, below: int, issuer: str) -> None:
     """Hold a chain against what one superior demands; ``below`` intermediates stand under it."""
-    host = urlsplit(subject).hostname or ""
+    host = (urlsplit(subject).hostname or "").rstrip(".")  # a dot at the end is the same host
     why = ""
     if constraints.max_path_length is not None and below > constraints.max_path_length:
         why = f"{below} intermediates, at most {constraints.max_path_length}"

@@ -102,7 +102,13 @@ class EntityStatement:
     def endpoint(self, name: str) -> str | None:
         """An endpoint of the entity's own metadata, e.g. ``federation_fetch_endpoint``."""
         value = self.metadata.get(FEDERATION_ENTITY, {}).get(name)
-        return value if isinstance(value, str) and value.startswith("https://") else None
+        if not isinstance(value, str) or not value.startswith("https://") or not value.isascii():
+            return None
+        try:
+            urlsplit(value)
+        except ValueError:  # no address: like none at all
+            return None
+        return value
 
 
 def check_entity_id(value: object) -> str:
@@ -112,9 +118,13 @@ def check_entity_id(value: object) -> str:
         Malformed: ``federation.malformed``.
     """
     if isinstance(value, str) and 0 < len(value) <= MAX_IDENTIFIER and value.isascii():
-        parts = urlsplit(value)
+        try:
+            parts = urlsplit(value)
+            fits = parts.port != 0  # to ask for it is to check it
+        except ValueError:
+            raise malformed("an entity is named by an address that is none") from None
         clean = not (parts.query or parts.fragment or parts.username or parts.password)
-        if parts.scheme == "https" and parts.hostname and clean and value.isprintable():
+        if parts.scheme == "https" and parts.hostname and clean and fits and value.isprintable():
             return value
     raise malformed("an entity is named by an https address without query")
 
