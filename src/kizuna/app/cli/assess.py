@@ -9,9 +9,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from kizuna.app.cli.door import Door, command
+from kizuna.app.cli.door import Door, Failure, command
 from kizuna.app.cli.show import mark, tell_beyond
 from kizuna.app.cli.times import instant
+from kizuna.model.outcome import Outcome
 
 __all__ = ["hang", "tell_unusual", "tell_unusual_in"]
 
@@ -140,6 +141,8 @@ def hang(app: typer.Typer) -> None:
     ) -> None:
         """Show what is asked and not shown, with owner and day; and what that says under catalogs.
 
+        The exit code is that of the verdict, as `kizuna verify` gives it.
+
         Example: kizuna assess gaps pkg:generic/fuji/pump@4.2 --profile iot-device
 
         Example: kizuna assess gaps did:web:fuji.example --profile supplier --under cpsf-1.0 --under
@@ -171,6 +174,8 @@ def hang(app: typer.Typer) -> None:
                 lang=door.lang,
             )
         door.answer(told, lambda: _gap_lines(door, told))
+        if told["exit"]:
+            raise Failure(Outcome(told["exit"]))
 
     @command(app, "export")
     def export(
@@ -201,7 +206,7 @@ def hang(app: typer.Typer) -> None:
         Door.write_file(out, data)
         if out != "-":
             told = {"file": out, "form": form, "bytes": len(data), "answered_by": by}
-            door.answer(told, [f"{out}  {form}  {len(data)}"])
+            door.answer(told, [door.text("file.written", file=out)])
 
     @command(app, "credential")
     def credential(
@@ -223,7 +228,7 @@ def hang(app: typer.Typer) -> None:
         data = as_credential(door.workspace(), which, untp=untp)
         Door.write_file(out, data)
         if out != "-":
-            door.answer({"file": out, "bytes": len(data)}, [f"{out}  {len(data)}"])
+            door.answer({"file": out, "bytes": len(data)}, [door.text("file.written", file=out)])
 
     @command(app, "status")
     def status(
@@ -266,7 +271,16 @@ def hang(app: typer.Typer) -> None:
             )
             return
         one = shown(name, door.lang)
-        door.answer(one, lambda: [f"{k}: {v}" for k, v in one.items() if v not in ("", [], {})])
+        door.answer(one, lambda: _kind_lines(one))
+
+
+def _kind_lines(one: dict[str, Any]) -> Iterator[str]:
+    for name, said in one.items():
+        if isinstance(said, dict):
+            yield f"{name}:"
+            yield from (f"  {key}: {value}" for key, value in said.items())
+        elif said:
+            yield f"{name}: {', '.join(said) if isinstance(said, list) else said}"
 
 
 def tell_unusual(door: Door, kind: Any, payload: object) -> None:  # noqa: ANN401 - a Kind

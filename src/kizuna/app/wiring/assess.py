@@ -285,6 +285,7 @@ def gaps(
         "profile": profile.name,
         "profile_digest": profile.digest,
         "verdict": verdict.value.word,
+        "exit": int(verdict.outcome),
         "at": verdict.at,
         "asked": len(asked.questions),
         "met": met,

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from kizuna.criteria.catalogs import Catalog, short_name
-from kizuna.criteria.profiles.oscal_resolve import OSCAL_VERSION, Resolved, made_uuid
+from kizuna.criteria.profiles.oscal_resolve import NAMESPACE, OSCAL_VERSION, Resolved, made_uuid
 from kizuna.criteria.profiles.oscal_select import Shape, maps, oscal_problem
 from kizuna.criteria.profiles.profile import Profile
 from kizuna.criteria.profiles.reader import from_document
@@ -27,7 +27,6 @@ from kizuna.model.errors import Malformed
 
 __all__ = ["from_oscal", "to_oscal"]
 
-_NS: Final = "https://kizuna.example/ns/oscal"
 _PART: Final = "kizuna-requirement"
 _TOKEN: Final = re.compile(r"[^\W\d][\w.-]*")
 _PLAIN: Final = re.compile(r"\S(.*\S)?")
@@ -139,7 +138,7 @@ def from_oscal(document: Shape, resolved: Resolved | None = None) -> Profile:
     ours: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     for prop in maps(metadata, "props"):
-        if prop.get("ns") != _NS:
+        if prop.get("ns") != NAMESPACE:
             continue
         if prop.get("name") == "requirement":
             rows.append(_member(prop))
@@ -157,7 +156,7 @@ def from_oscal(document: Shape, resolved: Resolved | None = None) -> Profile:
         return from_document(made, title)
     if resolved is None:
         raise oscal_problem("it holds no requirements of ours; its catalogs are needed")
-    name = short_name(title, version)
+    name = str(ours.get("profile") or short_name(title, version))
     return from_document(
         {
             "profile": name,
@@ -204,7 +203,7 @@ def _part(row: Shape) -> Shape:
             props += [_prop(f"{member}.{lang}", words) for lang, words in value.items()]
         else:
             props.append(_prop(member, value))
-    return {"name": _PART, "ns": _NS, "title": str(row["title"]["en"]), "props": props}
+    return {"name": _PART, "ns": NAMESPACE, "title": str(row["title"]["en"]), "props": props}
 
 
 def _parts(profile: Shape) -> Iterator[Shape]:
@@ -212,14 +211,14 @@ def _parts(profile: Shape) -> Iterator[Shape]:
     for alter in maps(modify, "alters") if isinstance(modify, dict) else ():
         for add in maps(alter, "adds"):
             for part in maps(add, "parts"):
-                if part.get("name") == _PART and part.get("ns") == _NS:
+                if part.get("name") == _PART and part.get("ns") == NAMESPACE:
                     yield part
 
 
 def _row(part: Shape) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for prop in maps(part, "props"):
-        if prop.get("ns") != _NS:
+        if prop.get("ns") != NAMESPACE:
             continue
         name, value = str(prop.get("name")), _member(prop)
         stem, _, lang = name.partition(".")
@@ -235,9 +234,9 @@ def _row(part: Shape) -> dict[str, Any]:
 def _prop(name: str, value: object) -> Shape:
     """A property; what is no plain word goes as JSON, marked so."""
     if isinstance(value, str) and _PLAIN.fullmatch(value):
-        return {"name": name, "ns": _NS, "value": value}
+        return {"name": name, "ns": NAMESPACE, "value": value}
     text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return {"name": name, "ns": _NS, "value": text, "class": "json"}
+    return {"name": name, "ns": NAMESPACE, "value": text, "class": "json"}
 
 
 def _member(prop: Shape) -> Any:  # noqa: ANN401 - JSON values

@@ -28,9 +28,11 @@ from kizuna.criteria.profiles.oscal_select import (
 )
 from kizuna.model.errors import Malformed
 
-__all__ = ["OSCAL_VERSION", "Finder", "Resolved", "made_uuid", "resolve_profile"]
+__all__ = ["NAMESPACE", "OSCAL_VERSION", "Finder", "Resolved", "made_uuid", "resolve_profile"]
 
 OSCAL_VERSION: Final = "1.2.1"
+NAMESPACE: Final = "https://kizuna.example/ns/oscal"
+"""Of the properties that OSCAL has no word for."""
 _MAX_IMPORTS: Final = 200
 _MAX_DEPTH: Final = 12
 _LINKED: Final = re.compile(r"#([0-9A-Fa-f-]{36})")

@@ -27,7 +27,7 @@ import msgspec
 from msgspec import Struct
 
 from kizuna.criteria.catalogs import read_yaml
-from kizuna.criteria.profiles.oscal_resolve import OSCAL_VERSION, made_uuid
+from kizuna.criteria.profiles.oscal_resolve import NAMESPACE, OSCAL_VERSION, made_uuid
 from kizuna.criteria.profiles.oscal_select import Shape
 from kizuna.model.errors import Malformed
 from kizuna.model.payload.terms import Name, Text
@@ -75,6 +75,7 @@ def tailored(data: bytes, *, now: int) -> Shape:
             "last-modified": datetime.fromtimestamp(now, UTC).isoformat(),
             "version": asked.version,
             "oscal-version": OSCAL_VERSION,
+            "props": [{"name": "profile", "ns": NAMESPACE, "value": asked.name}],
         },
         "imports": [_import(take) for take in asked.take],
         "merge": {"as-is": True} if asked.structure == "as-is" else {"flat": {}},

@@ -293,6 +293,12 @@ def test_a_tailoring_in_a_few_lines_is_an_oscal_profile():
     assert tailored(text, now=0) == tailored(text, now=0)
 
 
+def test_a_profile_made_by_a_tailoring_has_the_name_that_the_tailoring_gives():
+    document = tailored(TAILORING.replace(", exclude: [b-9]", "").encode(), now=0)
+    made = from_oscal(document, resolved(document, c=CATALOG, **{"c.json": CATALOG}))
+    assert (made.name, made.version) == ("plant", "1")
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
