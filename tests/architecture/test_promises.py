@@ -199,3 +199,19 @@ def test_help_starts_quickly_by_importing_little():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def linked(page: Path) -> list[str]:
+    return re.findall(r"\]\(([^)#\s]+\.md)", page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("folder", ["guides", "concepts", "reference", "start"])
+def test_the_index_leads_to_every_page(folder):
+    asked = {f"{folder}/{page.name}" for page in (DOCS / folder).glob("*.md")}
+    assert asked <= set(linked(DOCS / "index.md"))
+
+
+def test_every_decision_has_a_number_of_its_own_and_is_listed_once():
+    pages = sorted(page.name for page in (DOCS / "decisions").glob("[0-9]*.md"))
+    assert len({name[:4] for name in pages}) == len(pages)
+    assert linked(DOCS / "decisions" / "README.md") == pages
