@@ -25,6 +25,7 @@ class Role(StrEnum):
     """The roles that the shipped profiles know."""
 
     MAKER = "maker"
+    DEVICE_MAKER = "device-maker"
     CERTIFICATION_BODY = "certification-body"
     CONFIRMATION_BODY = "confirmation-body"
     ASSESSOR = "assessor"
@@ -41,6 +42,8 @@ class RoleTemplate:
     kinds: tuple[Kind, ...]
     level: Level
     scoped: bool
+    claims: tuple[str, ...] = ("*",)
+    """The types of claim that it may be about, where the entry names none itself."""
 
 
 ROLES: Final[Mapping[Role, RoleTemplate]] = MappingProxyType(
@@ -50,6 +53,11 @@ ROLES: Final[Mapping[Role, RoleTemplate]] = MappingProxyType(
             kinds=(Kind.CAPABILITY, Kind.EVIDENCE, Kind.LINK, Kind.NOTICE),
             level=Level.SELF,
             scoped=True,
+        ),
+        # gives devices their first identity. A role of its own: were `certificate` among a maker's
+        # kinds, every maker could certify its own things under profiles that ask only for a role
+        Role.DEVICE_MAKER: RoleTemplate(
+            kinds=(Kind.CERTIFICATE,), level=Level.SELF, scoped=True, claims=("idevid",)
         ),
         # independent of maker and buyer: may certify anything of its field
         Role.CERTIFICATION_BODY: RoleTemplate(
@@ -85,7 +93,7 @@ def service_for(
     role: Role | str,
     *,
     scope: Sequence[str] = (),
-    claims: Sequence[str] = ("*",),
+    claims: Sequence[str] | None = None,
     level: Level | None = None,
 ) -> Service:
     """The service that an entry grants for a role.
@@ -95,6 +103,7 @@ def service_for(
         scope: prefixes of the names it may speak about; needed where the role speaks about its
             own names only, else everything.
         claims: the types of claim, notice or norm, and relations for links; ``*`` is all.
+            None: the role's own, which is all but for a ``device-maker``.
         level: a lower level than the role's own.
 
     Raises:
@@ -133,7 +142,16 @@ def service_for(
     return Service(
         type=Role(role).value,
         kinds=list(template.kinds),
-        claims=list(claims),
+        claims=_narrowed(template, claims),
         scope=list(check_scope(scope)) or [ANYTHING],
         level=level or template.level,
     )
+
+
+def _narrowed(template: RoleTemplate, claims: Sequence[str] | None) -> list[str]:
+    """The claims asked for, within the role's own: a role is narrowed and never widened."""
+    if claims is None:
+        return list(template.claims)
+    if "*" in template.claims:
+        return list(claims)
+    return [claim for claim in claims if claim in template.claims] or list(template.claims)

@@ -81,6 +81,16 @@ def test_makers_never_certify_and_only_list_operators_enter_others():
     assert ROLES[Role.SELF].level is Level.SELF
 
 
+@pytest.mark.parametrize("claims", [None, ["*"], ["idevid"], ["jc-star"], ["idevid", "jc-star"]])
+def test_a_device_maker_certifies_the_first_identity_of_its_devices_and_nothing_else(claims):
+    service = service_for(Role.DEVICE_MAKER, scope=["urn:ueid:acme"], claims=claims)
+    assert (service.kinds, service.claims) == ([Kind.CERTIFICATE], ["idevid"])
+    assert service.level is Level.SELF
+    with pytest.raises(Malformed) as fault:
+        service_for(Role.DEVICE_MAKER)
+    assert fault.value.code == "list.scope-missing"
+
+
 @pytest.mark.parametrize(
     ("make", "code"),
     [

@@ -34,7 +34,7 @@ __all__ = ["Enrolment", "Lives"]
 
 _SPEAKING = frozenset({"tpm", "psa", "dice", "hmac"})
 """Schemes in which the device itself speaks."""
-_ROLES = ("maker", "facility-operator", "self")
+_ROLES = ("maker", "device-maker", "facility-operator", "self")
 """Services whose members may begin the life of a device in their scope."""
 
 
