@@ -12,12 +12,15 @@ import io
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from kizuna.app.console.drawing import mark
 from kizuna.model.finding import Value
 
 __all__ = ["clock", "quoted", "table", "verdict_mark"]
+
+_ACTIVE: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+"""Beginnings of formulas; those of full width are ones to a spreadsheet in Japanese."""
 
 
 @lru_cache(maxsize=4096)
@@ -44,7 +47,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> bytes:
     writer.writerow(columns)
     for row in rows:
         cells = ["" if row[c] is None else str(row[c]) for c in columns]
-        writer.writerow([f"'{cell}" if cell[:1] in tuple("=+-@\t\r") else cell for cell in cells])
+        writer.writerow([f"'{cell}" if cell.startswith(_ACTIVE) else cell for cell in cells])
     return b"\xef\xbb\xbf" + out.getvalue().encode()
 
 

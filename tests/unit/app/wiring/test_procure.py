@@ -214,6 +214,7 @@ def test_an_empty_request_buys_nothing(shop, profile):
 
 def test_no_cell_is_a_formula():
     assert cell("=HYPERLINK()") == "'=HYPERLINK()"
+    assert cell("\uff1dHYPERLINK()") == "'\uff1dHYPERLINK()"  # of full width: one in Japanese
     assert cell("plain") == "plain"
 
 

@@ -101,6 +101,17 @@ def test_no_cell_of_a_questionnaire_is_a_formula():
     assert b",'=Updates," in to_csv(ASKED, "en", encoding="utf-8-sig")
 
 
+def test_a_cell_that_was_kept_from_being_a_formula_comes_back_as_it_was():
+    given = Answers(
+        answers=(
+            Answer(requirement="update", state=State.PLANNED, due="2027-03-31", owner="\uff1da"),
+        )
+    )
+    data = to_csv(ASKED, "ja", given, encoding="utf-8-sig")
+    assert "'\uff1da".encode() in data
+    assert read_sheet(data).check(ASKED).answers[0].owner == "\uff1da"
+
+
 def test_planned_and_not_applicable_become_no_claim():
     made = claims_of(ASKED, GIVEN, level=Level.SELF)
     assert [(kind, claim.type) for kind, claim in made] == [
