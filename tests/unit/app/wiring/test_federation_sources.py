@@ -14,15 +14,17 @@ from kizuna.app.wiring.federation.book import BookKeeper, checked_policy, named
 from kizuna.app.wiring.federation.members import did_web_of, entity_of
 from kizuna.app.wiring.federation.reading import Reading, left
 from kizuna.app.wiring.federation.sources import Network, gathered
+from kizuna.app.wiring.federation.taking import _entry
 from kizuna.model.errors import Absent, Problem, Refused, Unavailable
 from kizuna.record.lists.federation import (
     Anchor,
     Resolver,
+    check_chain,
     configuration_url,
     jwks_of,
     sign_entity_statement,
 )
-from kizuna.record.lists.federation.entity import check_entity_id
+from kizuna.record.lists.federation.entity import check_entity_id, read_keys
 from kizuna.roots.identity import did_key
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units import EphemeralUnit
@@ -257,3 +259,21 @@ def test_not_there_is_not_heard_while_another_superior_cannot_be_asked(statement
     assert code_of(lambda: Resolver(Source(), [anchor], NOW).resolve(MAKER)) == (
         "federation.unreachable"
     )
+
+
+def test_nobody_gets_a_mark_by_calling_a_kind_of_entity_like_it():
+    """What an entity is, it says itself; a mark is its issuer's word. Both are types of a list."""
+    unit = EphemeralUnit(b"a kind like a mark")
+    keys = {e: unit.generate(Algorithm.ES256, e) for e in (GUILD, MAKER)}
+    publics = {e: unit.public(k) for e, k in keys.items()}
+
+    def say(by, **more):
+        claims = {"iss": by, "sub": MAKER, "iat": NOW - 5, "exp": NOW + 500}
+        claims |= {"jwks": jwks_of([publics[MAKER]]), **more}
+        return sign_entity_statement(unit, keys[by], claims)
+
+    kinds = ("federation_entity", "openid_provider", GUILD + "/federation/marks/maker", "urn:x:1")
+    own = say(MAKER, authority_hints=[GUILD], metadata={kind: {} for kind in kinds})
+    anchor = Anchor(GUILD, read_keys(jwks_of([publics[GUILD]])))
+    resolved = check_chain([own, say(GUILD)], [anchor], now=NOW)
+    assert _entry(resolved, ()).types == ("openid_provider",)

@@ -12,6 +12,7 @@ for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ _STANDARD: Final = "OpenID Federation 1.0"
 _MOST_ENTITIES: Final = 1_000
 _AT_ONCE: Final = 8
 _STATUS_DOWN: Final = "unknown"
+_KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,79}")
+"""Kinds of entities as standards call them; marks are called by addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +233,8 @@ def _entry(resolved: Resolved, seen: Sequence[Sighting]) -> ForeignEntry:
     keys = tuple({k.thumbprint: k for k in resolved.keys.values()}.values())
     said = resolved.metadata.get(FEDERATION_ENTITY, {})
     name = said.get("organization_name")
-    kinds = sorted(k for k in resolved.metadata if k != FEDERATION_ENTITY)
+    # an entity names its own kinds: one that is called like a mark would be taken for the mark
+    kinds = sorted(k for k in resolved.metadata if k != FEDERATION_ENTITY and _KIND.fullmatch(k))
     return ForeignEntry(
         member=_member(resolved, said.get("also_known_as"), keys),
         name=name if isinstance(name, str) else resolved.entity,
