@@ -20,6 +20,7 @@ from kizuna.app.api.context import Context
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.across import AcrossJudge
 from kizuna.app.wiring.answers import tree_json, verdict_json
+from kizuna.app.wiring.hosted import with_signers
 from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
 from kizuna.model.errors import Refused
 from kizuna.model.identifier import SubjectId
@@ -190,7 +191,9 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
             spoken_of = identifiers_in(told.verdict.findings) | unnamed_in_tree(told.tree)
             names = showing.names(workspace, spoken_of, view) | names_in_tree(told.tree)
             return {
-                "tree": tree_json(told.tree, lang, profile=chosen, names=names),
+                "tree": with_signers(
+                    workspace, tree_json(told.tree, lang, profile=chosen, names=names), view
+                ),
                 "verdict": told.verdict.value.word,
                 "subject": told.verdict.subject,
                 "profile": told.verdict.profile,

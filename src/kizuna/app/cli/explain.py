@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kizuna.app.cli.door import Door, Failure, command
 from kizuna.app.cli.show import tree_lines
 from kizuna.app.cli.times import instant, known_of, not_known_elsewhere
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
 
 __all__ = ["hang"]
 
@@ -56,12 +59,13 @@ def hang(app: typer.Typer) -> None:
         from kizuna.model.identifier import canonical
 
         moment = None if at is None else instant(at)
+        here: Workspace | None = None
         if (member := member_of(door.settings)) is not None:
             not_known_elsewhere(known)
             chosen = find_profile(profile, door.settings)
             explained, names = member.explain(canonical(subject), chosen, at=moment, lists=lists)
         else:
-            workspace = door.workspace(read_only=True)
+            here = workspace = door.workspace(read_only=True)
             chosen = workspace.profile(profile)
             wanted, heads = canonical(subject), workspace.known(known_of(known or ()))
             judge = AcrossJudge(workspace) if stores_elsewhere(workspace) else None
@@ -80,6 +84,10 @@ def hang(app: typer.Typer) -> None:
                 names = judge.names(wanted, spoken_of) | names
         verdict = explained.verdict
         tree = tree_json(explained.tree, door.lang, profile=chosen, names=names)
+        if here is not None:
+            from kizuna.app.wiring.hosted import with_signers
+
+            tree = with_signers(here, tree)
         door.answer(
             {
                 "tree": tree,

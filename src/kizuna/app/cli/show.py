@@ -60,6 +60,8 @@ def verdict_lines(door: Door, verdict: Mapping[str, Any], *, everything: bool) -
     yield "  " + door.text("verdict.coverage", **coverage)
     for known in verdict["known"]:
         yield "  " + door.text("verdict.known", **known)
+    for signed in verdict.get("signed_for", ()):
+        yield "  " + door.text("tree.signed-for", by=signed["by"], member=signed["for"])
     findings: Sequence[Mapping[str, Any]] = verdict["findings"]
     shown = 0
     for place, group in enumerate(_grouped(findings)):
@@ -106,6 +108,8 @@ def _node(door: Door, node: Mapping[str, Any], lead: str, below: str, depth: int
     children = list(node.get("children", ()))
     findings = node.get("findings", ())
     stem = below + ("│   " if children and depth > 0 else "    ")
+    for signed in node.get("signed_for", ()):
+        yield stem + door.text("tree.signed-for", by=signed["by"], member=signed["for"])
     for finding in () if node.get("repeated") else findings:
         yield f"{stem}{finding['message']}"
         if finding["mend"]:

@@ -12,6 +12,7 @@ from kizuna.app.cli.show import verdict_lines
 from kizuna.app.cli.times import instant, known_of, not_known_elsewhere
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
     from kizuna.model.identifier import SubjectId
 
 __all__ = ["hang"]
@@ -117,6 +118,7 @@ def hang(app: typer.Typer) -> None:
             )
             return
         (measure,) = profile
+        here: Workspace | None = None
         if bundle is not None:
             from kizuna.app.wiring.offline import judge_with_names
 
@@ -135,7 +137,7 @@ def hang(app: typer.Typer) -> None:
             assert wanted is not None  # noqa: S101 - checked above
             verdict, names = member.verify(wanted, chosen, at=moment, lists=lists)
         else:
-            workspace = door.workspace(read_only=True)
+            here = workspace = door.workspace(read_only=True)
             chosen = workspace.profile(measure)
             assert wanted is not None  # noqa: S101 - checked above
             heads = workspace.known(known_of(known or ()))
@@ -152,6 +154,11 @@ def hang(app: typer.Typer) -> None:
                 verdict = workspace.verify(wanted, chosen, at=moment, known=heads, lists=lists)
                 names = workspace.names(identifiers_in(verdict.findings))
         told = verdict_json(verdict, door.lang, profile=chosen, names=names)
+        if here is not None and wanted is not None:
+            from kizuna.app.wiring.hosted import signed_for
+
+            if signers := signed_for(here, [wanted]):
+                told["signed_for"] = signers[wanted]
         door.answer(told, lambda: verdict_lines(door, told, everything=all_findings))
         if verdict.outcome:
             raise Failure(verdict.outcome)

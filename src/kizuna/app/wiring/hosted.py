@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.model.errors import Absent, Malformed, Refused
@@ -24,12 +25,15 @@ from kizuna.model.relation import Relation
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
+    from kizuna.record.store.view import View
     from kizuna.roots.units import Handle
 
-__all__ = ["HOSTING", "Hosted"]
+__all__ = ["HOSTING", "Hosted", "signed_for", "with_signers"]
 
 HOSTING: Final = "hosted-signing"
 _PREFIX: Final = "hosted:"
+_MOST: Final = 512
+"""Most subjects, and most issuers, of one answer that are looked at."""
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
 
 
@@ -176,3 +180,50 @@ class Hosted:
             payload=encode_payload(payload),
             issued_at=workspace.clock(),
         )
+
+
+def signed_for(
+    workspace: Workspace, subjects: Iterable[str], view: View | None = None
+) -> dict[str, list[dict[str, str]]]:
+    """By subject: which association signed something about it, and in whose name.
+
+    It tells and weighs nothing: what counts is the member's word, whoever held the pen.
+    """
+    from kizuna.record.log.keys import subject_key
+
+    reader = workspace.store.reader() if view is None else workspace.store.reader(view)
+    asked = {subject_key(one): one for one in list(dict.fromkeys(subjects))[:_MOST]}
+    keys: dict[str, set[tuple[SubjectId, str]]] = {}
+    for name, rows in reader.by_keys(list(asked)).items():
+        keys[asked[name]] = {(r.statement.issuer, r.statement.key_id.hex()) for r in rows}
+    issuers = {issuer for pairs in keys.values() for issuer, _ in pairs} - {workspace.identity}
+    names = [subject_key(issuer) for issuer in sorted(issuers)[:_MOST]]
+    by = {
+        (row.statement.issuer, str(claim.claims.get("key"))): str(claim.claims.get("by"))
+        for rows in reader.by_keys(names).values()
+        for row in rows
+        if isinstance(claim := row.statement.payload, Claim)
+        and claim.type == HOSTING
+        and row.statement.subject == row.statement.issuer
+    }
+    return {
+        subject: [{"by": by[pair], "for": pair[0]} for pair in sorted(pairs & by.keys())]
+        for subject, pairs in keys.items()
+        if pairs & by.keys()
+    }
+
+
+def with_signers(
+    workspace: Workspace, tree: dict[str, Any], view: View | None = None
+) -> dict[str, Any]:
+    """A tree of reasons in which nodes say ``signed_for`` where an association signed."""
+    nodes, waiting = [], [tree]
+    while waiting:
+        node = waiting.pop()
+        nodes.append(node)
+        waiting.extend(node.get("children", ()))
+    found = signed_for(workspace, (str(node["subject"]) for node in nodes), view)
+    for node in nodes:
+        if (told := found.get(str(node["subject"]))) and not node.get("repeated"):
+            node["signed_for"] = told
+    return tree

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kizuna.app.wiring.hosted import Hosted
+from kizuna.app.wiring.hosted import Hosted, signed_for, with_signers
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Absent, Malformed, Problem, Refused
@@ -72,3 +72,29 @@ def test_what_cannot_be_done_is_a_problem_and_changes_nothing(store, step, kind)
         step(hosted)
     assert isinstance(caught.value, kind)
     assert store.head().size == size
+
+
+def test_the_tree_of_reasons_says_who_signed_for_whom(store):
+    hosted = Hosted(store)
+    member = hosted.add("fuji", PAPER, title="Fuji Pumps", scope=("pkg:generic/fuji/",))
+    hosted.sign("fuji", Kind.CAPABILITY, PUMP, Claim(type="support-period"))
+    own = "pkg:generic/union/gate@1"
+    store.register_one(store.sign(Kind.CAPABILITY, own, Claim(type="support-period")))
+    said = {"by": store.identity, "for": member["identity"]}
+    assert signed_for(store, [PUMP, own, "pkg:generic/unknown@1"]) == {PUMP: [said]}
+    tree = {"subject": own, "children": [{"subject": PUMP}, {"subject": PUMP, "repeated": True}]}
+    told = with_signers(store, tree)
+    assert "signed_for" not in told
+    assert [node.get("signed_for") for node in told["children"]] == [[said], None]
+
+
+def test_nobody_is_said_to_sign_for_one_who_never_said_so(store):
+    hosted = Hosted(store)
+    hosted.add("fuji", PAPER, scope=("pkg:generic/fuji/",))
+    claim = Claim(type="hosted-signing", claims={"by": "did:web:evil.example", "key": "00"})
+    other = hosted.add("other", PAPER, scope=("pkg:generic/other/",))
+    hosted.sign("fuji", Kind.EVIDENCE, other["identity"], claim)
+    hosted.sign("other", Kind.CAPABILITY, "pkg:generic/other/x@1", Claim(type="t"))
+    assert signed_for(store, ["pkg:generic/other/x@1"]) == {
+        "pkg:generic/other/x@1": [{"by": store.identity, "for": other["identity"]}]
+    }
