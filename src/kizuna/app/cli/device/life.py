@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kizuna.app.cli.door import Door, command
-from kizuna.app.cli.times import instant
+from kizuna.app.cli.times import clock_face, instant
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.devices.life import Enrolment, Lives
@@ -176,9 +176,9 @@ def _lines(door: Door, told: dict[str, Any]) -> list[str]:
         door.text(
             "device.history-at",
             subject=told["subject"],
-            at=told["at"],
-            owner=told["owner"] or "-",
-            maker=told["maker"] or "-",
+            at=clock_face(instant(told["at"])),
+            owner=told["owner"] or "–",
+            maker=told["maker"] or "–",
         )
     ]
     if told["retired"]:
@@ -189,10 +189,10 @@ def _lines(door: Door, told: dict[str, Any]) -> list[str]:
         door.text(
             "device.history-row",
             type=row["type"],
-            key=row["key"][:16] or "-",
+            key=row["key"][:16] or "–",
             holder=row["holder"],
-            since=row["since"],
-            until=row["until"] or "",
+            since=clock_face(instant(row["since"])),
+            until=clock_face(instant(row["until"])) if row["until"] else "",
             ending=row["ending"] or "",
         ).rstrip()
         for row in told["life"]

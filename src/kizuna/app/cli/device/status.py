@@ -106,13 +106,20 @@ def _attested(door: Door, told: dict[str, Any]) -> list[str]:
         door.text(
             "fleet.attested",
             subject=told["subject"],
-            status=told["status"],
-            standing=told["standing"] or "-",
+            status=_word(door, told["status"]),
+            standing=_word(door, told["standing"] or "none"),
         )
     ]
     if told["reason"]:
         lines.append("  " + reason_of(door, told["reason"]))
+    elif told["status"] in ("none", "refused"):
+        lines.append("  " + door.text("fleet.attested-why"))
     return lines
+
+
+def _word(door: Door, status: str) -> str:
+    known = status in _OUTCOME
+    return door.text(f"appraisal.status.{status}" if known else "fleet.attested-refused")
 
 
 def seen_of(door: Door, told: dict[str, Any]) -> str:
