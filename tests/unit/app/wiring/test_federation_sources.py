@@ -14,7 +14,7 @@ from kizuna.app.wiring.federation.book import BookKeeper, checked_policy, named
 from kizuna.app.wiring.federation.members import did_web_of, entity_of
 from kizuna.app.wiring.federation.reading import Reading, left
 from kizuna.app.wiring.federation.sources import Network, gathered
-from kizuna.app.wiring.federation.taking import _entry
+from kizuna.app.wiring.federation.taking import _entry, _stands_alone
 from kizuna.model.errors import Absent, Problem, Refused, Unavailable
 from kizuna.record.lists.federation import (
     Anchor,
@@ -277,3 +277,27 @@ def test_nobody_gets_a_mark_by_calling_a_kind_of_entity_like_it():
     anchor = Anchor(GUILD, read_keys(jwks_of([publics[GUILD]])))
     resolved = check_chain([own, say(GUILD)], [anchor], now=NOW)
     assert _entry(resolved, ()).types == ("openid_provider",)
+
+
+def test_two_spellings_of_an_address_are_not_one_member_with_the_keys_of_both():
+    unit = EphemeralUnit(b"two spellings")
+    made = []
+    for entity in ("https://maker.example/fans", "https://maker.example/fans/"):
+        key = unit.generate(Algorithm.ES256, entity)
+        claims = {
+            "iss": entity,
+            "sub": entity,
+            "iat": NOW - 5,
+            "exp": NOW + 500,
+            "jwks": jwks_of([unit.public(key)]),
+            "metadata": {"federation_entity": {"organization_name": "Maker"}},
+        }
+        anchor = Anchor(entity, read_keys(claims["jwks"]))
+        own = sign_entity_statement(unit, key, claims)
+        made.append(_entry(check_chain([own], [anchor], now=NOW), ()))
+    one, other = made
+    assert one.member == other.member
+    _stands_alone(one, [one])
+    with pytest.raises(Problem) as caught:
+        _stands_alone(other, [one])
+    assert caught.value.code == "list.claimed-twice"

@@ -30,7 +30,7 @@ from kizuna.model.errors import Malformed, Problem
 from kizuna.model.identifier import SubjectId
 from kizuna.model.payload import Standing
 from kizuna.record.lists.federation import FEDERATION_ENTITY, Resolved, configuration_url
-from kizuna.record.lists.foreign import ForeignEntry, ForeignList
+from kizuna.record.lists.foreign import ForeignEntry, ForeignList, claimed_twice
 from kizuna.record.lists.mapping import read_mapping
 from kizuna.roots.identity import genesis_keys
 from kizuna.roots.keys import PublicKey
@@ -186,7 +186,9 @@ class Taking:
                     entries.append(_suspended(held))
                 continue
             resolved, seen = one.found.chains[0]
-            entries.append(_entry(resolved, seen))
+            entry = _entry(resolved, seen)
+            _stands_alone(entry, entries)
+            entries.append(entry)
             marks = [s.mark.mark for s in seen if s.counts and s.mark.mark is not None]
             ends += [resolved.expires, *(m.expires for m in marks if m.expires is not None)]
             whole["entities"][one.entity] = {
@@ -218,6 +220,17 @@ def _suspended(held: Followed) -> ForeignEntry:
         types=tuple(held.types),
         state=Standing.SUSPENDED,
     )
+
+
+def _stands_alone(entry: ForeignEntry, others: Sequence[ForeignEntry]) -> None:
+    """See that no other entity has this member under other keys: an address can be spelled in
+    several ways, and an entity chooses its display name itself.
+    """
+    mine = {key.thumbprint for key in entry.keys}
+    for other in others:
+        theirs = {key.thumbprint for key in other.keys}
+        if other.member == entry.member and theirs and not mine & theirs:
+            raise claimed_twice(entry.member, other.name, entry.name)
 
 
 def _followed(one: _Looked, held: Followed | None) -> Followed:
