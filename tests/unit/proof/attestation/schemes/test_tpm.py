@@ -2,6 +2,7 @@
 """TPM evidence: what fits affirms; anything that does not is told apart by what it is."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Any
@@ -423,3 +424,35 @@ def test_a_log_that_cannot_be_read_is_told_once_the_signature_holds():
     assert appraisal.status is Status.NONE
     other = PrivateKey.derive(Algorithm.ES256, b"other").public
     assert codes(appraise(data, key=other)) == [AppraisalCode.SIGNATURE_WRONG]
+
+
+def test_what_is_kept_of_a_class_never_outlives_its_references_or_their_time():
+    known = References()
+    for (_, number), digest in REGISTERS.items():
+        known.add(replace(_reference(str(number), digest), until=NOW + 10))
+    data = evidence(unit=())
+
+    def status(now: int) -> Status:
+        enrolled = Enrolled(scheme="tpm", key=KEY.public, reference="server")
+        task = Task(data, "tpm", Freshness(now=now, nonce=NONCE), enrolled)
+        return Appraiser(known, [Tpm()]).appraise(task).status
+
+    first = status(NOW)
+    assert first is Status.AFFIRMING
+    assert status(NOW) is first
+    assert status(NOW + 3600) is not first
+    assert status(NOW) is first
+    known.add(_reference("7", b"\x07" * 32))  # from now on a register more is asked for
+    assert status(NOW) is not first
+
+
+def test_other_values_of_a_class_are_judged_by_themselves():
+    known = references()
+    assert appraise(evidence(unit=()), known).status is Status.AFFIRMING
+    evil = REGISTERS | {("sha256", 4): b"\x01" * 32}
+    for _ in range(2):
+        assert appraise(evidence(evil, unit=()), known).status is Status.CONTRAINDICATED
+        assert appraise(evidence(unit=()), known).status is Status.AFFIRMING
+        # the good quote, with the values of another machine beside it
+        mixed = appraise(evidence(unit=(), shown=evil), known)
+        assert mixed.status is Status.CONTRAINDICATED

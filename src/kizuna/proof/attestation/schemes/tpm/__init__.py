@@ -31,7 +31,7 @@ from kizuna.proof.attestation.judgement import AFFIRMS, judged, opening
 from kizuna.proof.attestation.scheme import Check, Enrolled, Reading
 from kizuna.proof.attestation.schemes.tpm.evidence import Parts, read_parts, with_log
 from kizuna.proof.attestation.schemes.tpm.registers import known_of, register_findings
-from kizuna.roots.boot.quote import digest_of
+from kizuna.roots.boot.quote import Selection, digest_of
 from kizuna.roots.boot.signature import TpmSignature, as_check, is_signed
 from kizuna.roots.keys import PublicKey
 
@@ -73,11 +73,7 @@ class Tpm:
         quote = parts.quote
         claims: dict[str, object] = {
             "firmware-version": quote.firmware,
-            "pcr-selection": [
-                number if len(quote.selection) == 1 else f"{bank}:{number}"
-                for bank, numbers in quote.selection
-                for number in numbers
-            ],
+            "pcr-selection": list(_places(quote.selection)),
             "pcr-digest": quote.digest,
             "clock-safe": quote.safe,
         }
@@ -182,12 +178,27 @@ def _measurements(parts: Parts) -> tuple[Measurement, ...]:
         quoted = parts.quote.digest
         return (Measurement(component="pcr-digest", digest_alg=digest_alg, digest=quoted),)
     held = parts.registers
+    values = [held.get((b, n)) for b, numbers in parts.quote.selection for n in numbers]
+    return _all_measured(parts.quote.selection, tuple(values))
+
+
+@lru_cache(maxsize=512)
+def _all_measured(
+    selection: Selection, values: tuple[bytes | None, ...]
+) -> tuple[Measurement, ...]:
+    """One tuple for all devices that show the same."""
+    places = [(bank, number) for bank, numbers in selection for number in numbers]
     return tuple(
-        _measurement(bank, number, held[bank, number])
-        for bank, numbers in parts.quote.selection
-        for number in numbers
-        if (bank, number) in held
+        _measurement(bank, number, value)
+        for (bank, number), value in zip(places, values, strict=True)
+        if value is not None
     )
+
+
+@lru_cache(maxsize=512)
+def _places(selection: Selection) -> tuple[int | str, ...]:
+    alone = len(selection) == 1
+    return tuple(n if alone else f"{bank}:{n}" for bank, numbers in selection for n in numbers)
 
 
 @lru_cache(maxsize=1 << 15)

@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 from kizuna.proof.attestation.appraisal import AppraisalCode, AppraisalFinding
 from kizuna.proof.attestation.judgement import AFFIRMS
 from kizuna.roots.boot.eventlog import Misfit, first_misfit, replay
+from kizuna.roots.boot.quote import Selection
 
 if TYPE_CHECKING:
     from kizuna.proof.attestation.reference import Reference, References
@@ -36,6 +37,12 @@ _RESETTABLE: Final = 16
 _BANKS: Final = {"sha-256": "sha256", "sha-384": "sha384", "sha-512": "sha512", "sha-1": "sha1"}
 
 
+_MOST_KEPT: Final = 1024
+"""Most quotes, and most selections, of one class whose findings are kept."""
+_Quoted = tuple[Selection, str, bytes]
+"""Selection, hash and digest of a quote: they stand for the values, which were hashed to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is known of one class, at one moment."""
@@ -46,6 +53,10 @@ class Known:
     """Digests over registers, where only those are published."""
     closed: bool = False
     at: int = 0
+    gaps: dict[Selection, int | None] = field(default_factory=dict)
+    """By selection that was quoted, the first register of the references that it leaves out."""
+    judged: dict[_Quoted, tuple[int, tuple[AppraisalFinding, ...]]] = field(default_factory=dict)
+    """What quotes without a log came to at this moment: devices of a class mostly show the same."""
 
     @property
     def empty(self) -> bool:
@@ -69,12 +80,29 @@ def known_of(references: References, model: str, now: int) -> Known:
     if known.closed is closed and known.at == now:
         return known
     # kept for the next device of this class; two threads that differ only make it twice
-    known = tables[model] = replace(known, closed=closed, at=now)
+    known = tables[model] = replace(known, closed=closed, at=now, judged={})
     return known
 
 
 def register_findings(parts: Parts, known: Known, model: str) -> tuple[int, list[AppraisalFinding]]:
-    """A number for the claim ``executables``, and what was found."""
+    """A number for the claim ``executables``, and what was found.
+
+    The values that came along must have been found to give the digest of the quote.
+    """
+    quote = parts.quote
+    shown = (quote.selection, parts.signature.hash_name, quote.digest)
+    if parts.log is not None or parts.registers is None:
+        return _judge(parts, known, model)
+    kept = known.judged.get(shown)
+    if kept is None:
+        number, findings = _judge(parts, known, model)
+        if len(known.judged) >= _MOST_KEPT:
+            known.judged.clear()
+        kept = known.judged[shown] = number, tuple(findings)
+    return kept[0], list(kept[1])
+
+
+def _judge(parts: Parts, known: Known, model: str) -> tuple[int, list[AppraisalFinding]]:
     if parts.log is not None and parts.registers is not None:
         for bank in {bank for bank, _ in parts.quote.selection}:
             misfit = _misfit(parts, bank)
@@ -82,12 +110,9 @@ def register_findings(parts: Parts, known: Known, model: str) -> tuple[int, list
                 return AppraisalCode.LOG_DIFFERS.number, [_log_differs(misfit)]
     if known.empty:
         return 0, [AppraisalFinding(AppraisalCode.REFERENCE_MISSING, {"model": model[:80]})]
-    quoted = {(bank, n) for bank, numbers in parts.quote.selection for n in numbers}
-    # in a bank whose values are known: the same number of an unused bank says nothing of it
-    shown = {n for bank, n in quoted if (bank, n) in known.registers}
-    left_out = sorted({n for _, n in known.registers} - shown)
-    if left_out:
-        return 0, [AppraisalFinding(AppraisalCode.MEASUREMENTS_MISSING, {"register": left_out[0]})]
+    left_out = _left_out(parts.quote.selection, known)
+    if left_out is not None:
+        return 0, [AppraisalFinding(AppraisalCode.MEASUREMENTS_MISSING, {"register": left_out})]
     used: list[Reference] = []
     findings = list(
         _by_digest(parts, known, model, used)
@@ -102,6 +127,19 @@ def register_findings(parts: Parts, known: Known, model: str) -> tuple[int, list
         about = {"model": model[:80]}
         findings.append(AppraisalFinding(AppraisalCode.REFERENCE_UNSIGNED, about))
     return AFFIRMS, findings
+
+
+def _left_out(selection: Selection, known: Known) -> int | None:
+    if selection in known.gaps:
+        return known.gaps[selection]
+    quoted = {(bank, n) for bank, numbers in selection for n in numbers}
+    # in a bank whose values are known: the same number of an unused bank says nothing of it
+    shown = {n for bank, n in quoted if (bank, n) in known.registers}
+    found = min({n for _, n in known.registers} - shown, default=None)
+    if len(known.gaps) >= _MOST_KEPT:
+        known.gaps.clear()
+    known.gaps[selection] = found
+    return found
 
 
 def _by_value(
