@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from hashlib import sha256
 from typing import Any, Final
 
@@ -326,7 +327,7 @@ def offered_in(norm: Norm) -> Offered:
                 subject=_text(norm, r, "subject"),
                 requirement=_text(norm, r, "requirement"),
                 state=_text(norm, r, "state"),
-                until=_text(norm, r, "until", ""),
+                until=_day(norm, r),
             )
             for r in lacks
         ),
@@ -420,6 +421,17 @@ def _text(norm: Norm, row: object, member: str, otherwise: str | None = None) ->
     if not isinstance(value, str) or len(value) > 2_048:
         raise _unlike(norm)
     return value
+
+
+def _day(norm: Norm, row: object) -> str:
+    """The day of a promise; words that are no day would never be overdue."""
+    text = _text(norm, row, "until", "")
+    try:
+        if text and date.fromisoformat(text).isoformat() != text:
+            raise _unlike(norm)
+    except ValueError:
+        raise _unlike(norm) from None
+    return text
 
 
 def _unlike(norm: Norm) -> Malformed:

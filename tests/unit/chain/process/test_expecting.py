@@ -331,6 +331,14 @@ def test_a_promise_is_overdue_after_its_day():
         {"answers": 1},
         {"answers": "x", "shows": [1], "lacks": []},
         {"answers": "x", "shows": {}},
+        *(  # a promise for no day would never be overdue
+            {
+                "answers": "x",
+                "shows": [],
+                "lacks": [{"subject": FAN, "requirement": "r", "state": "open", "until": until}],
+            }
+            for until in ("soon", "~", "20261201", "2026-13-01")
+        ),
     ],
 )
 def test_an_offer_without_its_form_is_passed_over(document):
