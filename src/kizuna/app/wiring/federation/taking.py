@@ -140,6 +140,8 @@ class Taking:
             return self._reading.book.anchors([held.anchor])[0].entity
         if named is not None:
             return named
+        if not book.anchors:
+            self._reading.book.anchors()  # says how one is believed
         if len(book.anchors) != 1:
             raise Malformed(
                 "federation.anchor-which",
