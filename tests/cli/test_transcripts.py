@@ -427,6 +427,8 @@ def test_an_interrupt_exits_130(store):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={**os.environ, "KIZUNA_STORE": str(store.store)},
+        # a run in the background may hand down that interrupts are ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     try:
         # it is ready once it waits for a document that does not come
