@@ -24,6 +24,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import SubjectId, canonical
+from kizuna.roots.strict_yaml import Bounds, Fault, Unread, compose
 
 __all__ = ["MAX_DOCUMENT", "Reading", "Spot"]
 
@@ -32,6 +33,7 @@ MAX_DOCUMENT: Final = 1 << 20
 
 _MAX_DEPTH: Final = 12
 _MAX_NODES: Final = 100_000
+_BOUNDS: Final = Bounds(size=MAX_DOCUMENT, depth=_MAX_DEPTH, nodes=_MAX_NODES)
 _MAX_LIST: Final = 5_000
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+-]{0,199}")
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
@@ -86,31 +88,18 @@ class Reading:
         """
         import yaml  # noqa: PLC0415 - slow to import, and only documents need it
 
-        if len(data) > MAX_DOCUMENT:
-            why = f"{len(data)} bytes, at most {MAX_DOCUMENT}"
-            self.wrong("document.too-large", _NOWHERE, why)
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         try:
-            words = data.decode("utf-8-sig")
-            depth = 0
-            for nodes, event in enumerate(yaml.parse(words, Loader=loader)):
-                at = Spot(None, event.start_mark.line + 1 if event.start_mark else 0, "")
-                if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                    self.wrong("document.alias", at, "an alias or anchor")
-                depth += isinstance(event, yaml.CollectionStartEvent)
-                depth -= isinstance(event, yaml.CollectionEndEvent)
-                if depth > _MAX_DEPTH or nodes > _MAX_NODES:
-                    self.wrong("document.too-large", at, "nested too deeply, or too many values")
-            root = yaml.compose(words, Loader=loader)
-        except UnicodeDecodeError as fault:
-            self.wrong("document.not-yaml", _NOWHERE, "not UTF-8 text", fault)
-        except (yaml.YAMLError, ValueError) as fault:
-            mark = getattr(fault, "problem_mark", None)
-            at = Spot(None, mark.line + 1 if mark else 0, "")
-            why = str(getattr(fault, "problem", None) or fault)[:200]
-            self.wrong("document.not-yaml", at, why, fault)
-        if root is None:
-            self.wrong("document.not-yaml", _NOWHERE, "the document is empty")
+            root = compose(data, _BOUNDS)
+        except Unread as fault:
+            at = Spot(None, fault.line, "")
+            if fault.fault is Fault.ALIAS:
+                self.wrong("document.alias", at, fault.why, fault)
+            if fault.fault is Fault.SIZE:
+                self.wrong("document.too-large", at, fault.why, fault)
+            if fault.fault is Fault.DEEP:
+                why = "nested too deeply, or too many values"
+                self.wrong("document.too-large", at, why, fault)
+            self.wrong("document.not-yaml", at, fault.why, fault)
         return self._node(yaml, root, "")
 
     def document(self, value: dict[str, Any]) -> Spot:

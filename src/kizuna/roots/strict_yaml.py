@@ -10,20 +10,56 @@ false; only ``true``, ``false`` and ``null`` are more. 3. A problem names the li
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from kizuna.model.errors import Malformed
 
-__all__ = ["read_as"]
+__all__ = ["Bounds", "Fault", "Unread", "bounded", "compose", "read_as"]
 
-_MAX_DEPTH: Final = 16
-_MAX_NODES: Final = 400_000
+_DEPTH: Final = 16
+_NODES: Final = 400_000
 _PATH: Final = re.compile(r" - at `(?:key in )?\$([^`]*)`\Z")
 _UNKNOWN: Final = re.compile(r"unknown field `([^`]*)`")
 
 _T = TypeVar("_T")
+
+
+class Fault(StrEnum):
+    """Why a document is not read."""
+
+    SIZE = "size"
+    DEEP = "deep"
+    ALIAS = "alias"
+    TAG = "tag"
+    TEXT = "text"
+    SYNTAX = "syntax"
+    EMPTY = "empty"
+
+
+class Unread(Exception):  # noqa: N818 - its reader makes a problem of it
+    """What keeps a document from being read; the reader of its kind says it with its own code."""
+
+    def __init__(self, fault: Fault, line: int, why: str) -> None:
+        super().__init__(why)
+        self.fault: Final = fault
+        self.line: Final = line
+        self.why: Final = why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much of a document is read at all."""
+
+    size: int
+    """Bytes."""
+    depth: int
+    nodes: int
+    tags: bool = True
+    """Whether a tag is passed over; otherwise it is refused."""
 
 
 def read_as(data: bytes, shape: type[_T], *, code: str, name: str, limit: int) -> _T:
@@ -40,7 +76,11 @@ def read_as(data: bytes, shape: type[_T], *, code: str, name: str, limit: int) -
         Malformed: ``code``, with the line.
     """
     lines: dict[str, int] = {}
-    value = _plain(_compose(data, code, name, limit), "", lines, code, name)
+    try:
+        root = compose(data, Bounds(size=limit, depth=_DEPTH, nodes=_NODES, tags=False))
+    except Unread as fault:
+        raise _wrong(code, name, fault.line, "", fault.why) from fault
+    value = _plain(root, "", lines, code, name)
     try:
         return msgspec.convert(value, shape, strict=False)
     except (msgspec.ValidationError, ValueError, OverflowError) as fault:
@@ -52,11 +92,16 @@ def read_as(data: bytes, shape: type[_T], *, code: str, name: str, limit: int) -
         raise _wrong(code, name, _line_of(path, lines), path, _PATH.sub("", words)) from fault
 
 
-def _compose(data: bytes, code: str, name: str, limit: int) -> Any:  # noqa: ANN401 - PyYAML's nodes
+def bounded(data: bytes, bounds: Bounds) -> str:
+    """The text of a document that keeps within its bounds and uses none of YAML's powers.
+
+    Raises:
+        Unread: what keeps it from being read, for the caller to tell in its own words.
+    """
     import yaml  # noqa: PLC0415 - only who reads a document loads the parser
 
-    if len(data) > limit:
-        raise _wrong(code, name, 0, "", f"{len(data)} bytes, at most {limit}")
+    if len(data) > bounds.size:
+        raise Unread(Fault.SIZE, 0, f"{len(data)} bytes, at most {bounds.size}")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         text = data.decode("utf-8-sig")
@@ -64,23 +109,42 @@ def _compose(data: bytes, code: str, name: str, limit: int) -> Any:  # noqa: ANN
         for nodes, event in enumerate(yaml.parse(text, Loader=loader)):
             line = event.start_mark.line + 1 if event.start_mark else 0
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise _wrong(code, name, line, "", "an alias or anchor")
-            if getattr(event, "tag", None):
-                raise _wrong(code, name, line, "", "a tag")
+                raise Unread(Fault.ALIAS, line, "an alias or anchor")
+            if not bounds.tags and getattr(event, "tag", None):
+                raise Unread(Fault.TAG, line, "a tag")
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > _MAX_DEPTH or nodes > _MAX_NODES:
-                raise _wrong(code, name, line, "", "nested too deeply, or too much of it")
-        root = yaml.compose(text, Loader=loader)
+            if depth > bounds.depth or nodes > bounds.nodes:
+                raise Unread(Fault.DEEP, line, "nested too deeply, or too much of it")
     except UnicodeDecodeError as fault:
-        raise _wrong(code, name, 0, "", "not UTF-8 text") from fault
+        raise Unread(Fault.TEXT, 0, "not UTF-8 text") from fault
+    except (yaml.YAMLError, ValueError) as fault:
+        raise _syntax(fault) from fault
+    return text
+
+
+def compose(data: bytes, bounds: Bounds) -> Any:  # noqa: ANN401 - PyYAML's nodes
+    """The root node of a document that is ``bounded``; each node knows its line.
+
+    Raises:
+        Unread: as ``bounded``, and for an empty document.
+    """
+    import yaml  # noqa: PLC0415 - only who reads a document loads the parser
+
+    text = bounded(data, bounds)
+    try:
+        root = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, ValueError, RecursionError) as fault:
-        mark = getattr(fault, "problem_mark", None)
-        why = str(getattr(fault, "problem", None) or fault)[:200]
-        raise _wrong(code, name, mark.line + 1 if mark else 0, "", why) from fault
+        raise _syntax(fault) from fault
     if root is None:
-        raise _wrong(code, name, 0, "", "the document is empty")
+        raise Unread(Fault.EMPTY, 0, "the document is empty")
     return root
+
+
+def _syntax(fault: Exception) -> Unread:
+    mark = getattr(fault, "problem_mark", None)
+    why = str(getattr(fault, "problem", None) or fault)[:200]
+    return Unread(Fault.SYNTAX, mark.line + 1 if mark else 0, why)
 
 
 def _plain(node: Any, path: str, lines: dict[str, int], code: str, name: str) -> Any:  # noqa: ANN401

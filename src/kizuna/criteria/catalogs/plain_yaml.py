@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from kizuna.model.errors import Malformed
+from kizuna.roots.strict_yaml import Bounds, Fault, Unread, bounded
 
 __all__ = ["read_yaml"]
 
-_LIMIT: Final = 4 << 20
-_DEPTH: Final = 12
-_NODES: Final = 200_000
+_BOUNDS: Final = Bounds(size=4 << 20, depth=12, nodes=200_000)
 
 
 def read_yaml(data: bytes, code: str) -> dict[str, Any]:
@@ -26,27 +25,15 @@ def read_yaml(data: bytes, code: str) -> dict[str, Any]:
     """
     import yaml  # noqa: PLC0415 - only who reads a document loads the parser
 
-    if len(data) > _LIMIT:
-        raise _wrong(code, f"{len(data)} bytes, at most {_LIMIT}")
-    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
-        text = data.decode("utf-8-sig")
-        depth = 0
-        for nodes, event in enumerate(yaml.parse(text, Loader=loader)):
-            line = event.start_mark.line + 1 if event.start_mark else 0
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise _wrong(code, f"line {line}: an alias or anchor")
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > _DEPTH or nodes > _NODES:
-                raise _wrong(code, f"line {line}: nested too deeply, or too long")
+        text = bounded(data, _BOUNDS)
+        loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
         found = yaml.load(text, Loader=loader)  # noqa: S506 - the base loader makes texts only
-    except UnicodeDecodeError as fault:
-        raise _wrong(code, "not UTF-8 text") from fault
+    except Unread as fault:
+        why = "nested too deeply, or too long" if fault.fault is Fault.DEEP else fault.why[:160]
+        raise _wrong(code, f"line {fault.line}: {why}" if fault.line else why) from fault
     except (yaml.YAMLError, ValueError, TypeError) as fault:
-        mark = getattr(fault, "problem_mark", None)
-        why = str(getattr(fault, "problem", None) or fault)[:160]
-        raise _wrong(code, f"line {mark.line + 1}: {why}" if mark else why) from fault
+        raise _wrong(code, str(fault)[:160]) from fault
     if not isinstance(found, dict):
         raise _wrong(code, "members with names are expected")
     return found

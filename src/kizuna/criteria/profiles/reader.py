@@ -33,6 +33,7 @@ from kizuna.model.identifier import Element, canonical
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Level, Norm, Severity
 from kizuna.model.relation import Relation
+from kizuna.roots.strict_yaml import Bounds, Fault, Unread, compose
 
 __all__ = [
     "MAX_DOCUMENT",
@@ -55,6 +56,7 @@ NORM_TYPE: Final = "profile"
 
 _MAX_DEPTH: Final = 12
 _MAX_NODES: Final = 50_000
+_BOUNDS: Final = Bounds(size=MAX_DOCUMENT, depth=_MAX_DEPTH, nodes=_MAX_NODES)
 _MAX_LIST: Final = 1_000
 _MAX_SECONDS: Final = 100 * 366 * 86_400
 _CLAIM_KINDS: Final = (Kind.CERTIFICATE, Kind.CAPABILITY, Kind.EVIDENCE)
@@ -399,34 +401,17 @@ def _compose(data: bytes, name: str) -> Placed:
     """YAML to wrapped plain values, without any of YAML's powers."""
     import yaml  # noqa: PLC0415 - only who reads a document loads the parser
 
-    if len(data) > MAX_DOCUMENT:
-        raise _problem(
-            "profile.too-large", name, _NOWHERE, f"{len(data)} bytes, at most {MAX_DOCUMENT}"
-        )
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        text = data.decode("utf-8-sig")
-        depth = 0
-        for nodes, event in enumerate(yaml.parse(text, Loader=loader)):
-            line = event.start_mark.line + 1 if event.start_mark else 0
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise _problem("profile.alias", name, Placed(None, line, ""), "an alias or anchor")
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > _MAX_DEPTH or nodes > _MAX_NODES:
-                raise _problem(
-                    "profile.too-large", name, Placed(None, line, ""), "nested too deeply"
-                )
-        root = yaml.compose(text, Loader=loader)
-    except UnicodeDecodeError as fault:
-        raise _problem("profile.not-yaml", name, _NOWHERE, "not UTF-8 text") from fault
-    except (yaml.YAMLError, ValueError) as fault:
-        mark = getattr(fault, "problem_mark", None)
-        at = Placed(None, mark.line + 1 if mark else 0, "")
-        why = str(getattr(fault, "problem", None) or fault)[:200]
-        raise _problem("profile.not-yaml", name, at, why) from fault
-    if root is None:
-        raise _problem("profile.not-yaml", name, _NOWHERE, "the document is empty")
+        root = compose(data, _BOUNDS)
+    except Unread as fault:
+        at = Placed(None, fault.line, "")
+        if fault.fault is Fault.ALIAS:
+            raise _problem("profile.alias", name, at, fault.why) from fault
+        if fault.fault is Fault.SIZE:
+            raise _problem("profile.too-large", name, at, fault.why) from fault
+        if fault.fault is Fault.DEEP:
+            raise _problem("profile.too-large", name, at, "nested too deeply") from fault
+        raise _problem("profile.not-yaml", name, at, fault.why) from fault
     return _node(yaml, root, name, "")
 
 

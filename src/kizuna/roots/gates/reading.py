@@ -15,14 +15,14 @@ import msgspec
 from kizuna.model.errors import Malformed, Problem
 from kizuna.roots.gates.policy import Policy
 from kizuna.roots.keys import PublicKey
+from kizuna.roots.strict_yaml import Bounds, Unread, compose
 
 __all__ = ["MAX_POLICY", "read_policy"]
 
 MAX_POLICY: Final = 262_144
 """Largest policy document in bytes."""
 
-_MAX_DEPTH: Final = 12
-_MAX_NODES: Final = 50_000
+_BOUNDS: Final = Bounds(size=MAX_POLICY, depth=12, nodes=50_000)
 _PATH: Final = re.compile(r" - at `(?:key in )?\$([^`]*)`\Z")
 _UNKNOWN: Final = re.compile(r"unknown field `([^`]*)`")
 
@@ -38,7 +38,11 @@ def read_policy(data: bytes, name: str = "policy") -> Policy:
         Malformed: ``gate.policy-unreadable`` (with the line), ``gate.policy-wrong``.
     """
     lines: dict[str, int] = {}
-    value = _plain(_compose(data, name), "", lines, name)
+    try:
+        root = compose(data, _BOUNDS)
+    except Unread as fault:
+        raise _unreadable(name, fault.line, fault.why) from fault
+    value = _plain(root, "", lines, name)
     try:
         policy = msgspec.convert(value, Policy, strict=False)
     except msgspec.ValidationError as fault:
@@ -81,35 +85,6 @@ def _keys(jwks: list[dict[str, str]], path: str, lines: dict[str, int], name: st
         if key.thumbprint in seen:
             raise _wrong(name, _line_of(here, lines), here, "the same key stands there twice")
         seen.add(key.thumbprint)
-
-
-def _compose(data: bytes, name: str) -> Any:  # noqa: ANN401 - PyYAML's nodes
-    import yaml  # noqa: PLC0415 - only who reads a document loads the parser
-
-    if len(data) > MAX_POLICY:
-        raise _unreadable(name, 0, f"{len(data)} bytes, at most {MAX_POLICY}")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        text = data.decode("utf-8-sig")
-        depth = 0
-        for nodes, event in enumerate(yaml.parse(text, Loader=loader)):
-            line = event.start_mark.line + 1 if event.start_mark else 0
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                raise _unreadable(name, line, "an alias or anchor")
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > _MAX_DEPTH or nodes > _MAX_NODES:
-                raise _unreadable(name, line, "nested too deeply, or too much of it")
-        root = yaml.compose(text, Loader=loader)
-    except UnicodeDecodeError as fault:
-        raise _unreadable(name, 0, "not UTF-8 text") from fault
-    except (yaml.YAMLError, ValueError) as fault:
-        mark = getattr(fault, "problem_mark", None)
-        why = str(getattr(fault, "problem", None) or fault)[:200]
-        raise _unreadable(name, mark.line + 1 if mark else 0, why) from fault
-    if root is None:
-        raise _unreadable(name, 0, "the document is empty")
-    return root
 
 
 def _plain(node: Any, path: str, lines: dict[str, int], name: str) -> Any:  # noqa: ANN401
