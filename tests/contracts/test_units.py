@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
+import cbor2
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -373,6 +374,9 @@ def test_no_changed_box_opens_and_no_garbage_harms(unit: Unit, data: st.DataObje
     broken = data.draw(
         st.one_of(
             st.binary(max_size=300),
+            st.tuples(
+                st.lists(st.integers(0, 23), max_size=2), st.binary(max_size=80), st.binary()
+            ).map(lambda c: cbor2.dumps([*c])),
             st.integers(0, len(box) - 1).map(lambda at: box[:at]),
             st.tuples(st.integers(0, len(box) - 1), st.integers(1, 255)).map(
                 lambda c: _flip(box, c[0], c[1])
@@ -381,6 +385,14 @@ def test_no_changed_box_opens_and_no_garbage_harms(unit: Unit, data: st.DataObje
     )
     with pytest.raises((Tampered, Refused, Malformed)):
         unit.unseal(broken)
+    assert unit.unseal(box) == b"the key of the disk"
+
+
+def test_a_box_that_no_chip_wrote_is_no_chip_that_is_gone(unit: Unit):
+    box = unit.seal(b"the key of the disk", [FREE])
+    for public in (b"", b"\0", b"\0@" + bytes(18), b"\xff" * 40, b"\0\x02\0\x23"):
+        with pytest.raises((Tampered, Refused, Malformed)):
+            unit.unseal(cbor2.dumps([[FREE], public, bytes(9)]))
     assert unit.unseal(box) == b"the key of the disk"
 
 

@@ -38,6 +38,8 @@ _LOADED: Final = 2
 _BARE: Final = 0xBF
 """A format-one code without the number of the handle, session or parameter it is about."""
 _LAYER: Final = 0xFF0000
+_NOT_SENT: Final = (0x7000B, 0x8000B, 0x9000B)
+"""What the library refused to pass on (TSS2_BASE_RC_BAD_VALUE of ESYS, SYS and MU)."""
 _AT_ONCE: Final = 8
 """Registers that one TPM2_PCR_Read gives at most."""
 _INITIALIZE: Final = 0x100
@@ -266,11 +268,7 @@ class Chip:
         found = self._loaded.pop(public, None)
         if found is None:
             self._room()
-            area, left = tss.TPM2B_PUBLIC.unmarshal(public)
-            sensitive, over = tss.TPM2B_PRIVATE.unmarshal(private)
-            if len(public) != left or len(private) != over:
-                raise tss.TSS2_Exception(_INTEGRITY)
-            found = self._api.load(self._root, sensitive, area)
+            found = self._api.load(self._root, *_areas(public, private))
             if opened and self._auth:
                 self._api.tr_set_auth(found, self._auth)
         self._loaded[public] = found
@@ -318,6 +316,20 @@ def _chosen(selection: Sequence[int]) -> str:
     return "sha256:" + ",".join(map(str, selection))
 
 
+def _areas(public: bytes, private: bytes) -> tuple[Any, Any]:
+    """The two halves of a wrapped object. What no chip wrote is what a chip would refuse: the
+    library's own complaint must not be taken for a chip that is gone.
+    """
+    try:
+        area, left = tss.TPM2B_PUBLIC.unmarshal(public)
+        sensitive, over = tss.TPM2B_PRIVATE.unmarshal(private)
+    except (tss.TSS2_Exception, ValueError, TypeError) as fault:
+        raise tss.TSS2_Exception(_INTEGRITY) from fault
+    if len(public) != left or len(private) != over:
+        raise tss.TSS2_Exception(_INTEGRITY)
+    return sensitive, area
+
+
 def _wide(number: bytes) -> bytes:
     return number.rjust(32, b"\0")
 
@@ -330,7 +342,7 @@ def _raw(signature: Any) -> bytes:  # noqa: ANN401
 def _told(fault: tss.TSS2_Exception) -> Problem:
     """What a response code means, in our words."""
     code = int(fault.rc)
-    if code & _LAYER:  # not the chip: transport, resource manager, library
+    if code & _LAYER and code not in _NOT_SENT:  # transport, resource manager, library
         return gone("tpm", str(fault))
     if code & _BARE == _POLICY or code == _PCR_CHANGED:
         return registers_changed()
