@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test peers check bench docs format lock clean
+.PHONY: help setup demo test fuzz peers check bench docs format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -26,6 +26,9 @@ demo: $(STAMP) ## build the demo world, judge it, break it, mend it
 
 test: peers ## every test, real PostgreSQL, SoftHSM2 and software TPM included
 	@$(BIN)/python -m pytest -n 2 -q
+
+fuzz: peers ## every property with twenty times the examples; takes hours
+	@$(BIN)/python -m pytest -n 2 -q --fuzz 20
 
 peers: $(STAMP) ## what tests talk to: swtpm, tpm2-tools, SoftHSM2, mosquitto, where it may install
 	@$(BIN)/python tools/peers.py

@@ -396,6 +396,14 @@ def test_a_box_that_no_chip_wrote_is_no_chip_that_is_gone(unit: Unit):
     assert unit.unseal(box) == b"the key of the disk"
 
 
+def test_every_single_byte_of_a_box_matters(unit: Unit):
+    box = unit.seal(b"the key of the disk", [FREE])
+    for at in range(min(len(box), 120)):
+        with pytest.raises((Tampered, Refused, Malformed)):
+            unit.unseal(_flip(box, at, 2))
+    assert unit.unseal(box) == b"the key of the disk"
+
+
 def test_several_threads_may_use_one_unit(unit: Unit):
     handle = unit.generate(Algorithm.ES256, "traffic")
     public = unit.public(handle)

@@ -321,11 +321,12 @@ def _areas(public: bytes, private: bytes) -> tuple[Any, Any]:
     library's own complaint must not be taken for a chip that is gone.
     """
     try:
-        area, left = tss.TPM2B_PUBLIC.unmarshal(public)
-        sensitive, over = tss.TPM2B_PRIVATE.unmarshal(private)
+        area, _ = tss.TPM2B_PUBLIC.unmarshal(public)
+        sensitive, _ = tss.TPM2B_PRIVATE.unmarshal(private)
+        same = area.marshal() == public and sensitive.marshal() == private
     except (tss.TSS2_Exception, ValueError, TypeError) as fault:
         raise tss.TSS2_Exception(_INTEGRITY) from fault
-    if len(public) != left or len(private) != over:
+    if not same:  # the library passes over a length that is not the area's own
         raise tss.TSS2_Exception(_INTEGRITY)
     return sensitive, area
 
