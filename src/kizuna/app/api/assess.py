@@ -22,7 +22,7 @@ from kizuna.app.wiring import showing
 from kizuna.app.wiring.assess_export import question_json
 from kizuna.app.wiring.certificates import listed, shown
 from kizuna.proof.assurance import Answer, Answers
-from kizuna.proof.assurance.answers import state_of
+from kizuna.proof.assurance.rows import state_of
 
 __all__ = ["Given", "Reply", "assess"]
 

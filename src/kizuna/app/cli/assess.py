@@ -353,7 +353,7 @@ def _interview(door: Door, asked: Any) -> Any:  # noqa: ANN401 - Answers
     from kizuna.app.wiring.assess_export import question_json
     from kizuna.model.errors import Malformed
     from kizuna.proof.assurance import Answer, Answers, State
-    from kizuna.proof.assurance.answers import fields_of, state_of
+    from kizuna.proof.assurance.rows import fields_of, state_of
 
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or door.as_json:
         raise Malformed(

@@ -10,26 +10,22 @@ restricted to the organisation, beside the log, named by hash.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from kizuna.model.errors import Absent
-from kizuna.model.finding import Value
-from kizuna.model.identifier import Digest, Element, SubjectId
-from kizuna.model.kind import Kind
-from kizuna.model.payload import Action, Claim, Level, Status, Target
-from kizuna.proof.assurance import (
-    Answer,
-    Answers,
-    File,
-    Question,
-    Questionnaire,
-    State,
-    claims_of,
-    summary_of,
+from kizuna.app.wiring import question as judged
+from kizuna.app.wiring.assess_plan import (
+    Pen,
+    given_answers,
+    level_of,
+    plan_answers,
+    register_plan,
+    with_files,
 )
-from kizuna.proof.assurance.answers import SUMMARY, end_of, read_summary, renewed
+from kizuna.model.errors import Malformed
+from kizuna.model.finding import Value
+from kizuna.model.identifier import Element, SubjectId
+from kizuna.proof.assurance import Answer, Answers, Question, Questionnaire, State, together
+from kizuna.proof.assurance.answers import end_of
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
@@ -42,11 +38,10 @@ __all__ = [
     "given_answers",
     "level_of",
     "questionnaire",
+    "questionnaire_of",
     "register_answers",
     "with_files",
 ]
-
-_MEDIA: Final = "application/octet-stream"
 
 
 def questionnaire(
@@ -95,135 +90,55 @@ def questionnaire(
     )
 
 
-def level_of(workspace: Workspace, subject: SubjectId) -> Level:
-    """The highest level at which the lists believed here let this organisation assess a subject."""
-    from kizuna.record.lists import in_scope
-
-    found = Level.SELF
-    now = workspace.clock()
-    for anchor in workspace.anchors().lists:
-        entry = workspace.lists.state(anchor.id).entries.get(workspace.identity)
-        if entry is None or not entry.in_force(now):
-            continue
-        for service in entry.services:
-            if Kind.EVIDENCE in service.kinds and in_scope(
-                subject, service.scope, workspace.identity
-            ):
-                found = max(found, service.level, key=lambda level: level.rank)
-    return found
-
-
-def with_files(answers: Answers, files: Mapping[str, bytes]) -> Answers:
-    """The answers with the hashes of the evidence files that they name.
-
-    Raises:
-        Absent: ``assess.file-absent``.
-    """
-    made = []
-    for answer in answers.answers:
-        found = []
-        for name in answer.names:
-            if name not in files:
-                raise Absent(
-                    "assess.file-absent",
-                    f"{answer.requirement}: no evidence file {name[:120]}",
-                    hint="name its folder with --evidence, or correct the table",
-                    requirement=answer.requirement,
-                    name=name[:120],
-                )
-            found.append(File(name=name, sha256=sha256(files[name]).hexdigest(), media_type=_MEDIA))
-        made.append(replace(answer, files=(*answer.files, *found), names=()))
-    return Answers(answers=tuple(made))
-
-
 def register_answers(
     workspace: Workspace,
     asked: Questionnaire,
     answers: Answers,
     files: Mapping[str, bytes] | None = None,
+    *,
+    pen: Pen | None = None,
+    whole: bool = False,
 ) -> dict[str, Any]:
     """Sign and register answers: one claim for each that is implemented, and the summary.
 
+    Args:
+        workspace: the store.
+        asked: the questions.
+        answers: the answers.
+        files: evidence by name.
+        pen: who signs; default the store's organisation.
+        whole: these are all the answers; otherwise what they do not speak of stays as it was.
+
     Raises:
-        Malformed: ``assess.*``. Absent: ``assess.file-absent``.
+        Malformed: ``assess.*``. Absent: ``assess.file-absent``, ``assess.statement-absent``.
     """
-    earlier, by = given_answers(workspace, asked)
-    if by != workspace.identity:
-        earlier = Answers(answers=())
-    named = _by_question(asked, answers)
-    ready = with_files(renewed(earlier, named), files or {}).check(asked)
-    level = level_of(workspace, asked.subject)
-    statements: list[bytes] = []
-    documents: dict[Any, bytes] = {}
-    for name in sorted(files or {}):
-        signed = workspace.say_document(
-            _MEDIA, asked.subject, (files or {})[name], audience=[workspace.identity], by_hash=True
+    plan = plan_answers(workspace, asked, answers, files, pen=pen, whole=whole)
+    return register_plan(workspace, plan, pen=pen)
+
+
+def questionnaire_of(
+    workspace: Workspace,
+    subject: SubjectId,
+    profiles: Sequence[Profile],
+    *,
+    element: Element | None = None,
+    view: View | None = None,
+) -> Questionnaire:
+    """What several profiles ask of a subject, as one questionnaire: what is alike is asked once.
+
+    Raises:
+        Malformed: ``assess.no-profile``.
+    """
+    if not profiles:
+        raise Malformed(
+            "assess.no-profile",
+            "no profile is named: nothing is asked",
+            hint="name one or more profiles; `kizuna profile list` shows them",
         )
-        statements.append(signed.statement)
-        documents.update(signed.documents)
-    said: dict[str, str] = {}
-    claims = claims_of(asked, ready, level=level)
-    ended = dict.fromkeys(a.statement for a in earlier.answers if a.statement)
-    before = _registered_claims(workspace, list(ended))
-    for kind, claim in claims:
-        same = next((d for d, old in before.items() if old == claim), "")
-        if same:  # what stands already is not said again
-            ended.pop(same, None)
-            said[claim.type] = same
-            continue
-        signed = workspace.say(kind, asked.subject, claim)
-        statements.append(signed.statement)
-        said[claim.type] = signed.digest
-    # an earlier claim would come back into force if only the later one were withdrawn one day
-    for old in ended:
-        status = Status(action=Action.WITHDRAW, target=Target(statement=old))
-        statements.append(workspace.sign(Kind.STATUS, asked.subject, status))
-    ready = _with_statements(asked, ready, said)
-    summary = summary_of(asked, ready, level=level)
-    statements.append(workspace.sign(Kind.EVIDENCE, asked.subject, summary))
-    results = workspace.register(statements, documents)
-    for result in results:
-        if (problem := getattr(result, "problem", None)) is not None:
-            raise problem
-    only = [
-        q.id
-        for a in ready.answers
-        if a.state is State.IMPLEMENTED
-        and (q := asked.question(a.requirement)) is not None
-        and q.own_kind is None
-    ]
-    counts = {state.value: len(_list(summary, state)) for state in State}
-    return {
-        "subject": asked.subject,
-        "profile": asked.profile,
-        "level": level.value,
-        "statements": [r.digest.hex() for r in results if r.digest is not None],
-        "answers": counts,
-        "claims": [claim.type for _, claim in claims],
-        "certificate_needed": only,
-        "files": len(files or {}),
-        "beyond": list(workspace.beyond(statements)),
-    }
-
-
-def given_answers(
-    workspace: Workspace, asked: Questionnaire, view: View | None = None
-) -> tuple[Answers, str]:
-    """The answers registered last for this profile and subject, and who gave them."""
-    from kizuna.record.log.keys import statement_key, subject_key
-    from kizuna.record.store import OPERATOR
-
-    reader = workspace.store.reader(view or OPERATOR)
-    key = subject_key(asked.subject)
-    latest: tuple[Answers, str] = (Answers(answers=()), "")
-    rows = sorted(reader.by_keys([key]).get(key, ()), key=lambda r: r.index)
-    for row in rows:
-        claim = row.statement.payload
-        if isinstance(claim, Claim) and claim.type == f"{SUMMARY}/{asked.profile}":
-            acts = statement_key(row.statement.digest)
-            if not reader.by_keys([acts]).get(acts):
-                latest = Answers(answers=read_summary(claim)), row.statement.issuer
-    return latest
+    once = {profile.name: profile for profile in profiles}
+    return together(
+        [questionnaire(workspace, subject, p, element=element, view=view) for p in once.values()]
+    )
 
 
 def gaps(
@@ -242,7 +157,7 @@ def gaps(
     from kizuna.app.wiring.naming import identifiers_in
     from kizuna.app.wiring.showing import names
 
-    verdict = workspace.verify(subject, profile, at=at, lists=lists, view=view)
+    verdict = workspace.verify(judged.Question(subject, profile, at=at, lists=lists, view=view))
     asked = questionnaire(workspace, subject, profile, element=element, view=view)
     answers, issuer = given_answers(workspace, asked, view)
     given = {a.requirement: a for a in answers.answers}
@@ -294,37 +209,6 @@ def gaps(
     }
 
 
-def _by_question(asked: Questionnaire, answers: Answers) -> Answers:
-    """Answers under the names of the requirements, where a control's was given."""
-    return Answers(
-        answers=tuple(
-            replace(a, requirement=q.id) if (q := asked.question(a.requirement)) else a
-            for a in answers.check(asked).answers
-        )
-    )
-
-
-def _registered_claims(workspace: Workspace, digests: Sequence[str]) -> dict[str, Claim]:
-    """Earlier claims by digest (hex), as far as they are at hand."""
-    wanted = [Digest(bytes.fromhex(d)) for d in digests if len(d) == 64]
-    found = workspace.store.reader().by_digests(wanted)
-    return {
-        d.hex(): row.statement.payload
-        for d, row in found.items()
-        if isinstance(row.statement.payload, Claim)
-    }
-
-
-def _with_statements(asked: Questionnaire, ready: Answers, said: Mapping[str, str]) -> Answers:
-    made = []
-    for answer in ready.answers:
-        question = asked.question(answer.requirement)
-        named = answer.claim or (question.claims[0] if question else "")
-        done = answer.state is State.IMPLEMENTED
-        made.append(replace(answer, statement=said.get(named, "") if done else ""))
-    return Answers(answers=tuple(made))
-
-
 def _lacking(verdict: Verdict) -> dict[str, Any]:
     """The finding of each requirement that the subject itself does not meet."""
     found: dict[str, Any] = {}
@@ -341,13 +225,8 @@ def _lacking(verdict: Verdict) -> dict[str, Any]:
 def _element_of(
     workspace: Workspace, subject: SubjectId, profile: Profile, view: View | None
 ) -> Element | None:
-    tree = workspace.explain(subject, profile, view=view).tree
+    tree = workspace.explain(judged.Question(subject, profile, view=view)).tree
     try:
         return Element(str(tree.get("element")))
     except ValueError:
         return None
-
-
-def _list(summary: Claim, state: State) -> list[Any]:
-    value = summary.claims.get(state.value.replace("-", "_"))
-    return value if isinstance(value, list) else []

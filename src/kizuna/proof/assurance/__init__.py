@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from kizuna.proof.assurance.answers import Answer, Answers, File, State, claims_of, summary_of
 from kizuna.proof.assurance.attestation import to_cyclonedx
+from kizuna.proof.assurance.joint import apart, back_together, together
 from kizuna.proof.assurance.oscal import answers_from_oscal, to_poam, to_results
 from kizuna.proof.assurance.questions import Question, Questionnaire
 from kizuna.proof.assurance.sheet import read_sheet, to_csv, to_xlsx
@@ -23,6 +24,8 @@ __all__ = [
     "Questionnaire",
     "State",
     "answers_from_oscal",
+    "apart",
+    "back_together",
     "claims_of",
     "read_sheet",
     "summary_of",
@@ -31,4 +34,5 @@ __all__ = [
     "to_poam",
     "to_results",
     "to_xlsx",
+    "together",
 ]

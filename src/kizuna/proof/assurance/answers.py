@@ -4,13 +4,14 @@
 Keeps: 1. An answer is whole or refused with the name of its requirement. 2. Only ``implemented``
 becomes a claim of a type that a requirement reads, and only of a kind that its signer can make: who
 is assessed certifies nothing. 3. Every answer, whatever it is, stands in one summary, so that gaps
-can be told with owner and day. 4. Evidence is named by the SHA-256 of its bytes.
+can be told with owner and day. 4. Evidence is named by the SHA-256 of its bytes or by the digest of
+a statement; an address alone is a pointer and shows nothing: nobody hashed what lies there.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -22,7 +23,11 @@ from kizuna.model.payload import Claim, Level, Reference, Scalar
 from kizuna.proof.assurance.questions import Question, Questionnaire
 
 __all__ = [
+    "DIGEST",
+    "LINKS",
+    "STATEMENT",
     "SUMMARY",
+    "TEXT",
     "Answer",
     "Answers",
     "File",
@@ -30,19 +35,25 @@ __all__ = [
     "claims_of",
     "day_of",
     "end_of",
-    "fields_of",
-    "from_rows",
     "read_summary",
     "renewed",
-    "state_of",
     "summary_of",
 ]
 
 SUMMARY: Final = "assessment"
 """First part of the type of the summary; the profile's name follows it."""
 
+STATEMENT: Final = "application/cose"
+"""Media type of evidence that is a registered statement, named by its digest."""
+
+LINKS: Final = "links"
+"""Member of a claim's further members under which addresses of evidence stand."""
+
 _MOST: Final = 2_000
-_TEXT: Final = 2_000
+TEXT: Final = 2_000
+_LINKS: Final = 20
+_LINK: Final = re.compile(r"https://[A-Za-z0-9.\-\[\]:]+(/[^\s\x00-\x1f<>\"]*)?")
+DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class State(StrEnum):
@@ -77,6 +88,8 @@ class Answer:
     owner: str = ""
     reason: str = ""
     files: tuple[File, ...] = ()
+    links: tuple[str, ...] = ()
+    """Addresses (https) where more is to be read; they are told, and prove nothing."""
     names: tuple[str, ...] = ()
     """Names of evidence files whose bytes are still to be looked at."""
     note: str = ""
@@ -96,7 +109,7 @@ class Answers:
         Raises:
             Malformed: ``assess.unknown-requirement``, ``assess.twice``, ``assess.no-date``,
                 ``assess.no-owner``, ``assess.no-reason``, ``assess.claim-unknown``,
-                ``assess.date``, ``assess.too-many``.
+                ``assess.date``, ``assess.link``, ``assess.too-many``.
         """
         if len(self.answers) > _MOST:
             raise _wrong("assess.too-many", "", f"more than {_MOST} answers")
@@ -138,12 +151,14 @@ def claims_of(
         before = made.get((kind, named))
         fields = {**(before.claims if before else {}), **answer.fields}
         evidence = [*(before.evidence if before else ()), *_references(answer)]
+        links = [*(before.ext.get(LINKS, ()) if before else ()), *answer.links]
         made[kind, named] = Claim(
             type=named,
             level=level,
             claims=fields,
             evidence=list({r.sha256: r for r in evidence}.values()),
-            note=answer.note[:_TEXT] or None,
+            note=answer.note[:TEXT] or None,
+            ext={LINKS: list(dict.fromkeys(links))} if links else {},
         )
     return tuple((kind, claim) for (kind, _), claim in made.items())
 
@@ -199,6 +214,7 @@ def read_summary(claim: Claim) -> tuple[Answer, ...]:
                 claim=str(told.get("claim", "")),
                 fields=_fields(told.get("fields")),
                 files=_files(told.get("evidence")),
+                links=_links(told.get(LINKS)),
                 statement=str(told.get("statement", "")),
             )
         )
@@ -223,6 +239,7 @@ def renewed(earlier: Answers, later: Answers) -> Answers:
                 fields=answer.fields or old.fields,
                 claim=answer.claim or old.claim,
                 files=answer.files or taken or (() if answer.names else old.files),
+                links=answer.links or (() if answer.names or answer.files else old.links),
                 names=tuple(n for n in answer.names if n not in known),
             )
             made[answer.requirement] = again
@@ -241,10 +258,18 @@ def _files(value: object) -> tuple[File, ...]:
     if not isinstance(value, list):
         return ()
     return tuple(
-        File(name=str(one.get("name", "")), sha256=str(one["sha256"]))
+        File(
+            name=str(one.get("name", "")),
+            sha256=str(one["sha256"]),
+            media_type=str(one.get("media_type", "")),
+        )
         for one in value
-        if isinstance(one, dict) and re.fullmatch(r"[0-9a-f]{64}", str(one.get("sha256")))
+        if isinstance(one, dict) and DIGEST.fullmatch(str(one.get("sha256")))
     )
+
+
+def _links(value: object) -> tuple[str, ...]:
+    return tuple(str(one) for one in value[:_LINKS]) if isinstance(value, list) else ()
 
 
 def day_of(text: str) -> date | None:
@@ -269,11 +294,17 @@ def _told(answer: Answer) -> dict[str, Any]:
     told: dict[str, Any] = {"answer": answer.state.value}
     for member in ("due", "owner", "reason", "note", "claim"):
         if value := getattr(answer, member):
-            told[member] = value[:_TEXT]
+            told[member] = value[:TEXT]
     if answer.fields:
         told["fields"] = dict(answer.fields)
     if answer.files:
-        told["evidence"] = [{"sha256": f.sha256, "name": f.name} for f in answer.files]
+        told["evidence"] = [
+            {"sha256": f.sha256, "name": f.name}
+            | ({"media_type": f.media_type} if f.media_type == STATEMENT else {})
+            for f in answer.files
+        ]
+    if answer.links:
+        told[LINKS] = list(answer.links)
     if answer.statement:
         told["statement"] = answer.statement
     return told
@@ -293,6 +324,10 @@ def _check(answer: Answer, question: Question) -> None:
             question.id,
             f"{answer.claim[:60]} answers it not; one of {', '.join(question.claims)} does",
         )
+    if len(answer.links) > _LINKS or any(
+        len(one) > TEXT or not _LINK.fullmatch(one) for one in answer.links
+    ):
+        raise _wrong("assess.link", question.id, f"at most {_LINKS} addresses, each with https://")
     if answer.due and day_of(answer.due) is None:
         raise _wrong("assess.date", question.id, f"not a day: {answer.due[:40]!r}")
     if answer.state is State.PLANNED:
@@ -309,6 +344,7 @@ _HINTS: Final = {
     "assess.no-owner": "fill in who does it",
     "assess.no-reason": "fill in the reason",
     "assess.date": "write it as 2027-03-31",
+    "assess.link": "write the whole address, as https://example.jp/policy.pdf",
 }
 
 
@@ -321,92 +357,3 @@ def _wrong(code: str, requirement: str, why: str) -> Malformed:
         requirement=requirement[:80],
         fault=why,
     )
-
-
-def from_rows(rows: Sequence[Mapping[str, str]]) -> Answers:
-    """Answers from rows of a table; rows without an answer are left out."""
-    made = []
-    for row in rows:
-        state = state_of(row.get("answer", ""))
-        identifier = row.get("id", "").strip()
-        if not identifier or state is State.OPEN:
-            continue
-        made.append(
-            Answer(
-                requirement=identifier,
-                state=state,
-                claim=row.get("claim", "").strip(),
-                fields=fields_of(row.get("fields", "")),
-                due=str(day_of(row["due"]) or row["due"].strip()) if row.get("due") else "",
-                owner=row.get("owner", "").strip()[:_TEXT],
-                reason=row.get("reason", "").strip()[:_TEXT],
-                names=tuple(
-                    n.strip()
-                    for n in row.get("evidence", "").replace("\n", ";").split(";")
-                    if n.strip()
-                ),
-                note=row.get("note", "").strip()[:_TEXT],
-            )
-        )
-    return Answers(answers=tuple(made))
-
-
-_WORDS: Final = {
-    "implemented": State.IMPLEMENTED,
-    "yes": State.IMPLEMENTED,
-    "done": State.IMPLEMENTED,
-    "実施済": State.IMPLEMENTED,
-    "実施済み": State.IMPLEMENTED,
-    "はい": State.IMPLEMENTED,
-    "planned": State.PLANNED,
-    "計画中": State.PLANNED,
-    "予定": State.PLANNED,
-    "not applicable": State.NOT_APPLICABLE,
-    "not-applicable": State.NOT_APPLICABLE,
-    "n/a": State.NOT_APPLICABLE,
-    "対象外": State.NOT_APPLICABLE,
-    "該当なし": State.NOT_APPLICABLE,
-    "": State.OPEN,
-    "open": State.OPEN,
-    "未実施": State.OPEN,
-    "no": State.OPEN,
-    "いいえ": State.OPEN,
-}
-
-
-def state_of(text: str) -> State:
-    """The answer that a cell gives.
-
-    Raises:
-        Malformed: ``assess.answer-unknown``.
-    """
-    found = _WORDS.get(text.strip().casefold())
-    if found is None:
-        raise Malformed(
-            "assess.answer-unknown",
-            f"not an answer: {text.strip()[:60]!r}",
-            hint="write implemented, planned or not applicable, or leave it empty",
-            value=text.strip()[:60],
-        )
-    return found
-
-
-def fields_of(text: str) -> dict[str, Scalar | list[Scalar]]:
-    """``name=value; name=value`` as fields: true, false and whole numbers are what they are."""
-    made: dict[str, Scalar | list[Scalar]] = {}
-    for piece in text.replace("\n", ";").split(";"):
-        name, equals, value = piece.partition("=")
-        name, value = name.strip(), value.strip()
-        if not (equals and name and value) or len(name) > 200:
-            continue
-        made[name] = _scalar(value)
-    return made
-
-
-def _scalar(text: str) -> Scalar:
-    if text in ("true", "false"):
-        return text == "true"
-    digits = text.removeprefix("-")
-    if digits.isascii() and digits.isdigit() and len(digits) <= 15 and str(int(text)) == text:
-        return int(text)
-    return text[:4000]

@@ -50,6 +50,13 @@ class Questionnaire:
     subject: SubjectId
     questions: tuple[Question, ...]
     title: Mapping[str, str] = field(default_factory=dict, hash=False)
+    parts: tuple[Questionnaire, ...] = ()
+    """The questionnaires that it was put together from; none where it is of one profile."""
+
+    @property
+    def each(self) -> tuple[Questionnaire, ...]:
+        """The questionnaires, one a profile."""
+        return self.parts or (self,)
 
     def question(self, identifier: str) -> Question | None:
         """The question of this requirement, or of this control where only one has it."""

@@ -17,8 +17,9 @@ from itertools import islice
 from typing import Any, Final
 
 from kizuna.model.errors import Malformed
-from kizuna.proof.assurance.answers import Answers, from_rows
+from kizuna.proof.assurance.answers import STATEMENT, Answer, Answers
 from kizuna.proof.assurance.questions import Question, Questionnaire
+from kizuna.proof.assurance.rows import from_rows
 
 __all__ = ["HEADINGS", "read_sheet", "to_csv", "to_xlsx"]
 
@@ -117,10 +118,16 @@ def _rows(asked: Questionnaire, lang: str, given: Answers | None) -> Iterable[li
                 "due": answer.due,
                 "owner": answer.owner,
                 "reason": answer.reason,
-                "evidence": "; ".join(answer.names or tuple(f.name for f in answer.files)),
+                "evidence": "; ".join(_evidence(answer)),
                 "note": answer.note,
             }
         yield [_safe(cells.get(name, "")) for name in HEADINGS]
+
+
+def _evidence(answer: Answer) -> list[str]:
+    """Files by name, statements by digest, addresses as they are."""
+    files = [f.sha256 if f.media_type == STATEMENT else f.name for f in answer.files]
+    return [*(answer.names or files), *answer.links]
 
 
 def _plain(value: object) -> str:

@@ -32,7 +32,8 @@ from kizuna.proof.assurance import (
     to_results,
     to_xlsx,
 )
-from kizuna.proof.assurance.answers import fields_of, read_summary, renewed
+from kizuna.proof.assurance.answers import read_summary, renewed
+from kizuna.proof.assurance.rows import fields_of
 from kizuna.proof.documents import read
 
 AT = 1_795_305_600
