@@ -19,6 +19,7 @@ from kizuna.proof.attestation.appraisal import (
     Appraisal,
     AppraisalCode,
     AppraisalFinding,
+    Measurement,
     Status,
     Tier,
     Vector,
@@ -35,6 +36,7 @@ __all__ = ["AFFIRMS", "judged", "measured", "opening", "unread"]
 AFFIRMS: Final = 2
 """The AR4SI number for "recognised and not known to be bad" in every claim."""
 
+_MOST_KEPT: Final = 4096
 _NO_VECTOR: Final = Vector()
 _FORGED: Final = Vector.all(99)
 
@@ -75,19 +77,33 @@ def measured(
 
     The digest decides. Version and signer are what the device or its maker calls the same bytes.
     """
-    model = enrolled.reference or reading.model or ""
-    if not reading.measurements:
+    model, shown = enrolled.reference or reading.model or "", reading.measurements
+    if not shown:
         return 0, [AppraisalFinding(AppraisalCode.MEASUREMENTS_MISSING)]
+    # devices of a class share one tuple, and its answer for the moment; the tuple is held, so that
+    # its place in memory is nobody else's
+    place = (id(shown), model, now)
+    kept = references.kept.get(place)
+    if kept is None or kept[0] is not shown:
+        number, findings = _measured(shown, model=model, references=references, now=now)
+        if len(references.kept) >= _MOST_KEPT:
+            references.kept.clear()
+        kept = references.kept[place] = shown, number, tuple(findings)
+    return kept[1], list(kept[2])
+
+
+def _measured(
+    shown: tuple[Measurement, ...], *, model: str, references: References, now: int
+) -> tuple[int, list[AppraisalFinding]]:
     if not references.knows(model):
         return 0, [AppraisalFinding(AppraisalCode.REFERENCE_MISSING, {"model": model[:80]})]
     findings: list[AppraisalFinding] = []
     find, unsigned = references.find, False
-    shown = {one.component for one in reading.measurements}
-    if left_out := references.left_out(model, shown, now):
+    if left_out := references.left_out(model, {one.component for one in shown}, now):
         # a device may not choose which of its parts are looked at
         about = {"component": left_out[:80]}
         return 0, [AppraisalFinding(AppraisalCode.MEASUREMENTS_MISSING, about)]
-    for one in reading.measurements:
+    for one in shown:
         found = find(model, one.component, one.digest_alg, one.digest)
         if found is None or not found.counts_at(now):
             # a value whose time is over was the maker's word: it vouches no more, and accuses not

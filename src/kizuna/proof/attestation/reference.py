@@ -17,13 +17,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kizuna.model.identifier import Digest
 from kizuna.roots.keys import PublicKey
 
+if TYPE_CHECKING:
+    from kizuna.proof.attestation.appraisal import AppraisalFinding, Measurement
+
 __all__ = ["Anchor", "Endorsed", "Reference", "References"]
 
 _FOR_EVER = 2**63
+
+_Kept = tuple[tuple["Measurement", ...], int, tuple["AppraisalFinding", ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +102,8 @@ class References:
         self._keys: dict[tuple[str | None, bytes | None], Endorsed] = {}
         self._of_instance: dict[bytes, set[tuple[str | None, bytes | None]]] = {}
         self._anchors: list[Anchor] = []
+        self.kept: dict[tuple[int, str, int], _Kept] = {}
+        """What sets of measurements came to at a moment; emptied by every change."""
 
     def __len__(self) -> int:
         return len(self._values) + len(self._keys)
@@ -119,6 +127,7 @@ class References:
         held = self._values.get(place)
         if held is not None and held.signed and not value.signed:
             return
+        self.kept.clear()
         if held is None:
             self._models[value.model] = self._models.get(value.model, 0) + 1
         self._values[place] = value
@@ -150,6 +159,7 @@ class References:
     def close(self, model: str) -> None:
         """Say that the values of a class are all there are: any other digest is then wrong."""
         self._closed.add(model)
+        self.kept.clear()
 
     def closed(self, model: str) -> bool:
         """Whether the values of a class are all there are."""

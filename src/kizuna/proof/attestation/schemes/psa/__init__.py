@@ -9,13 +9,15 @@ Standard: RFC 9783.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.proof.attestation.appraisal import (
     Appraisal,
     AppraisalCode,
     AppraisalFinding,
+    Measurement,
     Tier,
     Vector,
 )
@@ -23,10 +25,12 @@ from kizuna.proof.attestation.judgement import AFFIRMS, judged, measured, openin
 from kizuna.proof.attestation.scheme import Check, Enrolled, Reading
 from kizuna.proof.attestation.schemes.psa.claims import (
     Lifecycle,
+    Rules,
     faults_of,
     measurements_of,
     rules_of,
 )
+from kizuna.proof.attestation.shapes import Shapes, Span, spans_in
 from kizuna.proof.attestation.token import Token, check_of, claims_of, read_token, slip
 
 if TYPE_CHECKING:
@@ -44,6 +48,24 @@ _GOOD: Final = Vector(
 _AFFIRMED: Final = replace(_GOOD, executables=AFFIRMS)
 _GENUINE: Final = Vector(hardware=AFFIRMS)
 
+_OWN: Final = ("psa-nonce", "psa-instance-id", "psa-boot-seed")
+"""Claims in which tokens of one class differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all tokens of one shape say alike, and where each says its own."""
+
+    claims: Mapping[str, Any]
+    model: str
+    measurements: tuple[Measurement, ...]
+    nonce: Span
+    instance: Span
+    seed: Span | None
+
+
+_shapes: Final[Shapes[_Shared]] = Shapes()
+
 
 class Psa:
     """The scheme ``psa``."""
@@ -58,6 +80,9 @@ class Psa:
             Malformed: ``attestation.malformed``.
         """
         token = read_token(evidence)
+        shared = _shapes.find(token.payload)
+        if shared is not None:
+            return _same(token, shared)
         claims = claims_of(token)
         if isinstance(claims, AppraisalFinding):
             return _broken(token, claims)
@@ -82,7 +107,7 @@ class Psa:
                 faults=faults,
                 body=token,
             )
-        return Reading(
+        reading = Reading(
             scheme=self.name,
             evidence=token.evidence,
             identity=instance,
@@ -93,6 +118,9 @@ class Psa:
             key_hint=token.key_id,
             body=token,
         )
+        if _shapes.pays:
+            _learn(token, reading, rules)
+        return reading
 
     def checks(self, reading: Reading, enrolled: Enrolled) -> tuple[Check, ...]:
         """The token's signature or tag."""
@@ -132,6 +160,46 @@ class Psa:
             vector=vector,
             findings=findings,
         )
+
+
+def _same(token: Token, shared: _Shared) -> Reading:
+    """The reading of a token whose shape is known."""
+    payload = token.payload
+    claims = dict(shared.claims)
+    begin, end = shared.nonce
+    nonce = claims["psa-nonce"] = payload[begin:end]
+    begin, end = shared.instance
+    instance = claims["psa-instance-id"] = payload[begin:end]
+    if shared.seed is not None:
+        begin, end = shared.seed
+        claims["psa-boot-seed"] = payload[begin:end]
+    return Reading(
+        scheme=Psa.name,
+        evidence=token.evidence,
+        identity=instance,
+        model=shared.model,
+        nonce=nonce,
+        measurements=shared.measurements,
+        claims=claims,
+        key_hint=token.key_id,
+        body=token,
+    )
+
+
+def _learn(token: Token, reading: Reading, rules: Rules) -> None:
+    """Know tokens again that differ from this one in nonce, instance and boot seed alone."""
+    labels = [rules.labels[name] for name in _OWN]
+    places = spans_in(token.payload, labels)
+    nonce, instance, seed = (places.get(label) for label in labels)
+    if nonce is None or instance is None:
+        return
+    begin, end = instance
+    free = [nonce, (begin + 1, end)]  # its first byte is bound by a rule
+    if seed is not None:
+        free.append(seed)
+    model = reading.model or ""
+    shared = _Shared(reading.claims, model, reading.measurements, nonce, instance, seed)
+    _shapes.learn(token.payload, free, shared)
 
 
 def _broken(token: Token, fault: AppraisalFinding) -> Reading:

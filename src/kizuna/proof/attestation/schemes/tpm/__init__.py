@@ -31,7 +31,7 @@ from kizuna.proof.attestation.judgement import AFFIRMS, judged, opening
 from kizuna.proof.attestation.scheme import Check, Enrolled, Reading
 from kizuna.proof.attestation.schemes.tpm.evidence import Parts, read_parts, with_log
 from kizuna.proof.attestation.schemes.tpm.registers import known_of, register_findings
-from kizuna.roots.boot.quote import Selection, digest_of
+from kizuna.roots.boot.quote import Bank, Selection, digest_of
 from kizuna.roots.boot.signature import TpmSignature, as_check, is_signed
 from kizuna.roots.keys import PublicKey
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["Tpm"]
 
 _GOOD: Final = Vector(instance_identity=AFFIRMS, hardware=AFFIRMS)
+_MOST_KEPT: Final = 16
+"""Most selections of one shape: its devices quote one, and nobody needs more."""
 _NAMES: Final = {"sha1": "sha-1", "sha256": "sha-256", "sha384": "sha-384", "sha512": "sha-512"}
 
 
@@ -162,10 +164,23 @@ def _quote_findings(parts: Parts, about: Mapping[str, object]) -> tuple[Appraisa
     if selection is not None and selection != quote.selection:
         return (_registers_differ("the selection is another than the one asked for"),)
     if parts.registers is not None:
-        made = digest_of(quote.selection, parts.registers, parts.signature.hash_name)
+        made = _digest(parts, parts.registers)
         if made != quote.digest:
             return (_registers_differ("the values do not give the digest that was signed"),)
     return ()
+
+
+def _digest(parts: Parts, registers: Bank) -> bytes | None:
+    """The digest over the values that came along; worked out once for evidence of one shape."""
+    place = (parts.quote.selection, parts.signature.hash_name)
+    if parts.alike is None:
+        return digest_of(place[0], registers, place[1])
+    kept = parts.alike.digests
+    if place not in kept:
+        if len(kept) >= _MOST_KEPT:
+            kept.clear()
+        kept[place] = digest_of(place[0], registers, place[1])
+    return kept.get(place)
 
 
 def _registers_differ(fault: str) -> AppraisalFinding:
@@ -177,7 +192,18 @@ def _measurements(parts: Parts) -> tuple[Measurement, ...]:
         digest_alg = _NAMES[parts.signature.hash_name]
         quoted = parts.quote.digest
         return (Measurement(component="pcr-digest", digest_alg=digest_alg, digest=quoted),)
-    held = parts.registers
+    if parts.alike is not None:
+        kept = parts.alike.shown
+        found = kept.get(parts.quote.selection)
+        if found is None:
+            if len(kept) >= _MOST_KEPT:
+                kept.clear()
+            found = kept[parts.quote.selection] = _shown(parts, parts.registers)
+        return found
+    return _shown(parts, parts.registers)
+
+
+def _shown(parts: Parts, held: Bank) -> tuple[Measurement, ...]:
     values = [held.get((b, n)) for b, numbers in parts.quote.selection for n in numbers]
     return _all_measured(parts.quote.selection, tuple(values))
 

@@ -14,17 +14,20 @@ Standard: TPM 2.0 Library part 2, RATS conceptual message wrapper (draft-ietf-ra
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final
 
 from kizuna.model.errors import Problem
+from kizuna.proof.attestation.appraisal import Measurement
+from kizuna.proof.attestation.shapes import Shapes, Span, content_of, spans_in
 from kizuna.proof.attestation.token import malformed
 from kizuna.roots.boot.eventlog import EventLog, of_unit, read_ima, read_tcg
 from kizuna.roots.boot.public import DIGEST_SIZES, PublicArea, read_public
-from kizuna.roots.boot.quote import Bank, Certified, Quote, read_certified, read_quote
+from kizuna.roots.boot.quote import Bank, Certified, Quote, Selection, read_certified, read_quote
 from kizuna.roots.boot.signature import TpmSignature, read_signature
 from kizuna.roots.cose import decode, encode
+from kizuna.roots.cose.cbor import end_of_item
 
 __all__ = [
     "MAX_EVIDENCE",
@@ -43,8 +46,11 @@ MEDIA_TYPE: Final = "application/vnd.kizuna.tpm+cbor"
 _ATTEST: Final = b"\xff\x54\x43\x47\x80\x18"
 _NODE: Final = 16
 _MEMBERS: Final = frozenset({"attest", "sig", "registers", "log", "ima", "unit", "node", "epoch"})
+_LIST: Final = 4
 _LOGS: Final = ("log", "ima", "unit")
 _MAX_ENTRIES: Final = 20_000
+_OWN: Final = ("attest", "sig", "node")
+"""Members in which evidence of one class differs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,25 @@ class Parts:
     certified: tuple[Certified, TpmSignature, bytes, PublicArea] | None = None
     """A key that the same signer certified beside (Parsec): what was signed, and the key's area."""
     epoch: int | None = None
+    alike: Alike | None = field(default=None, compare=False)
+    """What this evidence shares with all of its shape, where it has one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alike:
+    """What all evidence of one shape says alike, and where each says its own."""
+
+    registers: Bank
+    epoch: int | None
+    attest: Span
+    signature: Span
+    node: Span | None
+    digests: dict[tuple[Selection, str], bytes | None] = field(default_factory=dict)
+    """The digest over the registers, by selection and hash: they are the same for all."""
+    shown: dict[Selection, tuple[Measurement, ...]] = field(default_factory=dict)
+
+
+_shapes: Final[Shapes[Alike]] = Shapes()
 
 
 def read_parts(data: bytes) -> Parts:
@@ -75,20 +100,29 @@ def read_parts(data: bytes) -> Parts:
     if len(data) > MAX_EVIDENCE:
         raise malformed(f"{len(data)} bytes, at most {MAX_EVIDENCE}")
     try:
-        if data[_NODE + 2 : _NODE + 8] == _ATTEST:
-            return _enacttrust(data)
-        value = decode(data, 6)
-        if isinstance(value, list | tuple):
-            value = _unwrapped(value)
-        if type(value) is not dict:
-            raise malformed("neither a map nor a wrapped message")
-        if value.keys() == {"kat", "pat"}:
-            return _parsec(value)
-        return _own(value)
+        shared = _shapes.find(data)
+        return _whole(data) if shared is None else _same(data, shared)
     except Problem as fault:
         if fault.code == "attestation.malformed":
             raise
         raise malformed(fault.why or fault.what) from fault
+
+
+def _whole(data: bytes) -> Parts:
+    """The parts of evidence that was not seen in this shape."""
+    if data[_NODE + 2 : _NODE + 8] == _ATTEST:
+        return _enacttrust(data)
+    value = decode(data, 6)
+    if isinstance(value, list | tuple):
+        value = _unwrapped(value)
+    if type(value) is not dict:
+        raise malformed("neither a map nor a wrapped message")
+    if value.keys() == {"kat", "pat"}:
+        return _parsec(value)
+    parts = _own(value)
+    if _shapes.pays and parts.raw_logs is None:
+        _learn(data, parts, value.get("epoch"))
+    return parts
 
 
 def write_evidence(
@@ -175,6 +209,43 @@ def _own(value: dict[Any, Any]) -> Parts:
         # the number alone is the sender's word; the nonce is the TPM's
         epoch=epoch if epoch is not None and epoch_nonce(epoch) == quote.nonce else None,
     )
+
+
+def _same(data: bytes, shared: Alike) -> Parts:
+    """The parts of evidence whose shape is known."""
+    begin, end = shared.attest
+    attest = data[begin:end]
+    quote = read_quote(attest)
+    begin, end = shared.signature
+    signature = read_signature(data[begin:end])
+    epoch, node = shared.epoch, None
+    if shared.node is not None:
+        begin, end = shared.node
+        node = data[begin:end]
+    return Parts(
+        quote=quote,
+        quote_bytes=attest,
+        signature=signature,
+        registers=shared.registers,
+        node=node,
+        epoch=epoch if epoch is not None and epoch_nonce(epoch) == quote.nonce else None,
+        alike=shared,
+    )
+
+
+def _learn(data: bytes, parts: Parts, epoch: int | None) -> None:
+    """Know evidence again that differs from this in quote, signature and node alone."""
+    at = 0
+    if data[0] >> 5 == _LIST:  # in its wrapper: the map is the content of the second part
+        at = content_of(data, end_of_item(data, content_of(data, 0)))
+    places = spans_in(data, _OWN, at)
+    attest, signature, node = (places.get(name) for name in _OWN)
+    if attest is not None and signature is not None and parts.registers is not None:
+        free = [place for place in (attest, signature, node) if place is not None]
+        alike = Alike(
+            registers=parts.registers, epoch=epoch, attest=attest, signature=signature, node=node
+        )
+        _shapes.learn(data, free, alike)
 
 
 def _registers(value: object) -> dict[tuple[str, int], bytes]:
