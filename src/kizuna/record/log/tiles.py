@@ -154,6 +154,12 @@ class TileReader:
         number, offset = divmod(index << inside, TILE_WIDTH)
         return self._tile(tile_level, number)[inside][offset >> inside]
 
+    def folded(self, number: int) -> list[list[bytes]]:
+        """A tile of leaf hashes with everything above them in it: row by row, its root last where
+        it is whole.
+        """
+        return self._tile(0, number)
+
     def root(self, size: int | None = None) -> bytes:
         """Root of the first ``size`` leaves (default: all)."""
         size = self.size if size is None else size

@@ -219,12 +219,18 @@ class SqliteBackend:
     def places(self, digests: Sequence[bytes]) -> list[Place]:
         """Where statements stand and who may read them, in no order."""
         wanted = set(digests)
+        found: list[Place] = []
         with self._reading() as connection:
-            found = _select_in(
-                connection,
-                "SELECT digest, idx, issuer, audience FROM statements WHERE digest_head",
-                [head_of(digest) for digest in wanted],
-            )
+            # in the order asked, which is mostly that of the log: neighbours share their pages
+            heads = list(dict.fromkeys(map(head_of, digests)))
+            for place in range(0, len(heads), _CHUNK):
+                part = heads[place : place + _CHUNK]
+                marks = ",".join("?" * len(part))
+                found += connection.execute(
+                    "SELECT digest, idx, issuer, audience FROM statements WHERE idx IN"  # noqa: S608
+                    f" (SELECT idx FROM statements WHERE digest_head IN ({marks}))",
+                    part,
+                ).fetchall()
         return [row for row in found if row[0] in wanted]
 
     def indices_by_keys(self, keys: Sequence[bytes]) -> list[tuple[bytes, int]]:
