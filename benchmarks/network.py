@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from kizuna.app.wiring.across import AcrossJudge, answer_evidence
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.server import background
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
@@ -171,7 +172,7 @@ def _timed(buyer: Workspace, root: SubjectId, title: str, statements: int) -> li
         shutil.rmtree(buyer.path / "remote", ignore_errors=True)
         judge = AcrossJudge(buyer, patience=60)
         begun = time.perf_counter()
-        verdict = judge.verify(root, PROFILE)
+        verdict = judge.verify(Question(root, PROFILE))
         return time.perf_counter() - begun, judge, verdict
 
     taken, judge, verdict = min((cold() for _ in range(3)), key=lambda r: r[0])
@@ -179,10 +180,10 @@ def _timed(buyer: Workspace, root: SubjectId, title: str, statements: int) -> li
     warms = []
     for _ in range(WARM):
         begun = time.perf_counter()
-        assert judge.verify(root, PROFILE).value is verdict.value
+        assert judge.verify(Question(root, PROFILE)).value is verdict.value
         warms.append(time.perf_counter() - begun)
     begun = time.perf_counter()
-    AcrossJudge(buyer, patience=60).verify(root, PROFILE)
+    AcrossJudge(buyer, patience=60).verify(Question(root, PROFILE))
     disk = time.perf_counter() - begun
     bound = _signatures(buyer)
     return [
@@ -256,7 +257,7 @@ def _cold(buyer: Workspace, network: Network) -> tuple[float, AcrossJudge, Any]:
     network.reset()
     judge = AcrossJudge(buyer, transport=network, patience=60)
     begun = time.perf_counter()
-    verdict = judge.verify(_thing(0, 0), PROFILE)
+    verdict = judge.verify(Question(_thing(0, 0), PROFILE))
     return time.perf_counter() - begun, judge, verdict
 
 
@@ -266,7 +267,7 @@ def _tiers(buyer: Workspace, network: Network, count: int) -> dict[str, Any]:
     assert verdict.value.word == "trusted", verdict.findings[:3]
     asked, busy = network.questions, network.busy
     begun = time.perf_counter()
-    judge.verify(_thing(0, 0), PROFILE)
+    judge.verify(Question(_thing(0, 0), PROFILE))
     warm = time.perf_counter() - begun
     return {
         "what": f"{count} stores in {TIERS} tiers, {DELAY * 1000:.0f} ms between them, "

@@ -14,6 +14,7 @@ from kizuna.app.wiring.devices.firmware import (
     installed,
     sign_firmware,
 )
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.criteria.profiles import read_profile
@@ -71,7 +72,7 @@ class Org:
             folder / name, name, now=NOW, settings=settings, policy="open"
         )
 
-    def sign(self, image: bytes, sequence: int, version: str) -> bytes:
+    def sign(self, image: bytes, sequence: int, version: str, **more) -> bytes:
         return sign_firmware(
             self.workspace,
             image,
@@ -80,6 +81,7 @@ class Org:
             sequence=sequence,
             version=version,
             subject=f"{SCOPE}/fan-2-firmware@{version}",
+            **more,
         )[0]
 
     def check(self, manifest: bytes, image: bytes, **more: str):
@@ -108,7 +110,7 @@ def owner(tmp_path: Path, maker: Org):
 
 
 def verdict(owner: Org) -> str:
-    return owner.workspace.verify(ROOM, PROFILE).value.name.lower()
+    return owner.workspace.verify(Question(ROOM, PROFILE)).value.name.lower()
 
 
 def test_the_verdict_of_the_product_follows_the_firmware(maker: Org, owner: Org):
@@ -126,7 +128,7 @@ def test_the_verdict_of_the_product_follows_the_firmware(maker: Org, owner: Org)
     bad = SubjectId(f"{SCOPE}/fan-2-firmware@1.0")
     notice = Notice(type="vulnerability", severity="high", summary="opens the door")
     workspace.register_one(workspace.sign(Kind.NOTICE, bad, notice))
-    findings = workspace.verify(ROOM, PROFILE).findings
+    findings = workspace.verify(Question(ROOM, PROFILE)).findings
     assert verdict(owner) == "untrusted" != before
     assert bad in {finding.subject for finding in findings}
 
@@ -264,3 +266,72 @@ def test_noise_is_no_manifest(owner: Org):
     for noise in (b"", b"\xd8\x6b\xa0", b"noise", bytes(2 << 20)):
         with pytest.raises(Malformed):
             owner.check(noise, NEW, **PLATE)
+
+
+def test_a_maker_known_by_its_address_signs_under_the_keys_that_its_listing_pinned(
+    maker: Org, owner: Org
+):
+    name = SubjectId("did:web:fans.example")
+    unit, handle = maker.workspace.unit, maker.workspace.handle
+    manifest = maker.sign(NEW, 2, "2.0")  # what counts is the key, not what its owner calls itself
+    owner.workspace.lists.set_state(maker.workspace.identity, "withdrawn", reason="moved")
+    with pytest.raises(Refused) as caught:
+        owner.check(manifest, NEW, **PLATE)
+    assert caught.value.code == "suit.unsigned"
+    key = unit.public(handle)
+    owner.workspace.lists.add(name, roles=["maker"], scope=[SCOPE], keys=[key], name="Fans")
+    assert owner.check(manifest, NEW, **PLATE).signer == name
+    owner.workspace.lists.set_state(name, "withdrawn", reason="closed")
+    with pytest.raises(Refused):
+        owner.check(manifest, NEW, **PLATE)
+
+
+def test_a_maker_on_another_list_that_is_accepted_counts_while_that_list_is_fresh(
+    maker: Org, owner: Org
+):
+    workspace = owner.workspace
+    workspace.lists.set_state(maker.workspace.identity, "withdrawn", reason="moved")
+    workspace.lists.create("association")
+    workspace.lists.add(
+        maker.workspace.identity, roles=["maker"], scope=[SCOPE], name="Fans", to="association"
+    )
+    manifest = maker.sign(NEW, 2, "2.0")
+    assert owner.check(manifest, NEW, **PLATE).signer == maker.workspace.identity
+    narrow = sign_firmware(
+        maker.workspace, NEW, vendor="fans.example", model="fan-2", sequence=2,
+        subject="pkg:generic/pumps/pump@1",
+    )[0]  # fmt: skip
+    with pytest.raises(Refused):
+        owner.check(narrow, NEW, **PLATE)
+
+
+def test_firmware_that_needs_firmware_of_another_maker(tmp_path: Path, maker: Org, owner: Org):
+    radios = Org(tmp_path, "radios")
+    with radios.workspace:
+        about = "pkg:generic/radios/radio@1.0"
+        needed = sign_firmware(
+            radios.workspace, OLD, vendor="fans.example", model="fan-2", sequence=4,
+            subject=about, uri="https://radios.example/1.0",
+        )[0]  # fmt: skip
+        manifest = maker.sign(NEW, 2, "2.0", needs=[needed])
+        parts = {"https://radios.example/1.0": OLD}
+        with pytest.raises(Refused) as caught:  # nobody here listed the maker of radios
+            owner.install(manifest, NEW, parts=parts, **PLATE)
+        assert caught.value.code == "suit.unsigned"
+        owner.workspace.lists.add(
+            radios.workspace.identity, roles=["supplier"], scope=["pkg:generic/radios"], name="R"
+        )
+        with pytest.raises(Tampered):
+            owner.check(manifest, NEW, parts={"https://radios.example/1.0": NEW}, **PLATE)
+        done = owner.install(manifest, NEW, parts=parts, **PLATE)
+        assert done["parts"] == [about]
+        assert done["left"] == ["invoke", "dependency 1: invoke"]
+        assert set(done["dependencies"].values()) == {4}
+        older = sign_firmware(
+            radios.workspace, OLD, vendor="fans.example", model="fan-2", sequence=3,
+            subject="pkg:generic/radios/radio@0.9", uri="https://radios.example/1.0",
+        )[0]  # fmt: skip
+        back = maker.sign(NEW, 3, "3.0", needs=[older])
+        with pytest.raises(Refused) as caught:  # a newer manifest brings back an older part
+            owner.check(back, NEW, parts=parts, **PLATE)
+        assert caught.value.code == "firmware.rollback"

@@ -5,6 +5,7 @@ import pytest
 
 import kizuna.roots.cose.envelope
 import kizuna.roots.statement
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.upkeep import rebuild
 from kizuna.app.wiring.workspace import Workspace
@@ -47,7 +48,7 @@ def test_what_was_registered_before_is_read_and_made_again(workspace, said, monk
     rebuild(workspace)
     found = workspace.subject_of(digest)
     assert found == (OLD, digest)
-    verdict = workspace.verify(OLD, shipped_profile("software-product"))
+    verdict = workspace.verify(Question(OLD, shipped_profile("software-product")))
     assert "subject.unknown" not in {f.code.value for f in verdict.findings}
     assert workspace.export_bundle(OLD, shipped_profile("software-product")).statements > 0
     assert index > 0

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.spares import make_spare, open_spare
 from kizuna.app.wiring.workspace import Workspace
@@ -55,7 +56,7 @@ class Owner:
         return workspace.register_one(workspace.sign(Kind.CAPABILITY, PUMP, payload))[0]
 
     def lacks_contact(self):
-        verdict = self.workspace.verify(PUMP, shipped_profile("software-product"))
+        verdict = self.workspace.verify(Question(PUMP, shipped_profile("software-product")))
         return [f.code.value for f in verdict.findings if f.requirement == "vulnerability-contact"]
 
     @contextmanager

@@ -6,6 +6,7 @@ import random
 import pytest
 
 from kizuna.app.wiring.devices.fleet import Piece, collector_of, keeper_of
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.finding import Value
@@ -65,7 +66,7 @@ class Site:
 
     def verdict(self):
         profile = self.workspace.profile("attested-site")
-        return self.workspace.verify(BUILDING, profile, at=None)
+        return self.workspace.verify(Question(BUILDING, profile, at=None))
 
 
 @pytest.fixture

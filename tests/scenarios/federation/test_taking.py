@@ -4,6 +4,7 @@
 import pytest
 
 from kizuna.app.wiring.federation.taking import Taking
+from kizuna.app.wiring.question import Question
 from kizuna.criteria.profiles import read_profile
 from kizuna.model.errors import Problem
 from kizuna.model.identifier import canonical
@@ -49,7 +50,7 @@ def take(country, *names, **more):
 
 def verdict(country, buyer, product):
     profile = buyer.profile("tested-fans")
-    return buyer.verify(product, profile, at=country.clock.now).as_value()["verdict"]
+    return buyer.verify(Question(product, profile, at=country.clock.now)).as_value()["verdict"]
 
 
 def test_the_verdict_changes_with_what_the_federation_says(country, buyer):

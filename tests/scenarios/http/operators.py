@@ -19,6 +19,7 @@ from tests.scenarios.http.conftest import Hand
 
 from kizuna.app.api.limits import Limits
 from kizuna.app.wiring.across import AcrossJudge
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.criteria.profiles import read_profile
@@ -126,7 +127,7 @@ class Operators:
     def judge(self, *, subject=PUMP, more="", fresh=True, offline=False, **asked):
         if fresh or not hasattr(self, "_judge"):
             self._judge = AcrossJudge(self.buyer, patience=self.patience)
-        return self._judge.verify(subject, self.profile(more), offline=offline, **asked)
+        return self._judge.verify(Question(subject, self.profile(more), **asked), offline=offline)
 
 
 class Wire:

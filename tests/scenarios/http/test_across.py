@@ -24,6 +24,7 @@ from tests.scenarios.http.conftest import NOW, Hand, running
 from tests.scenarios.http.operators import FAN, Operators, Wire, codes, passed_on
 
 from kizuna.app.api.limits import Limits
+from kizuna.app.wiring import question
 from kizuna.app.wiring.across import AcrossJudge, stores_elsewhere
 from kizuna.app.wiring.remote import Forks, ask_store, publish_forks
 from kizuna.app.wiring.settings import Settings
@@ -479,6 +480,6 @@ def test_registration_across_logs_that_overlaps_is_undetermined(three):
         maker.register_one(maker.sign(Kind.LINK, late, Links(links=[link])))
         three.clock.now += 60
         three.certify(late)
-        verdict = AcrossJudge(three.buyer).verify(late, three.profile())
+        verdict = AcrossJudge(three.buyer).verify(question.Question(late, three.profile()))
     assert verdict.value is Value.UNDETERMINED
     assert Code.CLAIM_TIME_UNCERTAIN in {f.code for f in verdict.findings}

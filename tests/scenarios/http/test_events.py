@@ -9,6 +9,7 @@ from queue import Queue
 import httpx
 
 from kizuna.app.wiring.importing import seal
+from kizuna.app.wiring.question import Question
 from kizuna.model.finding import Value
 from kizuna.model.identifier import SubjectId
 from kizuna.model.kind import Kind, media_type_of
@@ -96,14 +97,14 @@ def test_what_only_some_may_read_does_not_show_by_its_time(tower):
     notice = Notice(type="incident", severity=Severity.CRITICAL)
     told = say(Kind.NOTICE, notice, (tower.workspace.identity,))
     tower.workspace.register_one(told.statement, told.documents)
-    assert tower.workspace.verify(SubjectId(tower.root), profile).value is Value.UNTRUSTED
+    assert tower.workspace.verify(Question(SubjectId(tower.root), profile)).value is Value.UNTRUSTED
     asked = {"subject": tower.root, "profile": "building-services"}
     assert tower.client.get("/api/verify", params=asked).json()["verdict"] == "trusted"
     time.sleep(1)
     tower.clock.now += 60
     withdrawal = Status(action=Action.WITHDRAW, target=Target(statement=told.digest))
     tower.workspace.register_one(say(Kind.STATUS, withdrawal).statement)
-    assert tower.workspace.verify(SubjectId(tower.root), profile).value is Value.TRUSTED
+    assert tower.workspace.verify(Question(SubjectId(tower.root), profile)).value is Value.TRUSTED
     time.sleep(1)
     assert events.empty()
     tower.break_it()
@@ -128,7 +129,7 @@ def test_the_public_hears_what_changes_for_the_public_only(tower):
         audience=(tower.workspace.identity,),
     )
     tower.workspace.register_one(told.statement, told.documents)
-    assert tower.workspace.verify(SubjectId(tower.root), profile).value is Value.UNTRUSTED
+    assert tower.workspace.verify(Question(SubjectId(tower.root), profile)).value is Value.UNTRUSTED
     events: Queue = Queue()
     started = threading.Event()
     listen(tower, events, started)

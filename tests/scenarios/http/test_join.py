@@ -7,6 +7,7 @@ import pytest
 
 from kizuna.app.wiring.joined import Joined
 from kizuna.app.wiring.member import Member, member_of
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.profiles import shipped_profile
 from kizuna.model.errors import Refused, Tampered
@@ -47,8 +48,8 @@ def test_what_was_published_is_verified_from_the_members_folder(served, tmp_path
     member = member_of(settings)
     member.publish([("parts.csv", TABLE.encode())])
     bearing = SubjectId("pkg:generic/sato/bearing@6204")
-    verdict, names = member.verify(bearing, shipped_profile("software-product"))
-    told = served.workspace.verify(bearing, shipped_profile("software-product"))
+    verdict, names = member.verify(Question(bearing, shipped_profile("software-product")))
+    told = served.workspace.verify(Question(bearing, shipped_profile("software-product")))
     assert verdict.value is told.value
     assert verdict.known == told.known
     assert names[bearing] == "Bearing 6204"

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from kizuna.app.cli.tree import build
 from kizuna.app.wiring.joined import Joined
 from kizuna.app.wiring.member import Member
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.spares import make_spare, open_spare
 from kizuna.criteria.profiles import shipped_profile
@@ -58,7 +59,7 @@ def kizuna(member, settings, monkeypatch):
 
 
 def lacks(member, requirement="vulnerability-contact"):
-    verdict, _ = member.verify(PUMP, PROFILE)
+    verdict, _ = member.verify(Question(PUMP, PROFILE))
     return [f.code.value for f in verdict.findings if f.requirement == requirement]
 
 
@@ -88,7 +89,7 @@ def test_export_writes_what_anybody_can_judge(served, member, kizuna, tmp_path):
     assert told["statements"] > 0
     trust = tmp_path / "member" / "trust.json"
     _, judged = kizuna("verify", "--bundle", out, "--trust", trust, "--profile", "software-product")
-    assert judged["verdict"] == member.verify(PUMP, PROFILE)[0].value.word
+    assert judged["verdict"] == member.verify(Question(PUMP, PROFILE))[0].value.word
 
 
 def test_impact_is_the_stores_word(member, kizuna):

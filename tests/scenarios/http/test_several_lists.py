@@ -3,6 +3,7 @@
 
 import pytest
 
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.several_lists import judge_each, list_sets, measures_of
 from kizuna.criteria.profiles import read_profile
 from kizuna.model.errors import Absent, Malformed
@@ -79,7 +80,7 @@ def test_each_verdict_is_the_one_asked_for_alone(workspace, two):
     told, _ = asked(workspace, "a", "b", "a,b")
     profile = workspace.profile("two-lists")
     for verdict, lists in zip(told["verdicts"], (["a"], ["b"], ["a", "b"]), strict=True):
-        alone = workspace.verify(PRODUCT, profile, at=told["at"], lists=lists)
+        alone = workspace.verify(Question(PRODUCT, profile, at=told["at"], lists=lists))
         assert {k: verdict[k] for k in ("verdict", "lists", "known", "coverage")} == {
             k: alone.as_value()[k] for k in ("verdict", "lists", "known", "coverage")
         }

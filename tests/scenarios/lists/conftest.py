@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from kizuna.app.wiring.foreign_lists import ForeignLists, Signer
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.trust_lists_publishing import Publishing
 from kizuna.app.wiring.workspace import Workspace
@@ -123,7 +124,7 @@ class Stage:
                 ],
             }
         )
-        return self.buyer.verify(FAN, profile, lists=["bodies-jp"])
+        return self.buyer.verify(Question(FAN, profile, lists=["bodies-jp"]))
 
     def submit(self, statement):
         """Register, in the buyer's store, what somebody else said."""

@@ -7,7 +7,7 @@ Keeps: the answers are those of the command line, member for member: both are ma
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -22,13 +22,14 @@ from kizuna.app.wiring.across import AcrossJudge
 from kizuna.app.wiring.answers import tree_json, verdict_json
 from kizuna.app.wiring.hosted import with_signers
 from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
+from kizuna.app.wiring.question import Question
 from kizuna.model.errors import Refused
-from kizuna.model.identifier import SubjectId
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
     from kizuna.record.store import View
 
-__all__ = ["Question", "judging"]
+__all__ = ["QuestionBody", "judging"]
 
 BUNDLE: Final = "application/vnd.kizuna.bundle"
 _READ: Final = {"permission": "view"}
@@ -65,7 +66,7 @@ _Across = Annotated[
 ]
 
 
-class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class QuestionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A question in the body, for identifiers that should not stand in an address."""
 
     subject: str
@@ -95,23 +96,19 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
             others.append(AcrossJudge(workspace))
         return others[0]
 
-    async def verdict(request: Request[Any, Any, Any], asked: Question, body: bytes) -> Any:  # noqa: ANN401 - JSON
+    async def verdict(request: Request[Any, Any, Any], asked: QuestionBody, body: bytes) -> Any:  # noqa: ANN401 - JSON
         view = await context.view(request.scope, body)
-        subject, at, known = _parsed(asked)
+        question_of = _parsed(asked)
 
         def judge() -> dict[str, Any]:
-            profile = showing.profile_named(workspace, asked.profile)
-            heads = workspace.known(known)
+            question = question_of(workspace, view)
+            profile = question.profile
             if asked.across:
                 across = elsewhere(view)
-                judged = across.verify(
-                    subject, profile, at=at, known=heads, lists=asked.lists, view=view
-                )
-                names = across.names(subject, identifiers_in(judged.findings))
+                judged = across.verify(question)
+                names = across.names(question.subject, identifiers_in(judged.findings))
             else:
-                judged = workspace.verify(
-                    subject, profile, at=at, known=heads, lists=asked.lists, view=view
-                )
+                judged = workspace.verify(question)
                 names = showing.names(workspace, identifiers_in(judged.findings), view)
             return verdict_json(judged, language(request.scope), profile=profile, names=names)
 
@@ -134,7 +131,7 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
         *,
         across: _Across = False,
     ) -> dict[str, Any]:
-        asked = Question(
+        asked = QuestionBody(
             subject=subject,
             profile=profile,
             at=at,
@@ -153,7 +150,7 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
         summary="Judge the chain of a subject named in the body",
     )
     async def verify_asked(
-        request: Request[Any, Any, Any], data: Annotated[Question, Body()]
+        request: Request[Any, Any, Any], data: Annotated[QuestionBody, Body()]
     ) -> dict[str, Any]:
         answer: dict[str, Any] = await verdict(request, data, await request.body())
         return answer
@@ -175,24 +172,21 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
     ) -> dict[str, Any]:
         view = await context.view(request.scope)
         lang = language(request.scope)
-        asked = Question(subject=subject, profile=profile, at=at, known=known or [])
-        what, when, registered = _parsed(asked)
+        asked = QuestionBody(
+            subject=subject, profile=profile, at=at, known=known or [], lists=lists
+        )
+        question_of = _parsed(asked)
 
         def tell() -> dict[str, Any]:
-            chosen = showing.profile_named(workspace, profile)
-            told = workspace.explain(
-                what,
-                chosen,
-                at=when,
-                known=workspace.known(registered),
-                lists=lists,
-                view=view,
-            )
+            question = question_of(workspace, view)
+            told = workspace.explain(question)
             spoken_of = identifiers_in(told.verdict.findings) | unnamed_in_tree(told.tree)
             names = showing.names(workspace, spoken_of, view) | names_in_tree(told.tree)
             return {
                 "tree": with_signers(
-                    workspace, tree_json(told.tree, lang, profile=chosen, names=names), view
+                    workspace,
+                    tree_json(told.tree, lang, profile=question.profile, names=names),
+                    view,
                 ),
                 "verdict": told.verdict.value.word,
                 "subject": told.verdict.subject,
@@ -261,8 +255,20 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
     return (verify, verify_asked, explain, impact, export)
 
 
-def _parsed(
-    asked: Question,
-) -> tuple[SubjectId, int | None, list[tuple[str, int, str | None]] | None]:
+def _parsed(asked: QuestionBody) -> Callable[[Workspace, View], Question]:
+    """The question, parsed now; the store is asked for its part when the answer is drawn up."""
+    subject = as_subject(asked.subject)
     at = None if asked.at is None else as_instant(str(asked.at))
-    return as_subject(asked.subject), at, as_known(asked.known) or None
+    known = as_known(asked.known) or None
+
+    def question(workspace: Workspace, view: View) -> Question:
+        return Question(
+            subject,
+            showing.profile_named(workspace, asked.profile),
+            at=at,
+            known=workspace.known(known),
+            lists=asked.lists,
+            view=view,
+        )
+
+    return question

@@ -56,6 +56,7 @@ def hang(app: typer.Typer) -> None:
         from kizuna.app.wiring.member import member_of
         from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
         from kizuna.app.wiring.profiles import find_profile
+        from kizuna.app.wiring.question import Question
         from kizuna.model.identifier import canonical
 
         moment = None if at is None else instant(at)
@@ -63,18 +64,19 @@ def hang(app: typer.Typer) -> None:
         if (member := member_of(door.settings)) is not None:
             not_known_elsewhere(known)
             chosen = find_profile(profile, door.settings)
-            explained, names = member.explain(canonical(subject), chosen, at=moment, lists=lists)
+            explained, names = member.explain(
+                Question(canonical(subject), chosen, at=moment, lists=lists)
+            )
         else:
             here = workspace = door.workspace(read_only=True)
             chosen = workspace.profile(profile)
             wanted, heads = canonical(subject), workspace.known(known_of(known or ()))
+            question = Question(wanted, chosen, at=moment, known=heads, lists=lists)
             judge = AcrossJudge(workspace) if stores_elsewhere(workspace) else None
             if judge is None:
-                explained = workspace.explain(wanted, chosen, at=moment, known=heads, lists=lists)
+                explained = workspace.explain(question)
             else:
-                explained = judge.explain(
-                    wanted, chosen, at=moment, known=heads, lists=lists, offline=offline
-                )
+                explained = judge.explain(question, offline=offline)
             spoken_of = identifiers_in(explained.verdict.findings)
             spoken_of |= unnamed_in_tree(explained.tree)
             names = names_in_tree(explained.tree)

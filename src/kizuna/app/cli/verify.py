@@ -93,6 +93,7 @@ def hang(app: typer.Typer) -> None:
         from kizuna.app.wiring.member import member_of
         from kizuna.app.wiring.naming import identifiers_in
         from kizuna.app.wiring.profiles import find_profile
+        from kizuna.app.wiring.question import Question
         from kizuna.model.errors import Malformed
         from kizuna.model.identifier import canonical
 
@@ -120,38 +121,34 @@ def hang(app: typer.Typer) -> None:
         (measure,) = profile
         here: Workspace | None = None
         if bundle is not None:
-            from kizuna.app.wiring.offline import judge_with_names
+            from kizuna.app.wiring.offline import opened
 
             chosen = find_profile(measure, door.settings)
-            verdict, names = judge_with_names(
-                Door.read(bundle),
-                chosen,
-                None if trust is None else Door.read(trust),
-                subject=wanted,
-                at=door.settings.clock() if moment is None else moment,
-                lists=lists,
+            data = Door.read(bundle)
+            anchors = None if trust is None else Door.read(trust)
+            verdict, names = opened(data, anchors, subject=wanted, lists=lists).verify(
+                chosen, at=door.settings.clock() if moment is None else moment
             )
         elif (member := member_of(door.settings)) is not None:
             not_known_elsewhere(known)
             chosen = find_profile(measure, door.settings)
             assert wanted is not None  # noqa: S101 - checked above
-            verdict, names = member.verify(wanted, chosen, at=moment, lists=lists)
+            verdict, names = member.verify(Question(wanted, chosen, at=moment, lists=lists))
         else:
             here = workspace = door.workspace(read_only=True)
             chosen = workspace.profile(measure)
             assert wanted is not None  # noqa: S101 - checked above
             heads = workspace.known(known_of(known or ()))
+            question = Question(wanted, chosen, at=moment, known=heads, lists=lists)
             elsewhere = stores_elsewhere(workspace)
             if elsewhere:
                 if not offline:
                     door.say("across.asking", count=len(elsewhere))
                 judge = AcrossJudge(workspace)
-                verdict = judge.verify(
-                    wanted, chosen, at=moment, known=heads, lists=lists, offline=offline
-                )
+                verdict = judge.verify(question, offline=offline)
                 names = judge.names(wanted, identifiers_in(verdict.findings))
             else:
-                verdict = workspace.verify(wanted, chosen, at=moment, known=heads, lists=lists)
+                verdict = workspace.verify(question)
                 names = workspace.names(identifiers_in(verdict.findings))
         told = verdict_json(verdict, door.lang, profile=chosen, names=names)
         if here is not None and wanted is not None:

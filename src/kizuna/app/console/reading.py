@@ -15,6 +15,7 @@ from kizuna.app.console.folding import Chain, fold, without_shortcuts
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.answers import tree_json, verdict_json
 from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.several_lists import judge_each, measures_of
 from kizuna.model.finding import Value
 from kizuna.model.identifier import Digest, SubjectId
@@ -77,7 +78,7 @@ class Reading:
     ) -> tuple[dict[str, Any], Chain]:
         """One subject: verdict, chain, what depends on it, what was said about it."""
         profile = showing.profile_named(self.workspace, profile_name)
-        explained = self.workspace.explain(subject, profile, at=at, view=self.view)
+        explained = self.workspace.explain(Question(subject, profile, at=at, view=self.view))
         names = self._names(explained)
         tree = tree_json(explained.tree, lang, profile=profile, names=names)
         verdict = verdict_json(explained.verdict, lang, profile=profile, names=names)
@@ -120,7 +121,7 @@ class Reading:
     def explain(self, subject: SubjectId, profile_name: str, lang: str) -> dict[str, Any]:
         """The tree of reasons."""
         profile = showing.profile_named(self.workspace, profile_name)
-        explained = self.workspace.explain(subject, profile, view=self.view)
+        explained = self.workspace.explain(Question(subject, profile, view=self.view))
         names = self._names(explained)
         tree = tree_json(explained.tree, lang, profile=profile, names=names)
         return {

@@ -22,6 +22,7 @@ from kizuna.model.trust import Anchors
 from kizuna.model.verdict import Known, Verdict
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.question import Question
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.chain.exchange.across import Across
     from kizuna.chain.exchange.asking import Transport
@@ -51,16 +52,16 @@ def answer_evidence(workspace: Workspace, question: bytes, view: View | None) ->
     Raises:
         Malformed: ``exchange.question``. Absent, Unavailable: ``bundle.*``.
     """
-    from kizuna.chain.exchange.asking import Question, answer_question
+    from kizuna.chain.exchange import asking
 
-    asked = Question.from_bytes(question)
+    asked = asking.Question.from_bytes(question)
     store = workspace.store
     for again in range(_TRIES):
         if again:  # it grew meanwhile, perhaps by the hand of another process
             store.refresh()
         reader = store.reader() if view is None else store.reader(view)
         try:
-            return answer_question(
+            return asking.answer_question(
                 asked,
                 reader,
                 store.log,
@@ -106,40 +107,19 @@ class AcrossJudge:
         self._memory: tuple[bytes, Any] | None = None
         self._sessions: dict[tuple[Any, ...], _Session] = {}
 
-    def verify(
-        self,
-        subject: SubjectId,
-        profile: Profile,
-        *,
-        at: int | None = None,
-        known: Sequence[Known] | None = None,
-        lists: Sequence[str] | None = None,
-        view: View | None = None,
-        offline: bool = False,
-    ) -> Verdict:
+    def verify(self, question: Question, *, offline: bool = False) -> Verdict:
         """The verdict over one's own store and all that the lists lead to."""
         with self._lock:
-            session = self._session(subject, profile, at, known, lists, view, offline=offline)
-            return self._verdict(session, subject, known, view)
+            return self._verdict(self._session(question, offline=offline), question)
 
-    def explain(
-        self,
-        subject: SubjectId,
-        profile: Profile,
-        *,
-        at: int | None = None,
-        known: Sequence[Known] | None = None,
-        lists: Sequence[str] | None = None,
-        view: View | None = None,
-        offline: bool = False,
-    ) -> Explained:
+    def explain(self, question: Question, *, offline: bool = False) -> Explained:
         """As ``verify``, with the tree of reasons."""
         from kizuna.chain.verify import explain
 
         with self._lock:
-            session = self._session(subject, profile, at, known, lists, view, offline=offline)
-            verdict = self._verdict(session, subject, known, view)
-            return Explained(verdict=verdict, tree=explain(session.judgement, subject))
+            session = self._session(question, offline=offline)
+            verdict = self._verdict(session, question)
+            return Explained(verdict=verdict, tree=explain(session.judgement, question.subject))
 
     def names(self, subject: SubjectId, identifiers: set[str]) -> dict[str, str]:
         """What people call these, as the evidence of the last answer about a subject says."""
@@ -160,27 +140,17 @@ class AcrossJudge:
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _session(
-        self,
-        subject: SubjectId,
-        profile: Profile,
-        at: int | None,
-        known: Sequence[Known] | None,
-        lists: Sequence[str] | None,
-        view: View | None,
-        *,
-        offline: bool,
-    ) -> _Session:
+    def _session(self, question: Question, *, offline: bool) -> _Session:
         from kizuna.chain.exchange.across import gather, unchanged
         from kizuna.chain.verify import judgement
 
         workspace = self._workspace
-        anchors = workspace.anchors(lists)
-        moment = workspace.clock() if at is None else at
-        key = (subject, profile.digest, anchors.to_json(), view and view.name)
+        anchors = workspace.anchors(question.lists)
+        moment = workspace.clock() if question.at is None else question.at
+        key = (question.subject, question.profile.digest, anchors.to_json(), question.reader)
         kept = self._sessions.pop(key, None)
-        if kept is not None and at is None and known is None and not kept.gaps and not offline:
-            fresh = self._evidence(subject, profile, anchors, moment, view, offline=offline)
+        if kept is not None and question.of_now and not kept.gaps and not offline:
+            fresh = self._evidence(question, anchors, moment, offline=offline)
             own, elsewhere = _parted(kept.heads, workspace.log.origin)
             if own == _parted(fresh.heads_at_hand(), workspace.log.origin)[0] and unchanged(
                 fresh, elsewhere
@@ -188,35 +158,28 @@ class AcrossJudge:
                 kept.judgement.advance(max(moment, kept.judgement.at))
                 self._sessions[key] = kept
                 return kept
-        evidence = self._evidence(subject, profile, anchors, moment, view, offline=offline)
-        reached = gather(evidence, subject, profile)
+        evidence = self._evidence(question, anchors, moment, offline=offline)
+        reached = gather(evidence, question.subject, question.profile)
         graph = reached.graph(evidence)
         graph.quorum = self._quorum(evidence, anchors)
-        asked = judgement(graph, profile, anchors, at=moment, known=known)
+        asked = judgement(graph, question.profile, anchors, at=moment, known=question.known)
         made = _Session(evidence, asked, evidence.heads(), bool(graph.gaps or evidence.shortfalls))
-        if at is None and known is None:
+        if question.of_now:
             self._sessions[key] = made
             for old in list(self._sessions)[: max(0, len(self._sessions) - _KEPT)]:
                 del self._sessions[old]
         return made
 
     def _evidence(
-        self,
-        subject: SubjectId,
-        profile: Profile,
-        anchors: Anchors,
-        moment: int,
-        view: View | None,
-        *,
-        offline: bool,
+        self, question: Question, anchors: Anchors, moment: int, *, offline: bool
     ) -> Across:
         from kizuna.chain.exchange.across import Across
 
         return Across(
-            self._workspace.judge.reader(view),
+            self._workspace.judge.reader(question.view),
             anchors,
-            subject=subject,
-            profile=profile,
+            subject=question.subject,
+            profile=question.profile,
             at=moment,
             transport=self._transport,
             memory=self._remembered(anchors),
@@ -224,16 +187,10 @@ class AcrossJudge:
             patience=self._whole,
         )
 
-    def _verdict(
-        self,
-        session: _Session,
-        subject: SubjectId,
-        known: Sequence[Known] | None,
-        view: View | None,
-    ) -> Verdict:
+    def _verdict(self, session: _Session, question: Question) -> Verdict:
         verdict = session.judgement.verdict(
-            subject,
-            known=None if known is None else tuple(known),
+            question.subject,
+            known=question.known,
             shortfalls=session.evidence.shortfalls,
         )
         reasons = {
@@ -242,8 +199,7 @@ class AcrossJudge:
             if store.fault is not None
         }
         findings = tuple(sorted(_reasoned(finding, reasons) for finding in verdict.findings))
-        name = "operator" if view is None else view.name
-        return replace(verdict, view=name, findings=findings)
+        return replace(verdict, view=question.reader, findings=findings)
 
     def _quorum(self, evidence: Across, anchors: Anchors) -> int:
         if not anchors.witnesses:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from kizuna.app.wiring.folder import Folder, write_whole
 from kizuna.app.wiring.messages import text
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.values import Explained, Progress, quiet
 from kizuna.app.wiring.workspace import Workspace
@@ -74,7 +75,7 @@ class Demo:
     def judge(self) -> Explained:
         """The product, as it stands now."""
         profile = self.workspace.profile(self.world.profile)
-        return self.workspace.explain(self.world.root, profile)
+        return self.workspace.explain(Question(self.world.root, profile))
 
     def name_of(self, identifier: str, lang: str) -> str:
         """What people call it."""

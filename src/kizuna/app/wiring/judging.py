@@ -19,6 +19,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from kizuna.app.wiring.owner import Owner
+from kizuna.app.wiring.question import MeasureKey, Question
 from kizuna.app.wiring.values import (
     Change,
     Explained,
@@ -31,7 +32,7 @@ from kizuna.model.errors import Absent
 from kizuna.model.finding import Code, Value
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.trust import Anchors
-from kizuna.model.verdict import Known, Verdict
+from kizuna.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from kizuna.chain.graph import Graph
@@ -53,14 +54,11 @@ _KEPT: Final = 8
 _OTHERS: Final = 1.0
 """Seconds after which statements that another process registered are looked for."""
 
-_Key = tuple[str, tuple[str, ...] | None]
-"""Digest of a profile, and the lists chosen."""
-
 _Watched = tuple[SubjectId, str, tuple[str, ...]]
 """Subject, profile by name, lists."""
 
 
-class _Question:
+class _Kept:
     """One profile and choice of lists, judged in memory; the watches under it, if any.
 
     Whoever brings the judgement up to date does it here, so that no watch misses a change.
@@ -106,7 +104,7 @@ class Judge:
         self._graph: Graph | None = None
         self._restricted = False
         self._believed: Anchors | None = None
-        self._questions: dict[_Key, _Question] = {}
+        self._measures: dict[MeasureKey, _Kept] = {}
         self._unheard: list[Change] = []
         self._refreshed = 0.0
         self._pending: list[list[Registered]] = []
@@ -125,72 +123,44 @@ class Judge:
 
     # --- questions ----------------------------------------------------------------------------
 
-    def verify(
-        self,
-        subject: SubjectId,
-        profile: Profile,
-        *,
-        at: int | None = None,
-        known: Sequence[Known] | None = None,
-        lists: Sequence[str] | None = None,
-        view: View | None = None,
-    ) -> Verdict:
+    def verify(self, question: Question) -> Verdict:
         """The verdict."""
         with self._lock:
-            asked = self._judgement(subject, profile, at=at, known=known, lists=lists, view=view)
-            return self._seen(asked.verdict(subject, known=_tuple(known)), view)
+            return self._verdict(self._judgement(question), question)
 
-    def explain(
-        self,
-        subject: SubjectId,
-        profile: Profile,
-        *,
-        at: int | None = None,
-        known: Sequence[Known] | None = None,
-        lists: Sequence[str] | None = None,
-        view: View | None = None,
-    ) -> Explained:
+    def explain(self, question: Question) -> Explained:
         """The verdict with its tree."""
         from kizuna.chain.verify import explain
 
         with self._lock:
-            asked = self._judgement(subject, profile, at=at, known=known, lists=lists, view=view)
-            verdict = self._seen(asked.verdict(subject, known=_tuple(known)), view)
-            return Explained(verdict=verdict, tree=explain(asked, subject))
+            asked = self._judgement(question)
+            verdict = self._verdict(asked, question)
+            return Explained(verdict=verdict, tree=explain(asked, question.subject))
 
     def ask(
-        self,
-        question: Callable[[Judgement], _Answer],
-        subject: SubjectId,
-        profile: Profile,
-        *,
-        at: int | None = None,
-        known: Sequence[Known] | None = None,
-        lists: Sequence[str] | None = None,
-        view: View | None = None,
+        self, question: Question, further: Callable[[Judgement], _Answer]
     ) -> tuple[Verdict, _Answer]:
-        """The verdict, with the answer to a further question of the same judgement."""
+        """The verdict, with what else the same judgement tells."""
         with self._lock:
-            asked = self._judgement(subject, profile, at=at, known=known, lists=lists, view=view)
-            verdict = self._seen(asked.verdict(subject, known=_tuple(known)), view)
-            return verdict, question(asked)
+            asked = self._judgement(question)
+            return self._verdict(asked, question), further(asked)
 
     def ask_everything(
-        self, question: Callable[[Authority], _Answer], *, lists: Sequence[str] | None = None
+        self, further: Callable[[Authority], _Answer], *, lists: Sequence[str] | None = None
     ) -> _Answer:
-        """The answer to a question about everything registered, by whom the verifier believes."""
+        """What is to be told about everything registered, by whom the verifier believes."""
         from kizuna.chain.verify.authority import Authority
 
         with self._lock:
             self._take_in()
             graph = self._loaded(None) if self._graph is None else self._graph
-            return question(Authority(graph, self._workspace.anchors(), lists, None))
+            return further(Authority(graph, self._workspace.anchors(), lists, None))
 
     def impact(
         self, what: str, *, profile: Profile | None = None, view: View | None = None
     ) -> list[dict[str, Any]]:
         """Everything whose standing depends on a subject or statement."""
-        from kizuna.chain.verify import impact
+        from kizuna.chain.verify import impact, judgement
 
         named = what if _is_digest(what) else canonical(what)
         with self._lock:
@@ -200,7 +170,7 @@ class Judge:
             else:
                 graph = self._loaded(view)
             chosen = profile or self._any_profile()
-            asked = self._fresh(graph, chosen, self._now(), None, None)
+            asked = judgement(graph, chosen, self._workspace.anchors(), at=self._now())
             found = impact(asked, named, losses=profile is not None)
             return [
                 {k: v.word if isinstance(v, Value) else v for k, v in item.items()}
@@ -246,7 +216,7 @@ class Judge:
         """Keep a verdict true."""
         from kizuna.record.store.watches import Watch, Watchlist
 
-        verdict = self.verify(subject, profile, lists=lists)
+        verdict = self.verify(Question(subject, profile, lists=lists))
         kept = Watch(
             subject=subject,
             profile=profile.name,
@@ -276,9 +246,9 @@ class Judge:
         with self._lock:
             for watch in ended:
                 self._watched.pop((watch.subject, watch.profile, watch.lists), None)
-                for question in self._questions.values():
-                    if (question.profile, question.lists) == (watch.profile, watch.lists):
-                        question.forget(watch.subject)
+                for kept in self._measures.values():
+                    if (kept.profile, kept.lists) == (watch.profile, watch.lists):
+                        kept.forget(watch.subject)
         return len(ended)
 
     def portfolio(self, *, view: View | None = None) -> list[Standing]:
@@ -294,7 +264,9 @@ class Judge:
         for watch in Watchlist(self._workspace.store.backend).all():
             try:
                 profile = self._workspace.profile(watch.profile)
-                verdict = self.verify(watch.subject, profile, lists=watch.lists or None, view=view)
+                verdict = self.verify(
+                    Question(watch.subject, profile, lists=watch.lists or None, view=view)
+                )
             except Absent:
                 continue  # the profile or list is gone: nothing can be judged by it
             if self._shows(verdict, view):
@@ -319,10 +291,10 @@ class Judge:
             subject, name, lists = key
             try:
                 profile = self._workspace.profile(name)
-                question = self._question(profile, lists or None, now)
+                kept = self._kept(Question(subject, profile, lists=lists or None), now)
             except Absent:
                 continue
-            verdict = self._seen(question.judgement.verdict(subject), None)
+            verdict = self._seen(kept.judgement.verdict(subject))
             self._watched[key] = self._standing(verdict)
         self._doubtful.clear()
         return sorted(self._watched.values(), key=lambda s: (s.subject, s.profile))
@@ -360,7 +332,7 @@ class Judge:
     def anchors_changed(self) -> None:
         """Judge anew: whom the verifier believes is another."""
         with self._lock:
-            self._questions.clear()
+            self._measures.clear()
             self._doubtful.update(self._watched)
         self._woken.set()
 
@@ -393,68 +365,62 @@ class Judge:
         """Whether the graph in memory may answer this reader."""
         return view is None or view.everything or not self._restricted
 
-    def _seen(self, verdict: Verdict, view: View | None) -> Verdict:
+    def _seen(self, verdict: Verdict, reader: str = "operator") -> Verdict:
         """The verdict under the name of the view it was asked for."""
         from kizuna.app.wiring.seen import with_fault
 
-        name = "operator" if view is None else view.name
         verdict = with_fault(verdict, self._workspace.log, self._workspace.anchors())
-        return verdict if verdict.view == name else replace(verdict, view=name)
+        return verdict if verdict.view == reader else replace(verdict, view=reader)
 
-    def _judgement(
-        self,
-        subject: SubjectId,
-        profile: Profile,
-        *,
-        at: int | None,
-        known: Sequence[Known] | None,
-        lists: Sequence[str] | None,
-        view: View | None,
-    ) -> Judgement:
-        when = self._now() if at is None else at
+    def _verdict(self, judgement: Judgement, question: Question) -> Verdict:
+        """What the judgement says to this question."""
+        verdict = judgement.verdict(question.subject, known=question.known)
+        return self._seen(verdict, question.reader)
+
+    def _judgement(self, question: Question) -> Judgement:
+        when = self._now() if question.at is None else question.at
         self._take_in()  # before asking whether something in the graph is restricted
-        if self._graph is None or not self._serves(view):
-            graph = self._reached(subject, profile, view, lists)
-            return self._fresh(graph, profile, when, known, lists)
+        if self._graph is None or not self._serves(question.view):
+            return self._fresh(self._reached(question), question, when)
         self._believe()
-        if at is not None or known is not None:
-            return self._fresh(self._graph, profile, when, known, lists)
-        return self._question(profile, lists, when).judgement
+        if not question.of_now:
+            return self._fresh(self._graph, question, when)
+        return self._kept(question, when).judgement
 
     def _believe(self) -> None:
         """Begin anew where anchors were changed, here or by another process."""
         anchors = self._workspace.anchors()
         if anchors is not self._believed:
             self._believed = anchors
-            self._questions.clear()
+            self._measures.clear()
 
-    def _question(self, profile: Profile, lists: Sequence[str] | None, now: int) -> _Question:
+    def _kept(self, question: Question, now: int) -> _Kept:
         """The judgement kept for a profile and choice of lists, up to date; under the lock."""
-        key = (profile.digest, None if lists is None else tuple(sorted(lists)))
-        kept = self._questions.pop(key, None)
+        key = question.measure_key
+        kept = self._measures.pop(key, None)
         if kept is None:
             graph = self._graph
             if graph is None:
                 raise RuntimeError  # only asked in a live process
-            judgement = self._fresh(graph, profile, now, None, lists)
-            kept = _Question(judgement, profile.name, tuple(sorted(lists or ())))
+            judgement = self._fresh(graph, question, now)
+            kept = _Kept(judgement, question.profile.name, tuple(sorted(question.lists or ())))
         else:
             self._hear(kept, kept.renew(now))
-        self._questions[key] = kept
-        spare = [k for k, q in self._questions.items() if q.watches is None]
+        self._measures[key] = kept
+        spare = [k for k, q in self._measures.items() if q.watches is None]
         for old in spare[: max(0, len(spare) - _KEPT)]:
-            del self._questions[old]
+            del self._measures[old]
         return kept
 
-    def _hear(self, question: _Question, renewed: Sequence[Renewed]) -> None:
+    def _hear(self, kept: _Kept, renewed: Sequence[Renewed]) -> None:
         """Remember what changed, for those who are told of it."""
         for one in renewed:
-            key = (SubjectId(one.subject), question.profile, question.lists)
+            key = (SubjectId(one.subject), kept.profile, kept.lists)
             before = self._watched.get(key)
             self._doubtful.add(key)
             if before is None or before.value is one.after:
                 continue
-            now = replace(before, value=one.after, at=question.judgement.at)
+            now = replace(before, value=one.after, at=kept.judgement.at)
             self._watched[key] = now
             self._unheard.append(
                 Change(
@@ -467,17 +433,17 @@ class Judge:
             )
             self._woken.set()
 
-    def _fresh(
-        self,
-        graph: Graph,
-        profile: Profile,
-        at: int,
-        known: Sequence[Known] | None,
-        lists: Sequence[str] | None,
-    ) -> Judgement:
+    def _fresh(self, graph: Graph, question: Question, at: int) -> Judgement:
         from kizuna.chain.verify import judgement
 
-        return judgement(graph, profile, self._workspace.anchors(), at=at, known=known, lists=lists)
+        return judgement(
+            graph,
+            question.profile,
+            self._workspace.anchors(),
+            at=at,
+            known=question.known,
+            lists=question.lists,
+        )
 
     def _any_profile(self) -> Profile:
         """A profile that follows every relation, for questions that name none."""
@@ -485,18 +451,12 @@ class Judge:
 
         return shipped_profile("building-services")
 
-    def _reached(
-        self,
-        subject: SubjectId,
-        profile: Profile,
-        view: View | None,
-        lists: Sequence[str] | None,
-    ) -> Graph:
+    def _reached(self, question: Question) -> Graph:
         """A graph of only what this question needs."""
         from kizuna.chain.graph.closure import closure
 
-        reader = self._reader(view)
-        graph = closure(reader, subject, profile, self._workspace.anchors(lists)).graph(reader)
+        reader, anchors = self._reader(question.view), self._workspace.anchors(question.lists)
+        graph = closure(reader, question.subject, question.profile, anchors).graph(reader)
         graph.quorum = self._quorum()
         return graph
 
@@ -574,12 +534,12 @@ class Judge:
         try:
             chosen = self._workspace.profile(profile)
             self._believe()
-            question = self._question(chosen, lists or None, self._now())
-            question.watch(subject)
-            verdict = question.judgement.verdict(subject)
+            kept = self._kept(Question(subject, chosen, lists=lists or None), self._now())
+            kept.watch(subject)
+            verdict = kept.judgement.verdict(subject)
         except Absent:
             return
-        self._watched[(subject, profile, lists)] = self._standing(self._seen(verdict, None))
+        self._watched[(subject, profile, lists)] = self._standing(self._seen(verdict))
 
     def _renew(self) -> None:
         """The thread that keeps watches true: after each batch, and when time alone is due."""
@@ -600,7 +560,7 @@ class Judge:
         with self._lock:
             due = [
                 q.watches.next_change
-                for q in self._questions.values()
+                for q in self._measures.values()
                 if q.watches is not None and q.watches.next_change is not None
             ]
         return float(min(max(min(due) - self._now(), 1), 60)) if due else 60.0
@@ -612,7 +572,7 @@ class Judge:
         with self._lock:
             self._take_in()
             self._believe()
-            if not self._questions:  # whom to believe changed: begin anew, and say what differs
+            if not self._measures:  # whom to believe changed: begin anew, and say what differs
                 for key, before in list(self._watched.items()):
                     self._begin(*key)
                     after = self._watched[key]
@@ -627,9 +587,9 @@ class Judge:
                             )
                         )
             now = self._now()
-            for question in self._questions.values():
-                if question.watches is not None:
-                    self._hear(question, question.renew(now))
+            for kept in self._measures.values():
+                if kept.watches is not None:
+                    self._hear(kept, kept.renew(now))
             changes, self._unheard = self._unheard, []
             renewed = [
                 Watch(
@@ -671,10 +631,6 @@ class Judge:
                     if (described.subject or row.statement.subject) == subject and described.name:
                         name = described.name
         return name
-
-
-def _tuple(known: Sequence[Known] | None) -> tuple[Known, ...] | None:
-    return None if known is None else tuple(known)
 
 
 def _is_digest(text: str) -> bool:

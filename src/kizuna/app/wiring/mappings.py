@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from kizuna.app.wiring.catalogs import catalogs_of, find_catalog, kept_folder
+from kizuna.app.wiring.catalogs import CERTIFICATES, catalogs_of, find_catalog, kept_folder
 from kizuna.app.wiring.folder import write_whole
+from kizuna.app.wiring.question import Question
 from kizuna.criteria.catalogs import (
     MAPPING,
     SHIPPED_CATALOGS,
@@ -164,12 +165,8 @@ def results_of(
     from kizuna.chain.verify import how_requirements_stand
 
     verdict, asked = workspace.judge.ask(
+        Question(subject, profile, at=at, lists=lists, view=view),
         lambda judged: how_requirements_stand(judged, subject),
-        subject,
-        profile,
-        at=at,
-        lists=lists,
-        view=view,
     )
     found: dict[str, Result | None] = {}
     for name, stand in asked.items():
@@ -261,6 +258,8 @@ def _leading_to(
     used: list[Mapping] = []
     left_out: list[str] = []
     for mapping in asked:
+        if mapping.origin == CERTIFICATES and not names:
+            continue  # what is held is shown beside the questions, and proves nothing by itself
         turned = mapping if mapping.goal == goal.id else mapping.turned()
         if turned.goal != goal.id:
             if names:

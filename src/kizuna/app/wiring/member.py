@@ -45,6 +45,8 @@ from kizuna.model.trust import Anchors, ListAnchor, LogAnchor
 if TYPE_CHECKING:
     from kizuna.app.wiring.elsewhere import Elsewhere
     from kizuna.app.wiring.keys import Keys
+    from kizuna.app.wiring.offline import Opened
+    from kizuna.app.wiring.question import Question
     from kizuna.criteria.profiles import Profile
     from kizuna.model.statement import Registered
     from kizuna.model.verdict import Verdict
@@ -279,57 +281,25 @@ class Member:
 
     # --- asking -------------------------------------------------------------------------------
 
-    def verify(
-        self,
-        subject: SubjectId,
-        profile: Profile,
-        *,
-        at: int | None = None,
-        lists: Sequence[str] | None = None,
-    ) -> tuple[Verdict, dict[str, str]]:
+    def verify(self, question: Question) -> tuple[Verdict, dict[str, str]]:
         """Fetch the proof from the store that was joined and judge it here; names for people.
 
         Raises:
             Absent: ``profile.unknown`` where the store has no profile of that name.
             Unavailable: ``request.*``. Malformed, Tampered: ``bundle.*``.
         """
-        from kizuna.app.wiring.offline import judge_with_names
+        return self._proof(question).verify(question.profile, at=self._moment(question))
 
-        return judge_with_names(
-            self._bundle(subject, profile),
-            profile,
-            self._trust(),
-            subject=subject,
-            at=self.clock() if at is None else at,
-            lists=lists,
-        )
-
-    def explain(
-        self,
-        subject: SubjectId,
-        profile: Profile,
-        *,
-        at: int | None = None,
-        lists: Sequence[str] | None = None,
-    ) -> tuple[Explained, dict[str, str]]:
+    def explain(self, question: Question) -> tuple[Explained, dict[str, str]]:
         """As ``verify``, with the tree of reasons."""
-        from kizuna.app.wiring.offline import explain_with_names
-
-        return explain_with_names(
-            self._bundle(subject, profile),
-            profile,
-            self._trust(),
-            subject=subject,
-            at=self.clock() if at is None else at,
-            lists=lists,
-        )
+        return self._proof(question).explain(question.profile, at=self._moment(question))
 
     def export_bundle(self, subject: SubjectId, profile: Profile) -> WrittenBundle:
         """The proof as the store gives it, seen to open under one's own anchors."""
         from kizuna.app.wiring.offline import opened
 
         data = self._bundle(subject, profile)
-        bundle = opened(data, self._trust(), subject=subject, lists=None)
+        bundle = opened(data, self._trust(), subject=subject).evidence
         held = [item for page in bundle.all() for item in page]
         return WrittenBundle(
             data=data,
@@ -436,6 +406,15 @@ class Member:
             self.use_key(found)
 
     # --- inside -------------------------------------------------------------------------------
+
+    def _proof(self, question: Question) -> Opened:
+        from kizuna.app.wiring.offline import opened
+
+        data = self._bundle(question.subject, question.profile)
+        return opened(data, self._trust(), subject=question.subject, lists=question.lists)
+
+    def _moment(self, question: Question) -> int:
+        return self.clock() if question.at is None else question.at
 
     def _bundle(self, subject: SubjectId, profile: Profile) -> bytes:
         query = urlencode({"subject": subject, "profile": profile.name})

@@ -8,6 +8,7 @@ is undetermined, whatever the bundle says.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kizuna.app.wiring.naming import (
@@ -27,80 +28,57 @@ from kizuna.model.verdict import Verdict
 if TYPE_CHECKING:
     from kizuna.chain.exchange import BundleEvidence
 
-__all__ = ["explain_with_names", "judge_bundle", "judge_with_names", "opened"]
+__all__ = ["Opened", "opened"]
 
 
-def judge_bundle(
-    data: bytes,
-    profile: Profile,
-    trust: bytes | None,
-    *,
-    subject: SubjectId | None,
-    at: int,
-    lists: Sequence[str] | None,
-) -> Verdict:
-    """The verdict over what the bundle proves; see ``judge_with_names``."""
-    return judge_with_names(data, profile, trust, subject=subject, at=at, lists=lists)[0]
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A bundle proven as far as the verifier's anchors reach, and those anchors."""
 
+    evidence: BundleEvidence
+    anchors: Anchors
 
-def judge_with_names(
-    data: bytes,
-    profile: Profile,
-    trust: bytes | None,
-    *,
-    subject: SubjectId | None,
-    at: int,
-    lists: Sequence[str] | None,
-) -> tuple[Verdict, dict[str, str]]:
-    """The verdict over what the bundle proves, and what its findings' subjects are called.
+    def verify(self, profile: Profile, *, at: int) -> tuple[Verdict, dict[str, str]]:
+        """The verdict over what the bundle proves, and what its findings' subjects are called."""
+        from kizuna.chain.verify import judge
 
-    Raises:
-        Malformed, Tampered: as ``opened``; ``profile.*``.
-    """
-    from kizuna.chain.verify import judge
+        verdict = judge(self.evidence, self.evidence.subject, profile, self.anchors, at=at)
+        return verdict, names_of(self.evidence, identifiers_in(verdict.findings))
 
-    bundle = opened(data, trust, subject=subject, lists=lists)
-    verdict = judge(bundle, bundle.subject, profile, _anchors(trust, lists), at=at)
-    return verdict, names_of(bundle, identifiers_in(verdict.findings))
+    def explain(self, profile: Profile, *, at: int) -> tuple[Explained, dict[str, str]]:
+        """As ``verify``, with the tree of reasons."""
+        from kizuna.chain.graph.closure import closure
+        from kizuna.chain.verify import explain, judgement
 
-
-def explain_with_names(
-    data: bytes,
-    profile: Profile,
-    trust: bytes | None,
-    *,
-    subject: SubjectId | None,
-    at: int,
-    lists: Sequence[str] | None,
-) -> tuple[Explained, dict[str, str]]:
-    """As ``judge_with_names``, with the tree of reasons."""
-    from kizuna.chain.graph.closure import closure
-    from kizuna.chain.verify import explain, judgement
-
-    bundle, anchors = opened(data, trust, subject=subject, lists=lists), _anchors(trust, lists)
-    graph = closure(bundle, bundle.subject, profile, anchors).graph(bundle)
-    asked = judgement(graph, profile, anchors, at=at)
-    verdict = asked.verdict(bundle.subject, shortfalls=bundle.shortfalls)
-    tree = explain(asked, bundle.subject)
-    if bundle.shortfalls:  # what the bundle could not prove is said of the whole
-        own = [finding for finding in verdict.findings if finding.subject == bundle.subject]
-        tree = {**tree, "value": verdict.value, "findings": own}
-    told = Explained(verdict=verdict, tree=tree)
-    spoken_of = identifiers_in(told.verdict.findings) | unnamed_in_tree(told.tree)
-    return told, names_of(bundle, spoken_of) | names_in_tree(told.tree)
+        bundle = self.evidence
+        graph = closure(bundle, bundle.subject, profile, self.anchors).graph(bundle)
+        asked = judgement(graph, profile, self.anchors, at=at)
+        verdict = asked.verdict(bundle.subject, shortfalls=bundle.shortfalls)
+        tree = explain(asked, bundle.subject)
+        if bundle.shortfalls:  # what the bundle could not prove is said of the whole
+            own = [finding for finding in verdict.findings if finding.subject == bundle.subject]
+            tree = {**tree, "value": verdict.value, "findings": own}
+        told = Explained(verdict=verdict, tree=tree)
+        spoken_of = identifiers_in(told.verdict.findings) | unnamed_in_tree(told.tree)
+        return told, names_of(bundle, spoken_of) | names_in_tree(told.tree)
 
 
 def opened(
-    data: bytes, trust: bytes | None, *, subject: SubjectId | None, lists: Sequence[str] | None
-) -> BundleEvidence:
-    """A bundle, proven as far as the verifier's anchors reach.
+    data: bytes,
+    trust: bytes | None,
+    *,
+    subject: SubjectId | None,
+    lists: Sequence[str] | None = None,
+) -> Opened:
+    """Open a bundle with the anchors in ``trust`` (of them only these lists); None: without any.
 
     Raises:
         Malformed, Tampered: ``bundle.*``, ``trust.malformed``, ``verify.subject-differs``.
     """
     from kizuna.chain.exchange import open_bundle
 
-    bundle = open_bundle(data, _anchors(trust, lists))
+    anchors = Anchors() if trust is None else only_lists(Anchors.from_json(trust), lists)
+    bundle = open_bundle(data, anchors)
     if subject is not None and subject != bundle.subject:
         raise Malformed(
             "verify.subject-differs",
@@ -110,8 +88,4 @@ def opened(
             subject=subject,
             found=bundle.subject,
         )
-    return bundle
-
-
-def _anchors(trust: bytes | None, lists: Sequence[str] | None) -> Anchors:
-    return Anchors() if trust is None else only_lists(Anchors.from_json(trust), lists)
+    return Opened(bundle, anchors)

@@ -26,6 +26,7 @@ from kizuna.app.wiring.procure_deciding import (
 )
 from kizuna.app.wiring.procure_request import MAX_LINES, Line, Request, checked, when
 from kizuna.app.wiring.procure_supposing import PURCHASE, Supposed, for_purchase
+from kizuna.app.wiring.question import Question
 from kizuna.model.errors import Absent, Malformed
 from kizuna.model.finding import Value
 from kizuna.model.identifier import SubjectId
@@ -296,7 +297,7 @@ def substitute(
         Absent: ``procure.no-such-line`` where nothing in force ties the part to the product.
     """
     now = workspace.clock() if at is None else at
-    before = workspace.verify(product, profile, at=at, lists=lists, view=view)
+    before = workspace.verify(Question(product, profile, at=at, lists=lists, view=view))
     supposed = _supposed(workspace, view, now)
     wholes = _wholes(supposed, profile, product, part)
     if not wholes:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.app.wiring.answers import finding_json, verdict_json
 from kizuna.app.wiring.naming import identifiers_in
+from kizuna.app.wiring.question import Question
 from kizuna.model.errors import Malformed
 from kizuna.model.finding import Finding
 from kizuna.model.identifier import SubjectId
@@ -88,9 +89,9 @@ def judge_each(
     lang: str,
     *,
     at: int | None = None,
-    known: Sequence[Known] | None = None,
+    known: tuple[Known, ...] | None = None,
     view: View | None = None,
-    verify: Callable[..., Verdict] | None = None,
+    verify: Callable[[Question], Verdict] | None = None,
 ) -> tuple[dict[str, Any], Outcome]:
     """The answer of every door, and the exit code that is the worst of all verdicts.
 
@@ -122,7 +123,8 @@ def judge_each(
     titles = [m.title(profiles=several) for m in measures]
     ask = verify or workspace.verify
     verdicts = [
-        ask(subject, m.profile, at=when, known=known, lists=m.lists, view=view) for m in measures
+        ask(Question(subject, m.profile, at=when, known=known, lists=m.lists, view=view))
+        for m in measures
     ]
     told = {f for v in verdicts for f in v.findings}
     names = _names(workspace, identifiers_in(told), view)

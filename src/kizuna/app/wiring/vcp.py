@@ -24,6 +24,7 @@ import msgspec
 
 from kizuna.app.wiring.answers import finding_json
 from kizuna.app.wiring.folder import write_whole
+from kizuna.app.wiring.question import Question
 from kizuna.chain.process import (
     Course,
     Shown,
@@ -265,7 +266,7 @@ def shown_of(
     return set_against(
         profile,
         expected,
-        lambda subject, asked: workspace.verify(subject, asked, at=now, view=view),
+        lambda subject, asked: workspace.verify(Question(subject, asked, at=now, view=view)),
     )
 
 

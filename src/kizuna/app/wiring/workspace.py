@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.earlier import Earlier
     from kizuna.app.wiring.judging import Judge
     from kizuna.app.wiring.keys import Keys
+    from kizuna.app.wiring.question import Question
     from kizuna.app.wiring.seen import Seen
     from kizuna.app.wiring.trust_lists import TrustLists
     from kizuna.criteria.profiles import Profile
@@ -611,7 +612,9 @@ class Workspace:
             "index": index,
         }
 
-    def known(self, named: Sequence[tuple[str, int, str | None]] | None) -> list[Known] | None:
+    def known(
+        self, named: Sequence[tuple[str, int, str | None]] | None
+    ) -> tuple[Known, ...] | None:
         """Checkpoints by name and size; a missing root is looked up in this store's log.
 
         Raises:
@@ -638,7 +641,7 @@ class Workspace:
                     root=root if root is not None else self.log.root(size).hex(),
                 )
             )
-        return found
+        return tuple(found)
 
     @property
     def judge(self) -> Judge:
@@ -649,31 +652,13 @@ class Workspace:
             self._judge = Judge(self)
         return self._judge
 
-    def verify(
-        self,
-        subject: SubjectId,
-        profile: Profile,
-        *,
-        at: int | None = None,
-        known: Sequence[Known] | None = None,
-        lists: Sequence[str] | None = None,
-        view: View | None = None,
-    ) -> Verdict:
-        """Judge the chain of ``subject``; ``view`` None is the store's own operator."""
-        return self.judge.verify(subject, profile, at=at, known=known, lists=lists, view=view)
+    def verify(self, question: Question) -> Verdict:
+        """Judge the chain of a subject."""
+        return self.judge.verify(question)
 
-    def explain(
-        self,
-        subject: SubjectId,
-        profile: Profile,
-        *,
-        at: int | None = None,
-        known: Sequence[Known] | None = None,
-        lists: Sequence[str] | None = None,
-        view: View | None = None,
-    ) -> Explained:
+    def explain(self, question: Question) -> Explained:
         """The verdict with its tree of reasons."""
-        return self.judge.explain(subject, profile, at=at, known=known, lists=lists, view=view)
+        return self.judge.explain(question)
 
     def impact(
         self,

@@ -13,6 +13,7 @@ from kizuna.app.wiring.procure import check, outcome_of, substitute
 from kizuna.app.wiring.procure_opening import ask, opened
 from kizuna.app.wiring.procure_request import Line, Request, read_request, when
 from kizuna.app.wiring.procure_table import cell, table_of
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.model.errors import Absent, Malformed, Problem
 from kizuna.model.finding import Value
@@ -92,7 +93,7 @@ def test_an_unknown_substitute_is_shown_and_changes_nothing(shop, profile):
     (line,) = answer.told("en")["lines"]
     assert [s["decision"] for s in line["substitutes"]] == ["go", "hold"]
     assert answer.value is Value.TRUSTED
-    assert answer.verdict.value is shop.verify(MODEL, profile).value
+    assert answer.verdict.value is shop.verify(Question(MODEL, profile)).value
 
 
 def test_a_substitute_is_judged_before_anyone_switches(shop, profile):
@@ -104,7 +105,7 @@ def test_a_substitute_is_judged_before_anyone_switches(shop, profile):
     assert good["after"].value is Value.TRUSTED
     assert good["changed"] > 0
     assert shop.store.head() == before
-    assert shop.verify(SERIAL, profile).value is Value.TRUSTED
+    assert shop.verify(Question(SERIAL, profile)).value is Value.TRUSTED
 
 
 def test_a_line_that_is_no_part_is_refused(shop, profile):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.upkeep import resume
 from kizuna.app.wiring.workspace import Workspace
@@ -48,7 +49,7 @@ def put_back(settings, copy):
 
 def asked(settings, *, read_only=True):
     with Workspace.open(settings=settings, read_only=read_only) as workspace:
-        return workspace.verify(PART, workspace.profile("software-product"))
+        return workspace.verify(Question(PART, workspace.profile("software-product")))
 
 
 def test_an_old_copy_shows_in_every_verdict_and_writes_nothing(settings):

@@ -3,6 +3,7 @@
 
 import pytest
 
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Absent
@@ -34,7 +35,7 @@ def test_the_first_restricted_statement_is_hidden_from_the_very_next_question(wo
     profile = workspace.profile("software-product")
     workspace.live()
     say(workspace, Kind.CAPABILITY, SECRET, Claim(type="price"), hidden=True)
-    shown = workspace.verify(SECRET, profile, view=PUBLIC)
+    shown = workspace.verify(Question(SECRET, profile, view=PUBLIC))
     assert [f.code for f in shown.findings if f.subject == SECRET] == ["subject.unknown"]
 
 

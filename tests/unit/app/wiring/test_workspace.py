@@ -9,6 +9,7 @@ import pytest
 from kizuna.app.wiring.construction import without_password
 from kizuna.app.wiring.demo import open_demo
 from kizuna.app.wiring.folder import Folder
+from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Misconfigured, Refused
@@ -114,19 +115,22 @@ def test_cold_and_live_give_the_same_bytes_through_the_story(demo, settings):
     for step in (lambda: 0, demo.break_it, demo.mend_it):
         clock.forward(60)
         step()
-        warm = live.verify(root, profile)
+        warm = live.verify(Question(root, profile))
         with Workspace.open(settings=settings, read_only=True) as other:
-            cold = other.verify(root, profile)
+            cold = other.verify(Question(root, profile))
             assert cold.canonical_bytes() == warm.canonical_bytes()
-            assert other.explain(root, profile).tree == live.explain(root, profile).tree
+            assert (
+                other.explain(Question(root, profile)).tree
+                == live.explain(Question(root, profile)).tree
+            )
             assert other.impact(root) == live.impact(root)
 
 
 def test_views_name_themselves_and_agree_where_nothing_is_restricted(demo):
     root, profile = demo.world.root, demo.workspace.profile(demo.world.profile)
-    cold = demo.workspace.verify(root, profile, view=PUBLIC)
+    cold = demo.workspace.verify(Question(root, profile, view=PUBLIC))
     demo.workspace.live()
-    warm = demo.workspace.verify(root, profile, view=PUBLIC)
+    warm = demo.workspace.verify(Question(root, profile, view=PUBLIC))
     assert warm.view == "public"
     assert cold.canonical_bytes() == warm.canonical_bytes()
 
