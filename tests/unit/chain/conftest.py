@@ -177,6 +177,10 @@ class World:
         )
         return self.say(issuer, Kind.STATUS, identity, payload, **more)
 
+    def on_key(self, issuer, identity, which, action, **more):
+        payload = Status(action=action, target=Target(key=sha256(which.encode()).hexdigest()))
+        return self.say(issuer, Kind.STATUS, identity, payload, **more)
+
     # --- asking -----------------------------------------------------------------------------
 
     def anchors(self, **more):

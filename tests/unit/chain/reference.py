@@ -115,7 +115,43 @@ class Reference:
             for r in self.rows
         )
 
+    def _ended(self):
+        """Of each row whether its key had ended in another log when it was registered."""
+        ends = []  # (row that ended a key, how surely, [(row that took it back, how surely)])
+        for row in self.rows:
+            row.ended = 0
+            for by, sure, lifts in ends:
+                if (by.subject, by.payload.target.key) != (row.issuer, row.key.hex()):
+                    continue
+                if by.origin == row.origin:
+                    continue  # that log's own intake has seen to it
+                held = min(sure, self.before(by, row))
+                for lift, surely in lifts:
+                    held = min(held, 2 - min(surely, self.before(lift, row)))
+                row.ended = max(row.ended, held)
+            said = row.payload
+            if not isinstance(said, Status) or row.ended == 2:
+                continue
+            for by, _, lifts in ends:
+                ended = by.payload
+                if row.issuer != by.issuer and not self._above(row.issuer, by.subject):
+                    continue
+                if (said.action is Action.WITHDRAW and said.target.statement == by.digest) or (
+                    said.action is Action.REINSTATE
+                    and ended.action is Action.SUSPEND
+                    and row.subject == by.subject
+                    and said.target.key == ended.target.key
+                ):
+                    lifts.append((row, 2 - row.ended))
+            if (
+                said.action in (Action.REVOKE, Action.SUSPEND, Action.ROTATE, Action.COMPROMISE)
+                and said.target.key
+                and (row.issuer == row.subject or self._above(row.issuer, row.subject))
+            ):
+                ends.append((row, 2 - row.ended, []))
+
     def _void(self):
+        self._ended()
         marks = []
         for row in self.rows:
             said = row.payload
@@ -130,11 +166,14 @@ class Reference:
                 for by in self.on[row.digest]
             ):
                 continue
-            marks.append((row.subject, said.target.key, sec(said.since, 0)))
+            sure = 2 - row.ended if row.issuer == row.subject else 2
+            marks.append((row.subject, said.target.key, sec(said.since, 0), sure))
         for row in self.rows:
-            for identity, key, since in marks:
+            row.void = row.ended
+            for identity, key, since, sure in marks:
                 if row.issuer == identity and row.key.hex() == key:
-                    row.void = max(row.void, 2 if row.low > since else 1 if row.high > since else 0)
+                    worth = 2 if row.low > since else 1 if row.high > since else 0
+                    row.void = max(row.void, min(sure, worth))
 
     # --- stratum 1 --------------------------------------------------------------------------
 

@@ -131,6 +131,13 @@ def say(world, draw, issuer, thing, subject, instant):
             who, draw(st.sampled_from([who, *MAKERS])), draw(st.sampled_from(["stolen", who])),
             moment(), **more,
         )  # fmt: skip
+    elif what == 11:
+        owner = draw(st.sampled_from([who, *MAKERS]))
+        world.on_key(
+            draw(st.sampled_from([owner, world.OPERATOR])), owner,
+            draw(st.sampled_from(["stolen", owner])),
+            draw(st.sampled_from([Action.REVOKE, Action.SUSPEND, Action.REINSTATE])), **more,
+        )  # fmt: skip
     elif what == 12 and draw(st.booleans()):
         kind = draw(st.sampled_from([Kind.CERTIFICATE, Kind.LINK, Kind.NOTICE, Kind.EVIDENCE]))
         world.say(

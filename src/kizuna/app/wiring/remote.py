@@ -208,7 +208,7 @@ class StoreMemory:
                         quorum=evidence.quorum,
                         as_of=evidence.as_of,
                     )
-                proven.take(data, evidence)
+                proven.take(data, bundle.checkpoint, evidence)
         except FileNotFoundError:
             return None
         except (OSError, Problem, KeyError, TypeError) as fault:

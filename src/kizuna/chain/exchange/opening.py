@@ -286,6 +286,7 @@ class _Times:
         counting = [key.public for key in keys if key.label not in anchor.closed]
         self._dates: list[RootDate] = []
         self._intervals: Intervals | None = None
+        self._seen_last: int | None = None
         if anchors.quorum == 0:
             self._dates = sorted(
                 (
@@ -298,6 +299,8 @@ class _Times:
             return
         for protected, root, signature in bundle.dates:
             root_date(protected, root, signature, anchor.origin, [key.public for key in keys])
+        times = sorted(time for _, time in signed.witnesses)
+        self._seen_last = times[-anchors.quorum] if len(times) >= anchors.quorum else None
         notes = [read_checkpoint(note, anchor, anchors.witnesses) for note in bundle.notes]
         seen = seen_of([*notes, signed])
         self._intervals = Intervals(seen, anchors.quorum)
@@ -312,9 +315,13 @@ class _Times:
         return Interval(0, _NEVER)
 
     def as_of(self, size: int) -> int | None:
-        """The instant at which the checkpoint was what there is; None where nothing dates it."""
+        """The instant at which the checkpoint was what there is; None where nothing dates it.
+
+        A log in which nothing happens is as young as the last time that a quorum of the witnesses
+        looked at it and saw no more than this.
+        """
         latest = self.of(size - 1).earliest
-        return latest or None
+        return max(latest, self._seen_last or 0) or None
 
 
 def _signed(

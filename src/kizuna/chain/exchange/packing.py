@@ -155,14 +155,18 @@ def _notes(
     """For each entry the nearest cosigned checkpoints on both sides."""
     if anchors.quorum == 0:
         return []
-    cosigned = [(at, note) for at, note in log.cosigned(anchors) if at <= size]
-    kept: set[bytes] = set()
+    notes: dict[int, list[bytes]] = {}
+    for at, note in log.cosigned(anchors):
+        if at <= size:
+            notes.setdefault(at, []).append(note)
+    sizes = sorted(notes)
+    wanted: set[int] = set()
     place, ordered = 0, sorted(statements)
     for index in ordered:
-        while place < len(cosigned) and cosigned[place][0] <= index:
+        while place < len(sizes) and sizes[place] <= index:
             place += 1
-        kept.update(note for _, note in cosigned[max(0, place - 1) : place + 1])
-    return sorted(kept)
+        wanted.update(sizes[max(0, place - 1) : place + 1])
+    return sorted({note for at in wanted for note in notes[at]})
 
 
 def _moved_on() -> Unavailable:

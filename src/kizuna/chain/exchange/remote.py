@@ -56,8 +56,11 @@ class Proven:
     """As they came, to be kept; whoever reads them again opens them again."""
     short: set[Code] = field(default_factory=set)
 
-    def take(self, bundle: bytes, evidence: BundleEvidence) -> None:
-        """Add what a bundle of the same checkpoint proves."""
+    def take(self, bundle: bytes, note: bytes, evidence: BundleEvidence) -> None:
+        """Add what a bundle of the same checkpoint proves; who cosigned it since makes it young."""
+        if self.as_of is None or (evidence.as_of is not None and evidence.as_of > self.as_of):
+            self.as_of, self.note = evidence.as_of, note
+        self.quorum = max(self.quorum, evidence.quorum)
         self.lists.update(evidence.lists())
         for page in evidence.all():
             self.items.update((item.statement.digest, item) for item in page)
@@ -192,7 +195,8 @@ class RemoteStore:
         if not set(reply.keys) <= evidence.lists().keys():
             self.fail(Code.PROOF_INCOMPLETE, "it answers other keys than it was asked for")
             return
-        if self.proven is None or self.proven.head != head:
+        dated = evidence.as_of is not None
+        if self.proven is None or self.proven.head != head or (dated and self.proven.as_of is None):
             if self.proven is not None:
                 self._grew()
             self.proven = Proven(
@@ -202,8 +206,7 @@ class RemoteStore:
                 as_of=evidence.as_of,
             )
         self.changed = True
-        self.proven.note, self.proven.quorum = bundle.checkpoint, evidence.quorum
-        self.proven.take(answer.bundle, evidence)
+        self.proven.take(answer.bundle, bundle.checkpoint, evidence)
         if self.fault is None and self._regrown > _REGROWN:
             self.fail(Code.STORE_UNREACHABLE, "its log grew faster than it could be read")
 

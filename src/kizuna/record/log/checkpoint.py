@@ -89,10 +89,14 @@ class SignedCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """That a tree of this size was there at these times (one a witness, or the log's own)."""
+    """That a tree of this size was there at these times (one a witness, or the log's own).
+
+    ``again``: when each saw it last, where somebody saw it more than once; else as ``times``.
+    """
 
     size: int
     times: tuple[int, ...]
+    again: tuple[int, ...] = ()
 
 
 def parse_checkpoint(text: str) -> Checkpoint:
@@ -246,13 +250,19 @@ class Intervals:
 
     def __init__(self, seen: Iterable[Seen], quorum: int = 0) -> None:
         enough = max(quorum, 1)
-        by_size: dict[int, list[int]] = {}
+        by_size: dict[int, tuple[list[int], list[int]]] = {}
         for one in seen:
-            by_size.setdefault(one.size, []).extend(one.times)
-        kept = sorted((size, sorted(t)) for size, t in by_size.items() if len(t) >= enough)
-        self._sizes = [size for size, _ in kept]
-        ends = [times[enough - 1] for _, times in kept]
-        begins = [times[-enough] for _, times in kept]
+            first, last = by_size.setdefault(one.size, ([], []))
+            first.extend(one.times)
+            last.extend(one.again or one.times)
+        kept = sorted(
+            (size, sorted(first), sorted(last))
+            for size, (first, last) in by_size.items()
+            if len(first) >= enough
+        )
+        self._sizes = [size for size, _, _ in kept]
+        ends = [first[enough - 1] for _, first, _ in kept]
+        begins = [last[-enough] for _, _, last in kept]
         # growth is monotonous: a larger tree seen earlier bounds the smaller ones as well
         for at in reversed(range(len(ends) - 1)):
             ends[at] = min(ends[at], ends[at + 1])
@@ -271,10 +281,21 @@ class Intervals:
 
 
 def seen_of(checkpoints: Iterable[SignedCheckpoint]) -> list[Seen]:
-    """What cosigned checkpoints say about the growth of their log."""
-    return [
-        Seen(one.checkpoint.size, tuple(time for _, time in one.witnesses)) for one in checkpoints
-    ]
+    """What cosigned checkpoints say about the growth of their log.
+
+    A witness counts once a size, however many notes carry its line: with its first and last time.
+    """
+    by_size: dict[int, dict[str, list[int]]] = {}
+    for one in checkpoints:
+        witnesses = by_size.setdefault(one.checkpoint.size, {})
+        for name, time in one.witnesses:
+            witnesses.setdefault(name, []).append(time)
+    made = []
+    for size, witnesses in by_size.items():
+        first = tuple(sorted(min(times) for times in witnesses.values()))
+        last = tuple(sorted(max(times) for times in witnesses.values()))
+        made.append(Seen(size, first, () if first == last else last))
+    return made
 
 
 def _malformed(why: str) -> Malformed:

@@ -261,16 +261,22 @@ class EvidenceLog:
         return signed.protected, record.root, signed.signature
 
     def cosigned(self, anchors: Anchors) -> list[tuple[int, bytes]]:
-        """(size, note) of every published checkpoint that a quorum of these witnesses cosigned."""
+        """(size, note) of every published checkpoint that a quorum of these witnesses cosigned.
+
+        Where witnesses cosigned a size again, its note is there twice: with their first lines,
+        which bound what is in the tree, and with their last, which bound what is not.
+        """
         keys = witness_keys(anchors.witnesses)
         found: list[tuple[int, bytes]] = []
-        for size in sorted(self._cosignatures()):
+        for size, lines in sorted(self._cosignatures().items()):
             if self._history.at_size(size) is None:
                 continue
-            note = self.note(size)
-            names = {s.key.name for s in signed_by(note, keys) if s.time is not None}
+            last = self.note(size)
+            names = {s.key.name for s in signed_by(last, keys) if s.time is not None}
             if len(names) >= max(anchors.quorum, 1):
-                found.append((size, note.to_bytes()))
+                first = last.with_signatures(lines[::-1])
+                found += [(size, first.to_bytes())] if first != last else []
+                found.append((size, last.to_bytes()))
         return found
 
     def registered(self, index: int) -> Interval:
@@ -296,9 +302,12 @@ class EvidenceLog:
             record = self._history.at_size(size)
             if record is None:
                 continue
-            note = Note(Checkpoint(self.origin, size, record.root).text(), lines)
-            times = [s.time for s in signed_by(note, keys) if s.time is not None]
-            seen.append(Seen(size, tuple(times)))
+            text = Checkpoint(self.origin, size, record.root).text()
+            first, last = (
+                tuple(s.time for s in signed_by(Note(text, some), keys) if s.time is not None)
+                for some in (lines, lines[::-1])
+            )
+            seen.append(Seen(size, first, last))
         return Intervals(seen, anchors.quorum)
 
     # --- writing ------------------------------------------------------------------------------

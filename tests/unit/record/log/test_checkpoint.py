@@ -102,6 +102,26 @@ def test_witnesses_count_once_each_and_the_log_is_no_witness_of_itself(signer, m
     assert seen_of([signed]) == [Seen(5, (100, 101))]
 
 
+def test_a_witness_counts_once_a_size_however_many_notes_carry_its_line(signer, make_signer):
+    one, two = make_signer("w.example/1", b"1"), make_signer("w.example/2", b"2")
+    checkpoint = Checkpoint(ORIGIN, 5, ROOT)
+    text = checkpoint.text()
+
+    def note(*seen):
+        lines = [cosign(text, who, at) for who, at in seen]
+        made = note_of(checkpoint, sign_note(text, signer), *lines)
+        return read_checkpoint(made, anchor_of(signer), [witness_of(one), witness_of(two)])
+
+    alone = [note((one, 100)), note((one, 100)), note((one, 900))]
+    assert Intervals(seen_of(alone), quorum=2).of(4) is None
+    both = [*alone, note((two, 200))]
+    assert seen_of(both) == [Seen(5, (100, 200), (200, 900))]
+    # first seen by both at 200; last seen by both at 200, by one at 900
+    found = Intervals([*seen_of(both), Seen(9, (950, 960))], quorum=2)
+    assert found.of(4) == Interval(0, 200)
+    assert found.of(6) == Interval(200, 960)
+
+
 def test_witness_keys_must_be_what_they_are_called(signer, make_signer):
     for wrong in (
         WitnessAnchor(name=signer.name, key=NoteKey.of(signer).vkey),
