@@ -2,6 +2,13 @@
 """``kizuna device firmware`` as makers and owners of devices meet it."""
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 FAN = ("--device", "urn:dev:ser:fan-0042")
 PLATE = ("--vendor", "fans.example", "--class", "fan-2")
@@ -48,3 +55,40 @@ def test_what_was_changed_is_told_as_tampering(store, release):
     done = store("device", "firmware", "check", manifest, image, *FAN, *PLATE, "--lang", "ja")
     assert done.code == 2
     assert "suit.malformed" in done.stderr
+
+
+def test_an_encrypted_image_is_for_its_devices_only(store, tmp_path):
+    key = ec.generate_private_key(ec.SECP256R1())
+    private, public = tmp_path / "device.pem", tmp_path / "device.pub"
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    public.write_bytes(
+        key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
+    image, manifest, sealed = (tmp_path / name for name in ("fan.bin", "fan.suit", "fan.enc"))
+    image.write_bytes(b"secret firmware" * 40)
+    sign = ("device", "firmware", "sign", image, *PLATE, "--sequence", 1, "--out", manifest)
+    assert store(*sign, "--encrypt-for", public).code == 2  # where should it go?
+    done = store(*sign, "--encrypt-for", public, "--encrypted", sealed,
+                 "--text", "Mends the lock.", "--json")  # fmt: skip
+    assert (done.code, done.json["encrypted"]) == (0, True)
+    assert b"secret firmware" not in sealed.read_bytes() + manifest.read_bytes()
+
+    check = ("device", "firmware", "check", manifest, sealed, *FAN, *PLATE)
+    done = store(*check, "--json")
+    assert (done.code, done.json["code"]) == (10, "envelope.not-for-us")
+    done = store(*check, "--key", private)
+    assert done.code == 0, done.stderr
+    assert "Mends the lock." in done.stdout
+    assert "left for the device's start" in done.stdout
+    whole = bytearray(sealed.read_bytes())
+    whole[9] ^= 1
+    sealed.write_bytes(whole)
+    done = store(*check, "--key", private, "--json")
+    assert (done.code, done.json["code"]) == (11, "firmware.altered")
+    whole[9] ^= 1
+    sealed.write_bytes(whole)
+    opened = tmp_path / "opened.bin"
+    done = store("device", "firmware", "install", manifest, sealed, *FAN, *PLATE,
+                 "--key", private, "--out", opened, "--json")  # fmt: skip
+    assert (done.code, opened.read_bytes()) == (0, image.read_bytes())
+    assert store(*check, "--key", image).code == 2  # no key at all

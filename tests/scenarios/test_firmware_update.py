@@ -279,7 +279,9 @@ def test_a_maker_known_by_its_address_signs_under_the_keys_that_its_listing_pinn
         owner.check(manifest, NEW, **PLATE)
     assert caught.value.code == "suit.unsigned"
     key = unit.public(handle)
-    owner.workspace.lists.add(name, roles=["maker"], scope=[SCOPE], keys=[key], name="Fans")
+    owner.workspace.lists.add(
+        name, roles=["maker"], scope=[SCOPE], keys=[key.to_jwk()], name="Fans"
+    )
     assert owner.check(manifest, NEW, **PLATE).signer == name
     owner.workspace.lists.set_state(name, "withdrawn", reason="closed")
     with pytest.raises(Refused):
@@ -293,7 +295,11 @@ def test_a_maker_on_another_list_that_is_accepted_counts_while_that_list_is_fres
     workspace.lists.set_state(maker.workspace.identity, "withdrawn", reason="moved")
     workspace.lists.create("association")
     workspace.lists.add(
-        maker.workspace.identity, roles=["maker"], scope=[SCOPE], name="Fans", to="association"
+        maker.workspace.identity,
+        roles=["maker"],
+        scope=[SCOPE],
+        name="Fans",
+        list_name="association",
     )
     manifest = maker.sign(NEW, 2, "2.0")
     assert owner.check(manifest, NEW, **PLATE).signer == maker.workspace.identity
@@ -319,7 +325,7 @@ def test_firmware_that_needs_firmware_of_another_maker(tmp_path: Path, maker: Or
             owner.install(manifest, NEW, parts=parts, **PLATE)
         assert caught.value.code == "suit.unsigned"
         owner.workspace.lists.add(
-            radios.workspace.identity, roles=["supplier"], scope=["pkg:generic/radios"], name="R"
+            radios.workspace.identity, roles=["maker"], scope=["pkg:generic/radios"], name="R"
         )
         with pytest.raises(Tampered):
             owner.check(manifest, NEW, parts={"https://radios.example/1.0": NEW}, **PLATE)

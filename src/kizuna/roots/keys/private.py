@@ -12,6 +12,7 @@ from __future__ import annotations
 from hashlib import sha512
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -25,6 +26,7 @@ __all__ = ["PrivateKey", "low_s"]
 _ORDER_P256: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _HALF_P256: Final = _ORDER_P256 // 2
 _SHA256: Final = hashes.SHA256()
+_MAX_PEM: Final = 16 << 10
 _RANDOM: Final = ec.ECDSA(_SHA256)
 _DETERMINISTIC: Final = ec.ECDSA(_SHA256, deterministic_signing=True)
 
@@ -85,6 +87,21 @@ class PrivateKey:
             key = serialization.load_der_private_key(data, None)
         except (ValueError, TypeError) as fault:
             raise Malformed("key.malformed", "not a private key", fault="not PKCS#8") from fault
+        if isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey):
+            return PrivateKey(key)
+        raise Malformed("key.malformed", "not a private key of a supported kind", fault="kind")
+
+    @staticmethod
+    def from_pem(data: bytes) -> PrivateKey:
+        """The key of a PEM block without a passphrase, for what is opened once, outside a unit.
+
+        Raises:
+            Malformed: ``key.malformed``.
+        """
+        try:
+            key = serialization.load_pem_private_key(data[:_MAX_PEM], None)
+        except (ValueError, TypeError, UnsupportedAlgorithm) as fault:
+            raise Malformed("key.malformed", "not a private key", fault="not PEM") from fault
         if isinstance(key, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey):
             return PrivateKey(key)
         raise Malformed("key.malformed", "not a private key of a supported kind", fault="kind")

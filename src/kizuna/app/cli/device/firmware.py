@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kizuna.app.cli.door import Door, command
+from kizuna.model.errors import Malformed
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.devices.firmware import Update
@@ -24,6 +25,14 @@ _VENDOR = Annotated[
 ]
 _CLASS = Annotated[
     str | None, typer.Option("--class", metavar="NAME", help="The device's class, the first time.")
+]
+_KEY = Annotated[
+    list[str] | None,
+    typer.Option("--key", metavar="FILE", help="What opens an encrypted image (repeatable)."),
+]
+_PART = Annotated[
+    list[str] | None,
+    typer.Option("--part", metavar="URI=FILE", help="What else the manifest fetches (repeatable)."),
 ]
 _LIMIT = 256 << 20
 
@@ -56,6 +65,27 @@ def hang(app: typer.Typer) -> None:
         uri: Annotated[
             str | None, typer.Option("--uri", help="Where devices fetch the image.")
         ] = None,
+        encrypt_for: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--encrypt-for",
+                metavar="KEY_FILE",
+                help="Encrypt for this public key, or shared key (repeatable).",
+            ),
+        ] = None,
+        encrypted: Annotated[
+            str | None,
+            typer.Option("--encrypted", metavar="FILE", help="Where the encrypted image goes."),
+        ] = None,
+        needs: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--needs", metavar="MANIFEST", help="A manifest it depends on (repeatable)."
+            ),
+        ] = None,
+        text: Annotated[
+            str | None, typer.Option("--text", help="What the update is about, for people.")
+        ] = None,
     ) -> None:
         """Sign a firmware image for a class of devices (SUIT) and register it.
 
@@ -63,8 +93,15 @@ def hang(app: typer.Typer) -> None:
         --sequence 7 --version 2.1 --out fan.suit
         """
         from kizuna.app.wiring.devices.firmware import sign_firmware
+        from kizuna.app.wiring.devices.payload_keys import recipient
 
-        manifest, done = sign_firmware(
+        if bool(encrypt_for) != (encrypted is not None):
+            raise Malformed(
+                "firmware.where",
+                "for whom to encrypt, and where the encrypted image goes, are said together",
+                hint="give --encrypt-for KEY_FILE and --encrypted FILE",
+            )
+        manifest, travels, done = sign_firmware(
             door.workspace(),
             Door.read(image, limit=_LIMIT),
             vendor=vendor,
@@ -73,11 +110,19 @@ def hang(app: typer.Typer) -> None:
             version=version,
             subject=subject,
             uri=uri,
+            encrypt_for=[recipient(one, Door.read(one)) for one in encrypt_for or ()],
+            needs=[Door.read(one, limit=1 << 20) for one in needs or ()],
+            text=text,
         )
+        if encrypted is not None:
+            Door.write_file(encrypted, travels)
         Door.write_file(out, manifest)
         if out != "-":
             done["file"] = out
             lines = [door.text("device.firmware.signed", **done)]
+            if encrypted is not None:
+                done["image"] = encrypted
+                lines.append(door.text("file.written", file=encrypted))
             door.answer(done, [*lines, door.text("file.written", file=out)])
 
     @command(firmware, "check")
@@ -88,14 +133,17 @@ def hang(app: typer.Typer) -> None:
         device: _DEVICE,
         vendor: _VENDOR = None,
         model: _CLASS = None,
+        key: _KEY = None,
+        part: _PART = None,
     ) -> None:
         """Check whether an image may be put on a device: signer, class, digest, newer than before.
 
         Example: kizuna device firmware check fan.suit fan.bin --device urn:dev:ser:fan-0042
         """
         workspace = door.workspace(read_only=True)
-        found = _checked(workspace, manifest, image, device, vendor, model).as_json()
-        door.answer(found, [door.text("device.firmware.fits", **found)])
+        update = _checked(workspace, manifest, image, device, vendor, model, key, part)
+        found = update.as_json()
+        door.answer(found, [door.text("device.firmware.fits", **found), *_more(door, update)])
 
     @command(firmware, "install")
     def install(
@@ -105,6 +153,8 @@ def hang(app: typer.Typer) -> None:
         device: _DEVICE,
         vendor: _VENDOR = None,
         model: _CLASS = None,
+        key: _KEY = None,
+        part: _PART = None,
         out: Annotated[
             str | None,
             typer.Option("--out", metavar="FILE", help="Write the checked image there."),
@@ -117,11 +167,11 @@ def hang(app: typer.Typer) -> None:
         from kizuna.app.wiring.devices.firmware import install_firmware
 
         workspace = door.workspace()
-        update = _checked(workspace, manifest, image, device, vendor, model)
+        update = _checked(workspace, manifest, image, device, vendor, model, key, part)
         if out is not None:
-            Door.write_file(out, Door.read(image, limit=_LIMIT))
+            Door.write_file(out, update.image)
         done = install_firmware(workspace, update)
-        door.answer(done, [door.text("device.firmware.installed", **done)])
+        door.answer(done, [door.text("device.firmware.installed", **done), *_more(door, update)])
 
 
 def _checked(
@@ -131,9 +181,23 @@ def _checked(
     device: str,
     vendor: str | None,
     model: str | None,
+    key: list[str] | None,
+    part: list[str] | None,
 ) -> Update:
     from kizuna.app.wiring.devices.firmware import check_firmware
+    from kizuna.app.wiring.devices.payload_keys import opener
 
+    parts = {}
+    for one in part or ():
+        uri, sign, file = one.rpartition("=")
+        if not sign or not uri:
+            raise Malformed(
+                "firmware.part",
+                f"{one[:200]} is not URI=FILE",
+                hint="name what the manifest fetches, and the file that holds it",
+                part=one[:200],
+            )
+        parts[uri] = Door.read(file, limit=_LIMIT)
     return check_firmware(
         workspace,
         Door.read(manifest, limit=1 << 20),
@@ -141,4 +205,15 @@ def _checked(
         device=device,
         vendor=vendor,
         model=model,
+        parts=parts,
+        keys=[opener(one, Door.read(one)) for one in key or ()],
     )
+
+
+def _more(door: Door, update: Update) -> list[str]:
+    """What the maker says, what it needs, and what is left for the device's start."""
+    lines = [door.text("device.firmware.needs", part=part) for part in update.parts]
+    lines += [door.text("device.firmware.says", text=text) for text in update.texts]
+    if update.left:
+        lines.append(door.text("device.firmware.left", left=", ".join(update.left)))
+    return lines

@@ -1,80 +1,51 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Firmware from its maker to a device: signed, checked, installed, and each step a statement.
+"""Firmware from its maker to a device: signed, installed, and each step a statement.
 
-Keeps: 1. A manifest counts when somebody who may speak for the firmware signed it: this store's
-organisation, or a listed maker or supplier in scope, with a key that stands. 2. What is installed
-on a device is what its owner registered; the highest sequence number ever registered for it is the
-bound below which nothing is installed. 3. A check that fails changes nothing. 4. After an install
-the device has the new firmware as its part, so that what befalls that firmware befalls the device.
+Keeps: 1. What is signed is registered, with the image's digest as a reference value. 2. Nothing is
+recorded as installed that was not checked, and nothing older than what stands by then. 3. After an
+install the device has the new firmware as its part, so that what befalls that firmware befalls the
+device. 4. An image for some eyes only leaves here encrypted; its manifest tells nothing of it but
+size, digest and for whom it is.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from kizuna.app.wiring.devices.makers import (
-    CLAIM,
-    MAKERS,
-    firmware_claims,
-    issuers_of,
-    listed,
-    said_of,
+from kizuna.app.wiring.devices.firmware_check import (
+    Update,
+    check_firmware,
+    installed,
+    named,
+    number,
 )
-from kizuna.model.errors import Malformed, Problem, Refused, Tampered
-from kizuna.model.identifier import Element, SubjectId, canonical
+from kizuna.app.wiring.devices.makers import CLAIM
+from kizuna.model.errors import Malformed, Problem
+from kizuna.model.identifier import Element, canonical
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Claim, Described, Link, Links, Reference, Scalar
 from kizuna.model.relation import Relation
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
-    from kizuna.roots.boot.suit import Run
+    from kizuna.roots.cose import SharedKey
+    from kizuna.roots.keys import PublicKey
 
-__all__ = ["Update", "check_firmware", "install_firmware", "installed", "sign_firmware"]
+__all__ = [
+    "Update",
+    "check_firmware",
+    "install_firmware",
+    "installed",
+    "sign_firmware",
+]
 
 MEDIA_TYPE: Final = "application/suit-envelope+cose"
+_MAX_NAME: Final = 60
 _SLUG: Final = re.compile(r"[^a-z0-9.-]+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Update:
-    """A manifest that fits an image, a device and a signer."""
-
-    device: SubjectId
-    firmware: SubjectId
-    sequence: int
-    before: int | None
-    vendor: UUID
-    model: UUID
-    digest: str
-    size: int
-    version: str | None
-    signer: SubjectId
-    key: str
-    manifest: str
-    steps: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """The members that every door shows."""
-        return {
-            "device": self.device,
-            "firmware": self.firmware,
-            "sequence": self.sequence,
-            "installed": self.before,
-            "vendor": str(self.vendor),
-            "class": str(self.model),
-            "digest": self.digest,
-            "size": self.size,
-            "version": self.version,
-            "signer": self.signer,
-            "key": self.key,
-            "manifest": self.manifest,
-            "steps": list(self.steps),
-        }
 
 
 def sign_firmware(
@@ -87,21 +58,44 @@ def sign_firmware(
     version: str | None = None,
     subject: str | None = None,
     uri: str | None = None,
-) -> tuple[bytes, dict[str, Any]]:
+    encrypt_for: Sequence[PublicKey | SharedKey] = (),
+    needs: Sequence[bytes] = (),
+    text: str | None = None,
+) -> tuple[bytes, bytes, dict[str, Any]]:
     """A signed manifest for an image, registered with the image's digest as a reference value.
 
+    Args:
+        workspace: the store of the maker.
+        image: the image.
+        vendor: domain or UUID of the vendor.
+        model: class of devices it is for.
+        sequence: counts releases.
+        version: what people call it.
+        subject: identifier of the firmware.
+        uri: where devices fetch the image.
+        encrypt_for: whose devices alone may read it; nobody means that it travels as it is.
+        needs: signed manifests, mostly of others, that must be carried out first.
+        text: what the update is about, for people.
+
+    Returns:
+        The manifest, the image as it travels, and what was registered.
+
     Raises:
-        Malformed: ``firmware.sequence``, ``firmware.empty``, ``identifier.malformed``.
+        Malformed: ``firmware.sequence``, ``firmware.empty``, ``identifier.malformed``,
+            ``envelope.recipient``, ``suit.malformed``.
         Refused: as registering.
     """
     from kizuna.app.wiring.devices.reference import import_references, make_references
     from kizuna.roots.boot.suit import (
         Firmware,
+        Needed,
         class_id,
         make_manifest,
+        read_envelope,
         sign_manifest,
         vendor_id,
     )
+    from kizuna.roots.cose.encrypted import encrypt
 
     if not 0 <= sequence < 2**53:
         raise Malformed(
@@ -118,6 +112,11 @@ def sign_firmware(
     vendor_uuid = vendor_id(vendor)
     model_uuid = class_id(vendor_uuid, model)
     digest = sha256(image).hexdigest()
+    how, travels = encrypt(image, encrypt_for) if encrypt_for else (None, image)
+    needed = [
+        Needed(name=_component(read_envelope(envelope).manifest), envelope=envelope)
+        for envelope in needs
+    ]
     manifest = sign_manifest(
         make_manifest(
             Firmware(
@@ -128,9 +127,14 @@ def sign_firmware(
                 sequence=sequence,
                 uri=uri or "#image",
                 reference=about,
+                encryption=how,
+                sealed=(sha256(travels).digest(), len(travels)) if how else None,
+                dependencies=tuple(needed),
+                text=text,
             )
         ),
         [(workspace.unit, workspace.handle)],
+        payloads={one.inside: one.envelope for one in needed},
     )
     name = sha256(manifest).hexdigest()
     said: dict[str, Scalar | list[Scalar]] = {
@@ -161,103 +165,22 @@ def sign_firmware(
         workspace, [(CLAIM, image)], model=model, version=version or str(sequence)
     )
     taken = import_references(workspace, [("firmware", values)], signers=(), subject=about)
-    return manifest, {
-        "firmware": about,
-        "sequence": sequence,
-        "digest": digest,
-        "size": len(image),
-        "vendor": said["vendor"],
-        "class": said["class"],
-        "version": version,
-        "manifest": name,
-        "statements": [*registered, *taken["statements"]],
-    }
-
-
-def check_firmware(
-    workspace: Workspace,
-    manifest: bytes,
-    image: bytes,
-    *,
-    device: str,
-    vendor: str | None = None,
-    model: str | None = None,
-) -> Update:
-    """Whether this image may be put on this device.
-
-    Args:
-        workspace: the store of the device's owner.
-        manifest: the signed manifest.
-        image: the image.
-        device: the device.
-        vendor: domain or UUID of its vendor; without it as last installed.
-        model: class of the device; without it as last installed.
-
-    Raises:
-        Tampered: ``suit.digest``, ``suit.signature``, ``firmware.altered``.
-        Refused: ``suit.unsigned``, ``firmware.unauthorised``, ``firmware.withdrawn``,
-            ``firmware.rollback``, ``firmware.wrong-device``, ``firmware.refused``.
-        Malformed: ``suit.malformed``, ``firmware.device-unknown``, ``firmware.nameless``.
-    """
-    from kizuna.roots.boot.suit import Content, Device, class_id, install, read_envelope, vendor_id
-    from kizuna.roots.boot.suit.manifest import Parameter
-
-    target = canonical(device)
-    envelope = read_envelope(manifest)
-    name = sha256(manifest).hexdigest()
-    before = installed(workspace, target)
-    # names are read from bytes that nobody vouched for yet: they only choose whom to ask
-    about = _named(envelope.manifest)
-    issuers = dict(issuers_of(workspace, about, name))
-    opened = envelope.open([key for keys in issuers.values() for key in keys])
-    signer, key = next(
-        (issuer, key) for issuer, keys in issuers.items() for key in keys if envelope.signers([key])
-    )
-    said = said_of(workspace, about, name, signer)
-    vendor_uuid = _settled(target, "vendor", before, vendor_id(vendor) if vendor else None)
-    given = class_id(vendor_uuid, model) if model and vendor_uuid else None
-    model_uuid = _settled(target, "class", before, given)
-    if vendor_uuid is None or model_uuid is None:
-        raise Malformed(
-            "firmware.device-unknown",
-            f"nothing is known yet of vendor and class of {target}",
-            why="nothing was installed on it through this store before",
-            hint="say them once: --vendor DOMAIN --class NAME",
-            subject=target,
-        )
-    run = install(
-        opened,
-        Device(
-            vendor=vendor_uuid,
-            model=model_uuid,
-            sequence=None if before is None else _number(before, "sequence"),
-        ),
-        lambda _: Content.of(image),
-    )
-    if run.failure is not None:
-        raise _refused(run, target)
-    said_of_it = opened.parameters()
-    for parameter, own in ((Parameter.VENDOR, vendor_uuid), (Parameter.CLASS, model_uuid)):
-        if said_of_it.get(parameter) != own:  # one that asks nothing would fit every device
-            raise _wrong_device(target, parameter.name.lower())
-    wanted = said_of_it.get(Parameter.IMAGE_DIGEST)
-    if wanted is None or not wanted.fits(image):
-        raise _altered(target, "the manifest names no digest that the image has")
-    version = said.get("version")
-    return Update(
-        device=target,
-        firmware=about,
-        sequence=opened.sequence,
-        before=None if before is None else _number(before, "sequence"),
-        vendor=UUID(bytes=vendor_uuid),
-        model=UUID(bytes=model_uuid),
-        digest=sha256(image).hexdigest(),
-        size=len(image),
-        version=version if isinstance(version, str) else None,
-        signer=signer,
-        key=key.thumbprint.hex(),
-        manifest=name,
-        steps=run.steps,
+    return (
+        manifest,
+        travels,
+        {
+            "firmware": about,
+            "sequence": sequence,
+            "digest": digest,
+            "size": len(image),
+            "vendor": said["vendor"],
+            "class": said["class"],
+            "version": version,
+            "manifest": name,
+            "encrypted": how is not None,
+            "needs": len(needed),
+            "statements": [*registered, *taken["statements"]],
+        },
     )
 
 
@@ -270,8 +193,8 @@ def install_firmware(workspace: Workspace, update: Update) -> dict[str, Any]:
     from kizuna.roots.boot.suit.interpreter import rollback
 
     now = installed(workspace, update.device)
-    if now is not None and _number(now, "sequence") >= update.sequence:
-        raise rollback(update.sequence, _number(now, "sequence"))
+    if now is not None and number(now, "sequence") >= update.sequence:
+        raise rollback(update.sequence, number(now, "sequence"))
     said: dict[str, Scalar | list[Scalar]] = {
         "sequence": update.sequence,
         "digest": update.digest,
@@ -281,100 +204,20 @@ def install_firmware(workspace: Workspace, update: Update) -> dict[str, Any]:
         "signer": update.signer,
         "manifest": update.manifest,
     }
+    if update.dependencies:
+        said["dependencies"] = [f"{name}={at}" for name, at in update.dependencies.items()]
     if update.version is not None:
         said["version"] = update.version
     papers = [Reference(sha256=update.manifest, media_type=MEDIA_TYPE)]
     claim = Claim(type=CLAIM, claims=said, evidence=papers)
-    part = Link(relation=Relation.PART_OF, subject=update.firmware)
+    parts = [
+        Link(relation=Relation.PART_OF, subject=one) for one in (update.firmware, *update.parts)
+    ]
     statements = [
         workspace.sign(Kind.EVIDENCE, update.device, claim),
-        workspace.sign(Kind.LINK, update.device, Links(links=[part], part=CLAIM)),
+        workspace.sign(Kind.LINK, update.device, Links(links=parts, part=CLAIM)),
     ]
     return update.as_json() | {"statements": _registered(workspace, statements)}
-
-
-def installed(workspace: Workspace, device: SubjectId) -> dict[str, Any] | None:
-    """What was installed last on a device; None where nothing ever was.
-
-    The highest sequence number counts and not the latest word, so that nobody steps back by
-    registering anew.
-    """
-    found: dict[str, Any] | None = None
-    trusted = {workspace.identity, *listed(workspace, device, MAKERS | {"facility-operator"})}
-    for claim, row in firmware_claims(workspace, device):
-        sequence = claim.claims.get("sequence")
-        if row.statement.issuer not in trusted or type(sequence) is not int:
-            continue
-        if found is None or sequence >= found["sequence"]:
-            found = dict(claim.claims)
-    return found
-
-
-def _settled(
-    device: SubjectId, part: str, before: dict[str, Any] | None, given: bytes | None
-) -> bytes | None:
-    """Vendor or class of a device: as last installed; what is said now may not differ.
-
-    Raises:
-        Refused: ``firmware.wrong-device``.
-    """
-    known = _uuid(before, part)
-    if known is not None and given is not None and known != given:
-        raise _wrong_device(device, part)
-    return known or given
-
-
-def _wrong_device(device: SubjectId, part: str) -> Refused:
-    return Refused(
-        "firmware.wrong-device",
-        f"the firmware is not for {device}",
-        why=f"its {part} is another",
-        hint="take the firmware that the maker names for this class of device",
-        subject=device,
-        part=part,
-    )
-
-
-def _refused(run: Run, device: SubjectId) -> Problem:
-    failure = run.failure
-    why = "" if failure is None else failure.why
-    if why in ("digest", "size", "empty", "content"):
-        return _altered(device, f"{why} differs from what the manifest names")
-    if why in ("vendor", "class", "device"):
-        return _wrong_device(device, why)
-    command = "" if failure is None else f"{failure.procedure.name.lower()}: {failure.command}"
-    return Refused(
-        "firmware.refused",
-        "the manifest's own conditions do not hold",
-        why=f"{command}: {why}",
-        hint="read the maker's notes for this update",
-        fault=f"{command}: {why}",
-    )
-
-
-def _altered(device: SubjectId, why: str) -> Tampered:
-    return Tampered(
-        "firmware.altered",
-        f"the image is not the one that was signed; nothing was done to {device}",
-        why=why,
-        hint="fetch the image again from its maker; if it differs again, report it",
-        subject=device,
-    )
-
-
-def _named(manifest: bytes) -> SubjectId:
-    from kizuna.roots.boot.suit.manifest import reference_of
-
-    reference = reference_of(manifest)
-    if reference is None:
-        raise Malformed(
-            "firmware.nameless",
-            "the manifest does not say which firmware it is about",
-            why="its reference URI is missing, so nobody can be asked who may sign it",
-            hint="sign it with `kizuna device firmware sign`, or name the subject in its "
-            "reference URI",
-        )
-    return canonical(reference)
 
 
 def _registered(workspace: Workspace, statements: list[bytes]) -> list[str]:
@@ -386,13 +229,7 @@ def _registered(workspace: Workspace, statements: list[bytes]) -> list[str]:
     return digests
 
 
-def _number(said: dict[str, Any], name: str) -> int:
-    value = said[name]
-    return value if type(value) is int else -1
-
-
-def _uuid(said: dict[str, Any] | None, name: str) -> bytes | None:
-    try:
-        return None if said is None else UUID(str(said.get(name))).bytes
-    except ValueError:
-        return None
+def _component(manifest: bytes) -> bytes:
+    """Where a dependency is kept: one place for all releases of one firmware."""
+    family = named(manifest).partition("@")[0].encode()
+    return family if len(family) <= _MAX_NAME else sha256(family).hexdigest().encode()

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may sign firmware: asked of the lists, of the histories of keys, and of what was registered.
 
-Keeps: 1. Authority for a firmware comes from being this store's organisation, or a listed maker or
-supplier with the firmware's name in scope, now. 2. A key counts that is in force now, or that was
-good where the maker's word about this very manifest was registered and was not found stolen since.
-3. A word that its author or this store's organisation ended carries no firmware any more.
+Keeps: 1. Authority for a firmware comes from being this store's organisation, or from an entry as
+maker or supplier, with the firmware's name in scope, now, on a list that is accepted here (also one
+that follows somebody else's, as long as that is fresh). A name that carries no key (did:web) has
+those that such an entry, or the verifier, pinned for it. 2. A key counts that is in force now, or
+that was good where the maker's word about this very manifest was registered and was not found
+stolen since. 3. A word that its author or this store's organisation ended carries no firmware any
+more.
 """
 
 from __future__ import annotations
@@ -14,14 +17,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.model.errors import Problem, Refused
 from kizuna.model.identifier import SubjectId
-from kizuna.model.payload import Action, Claim, Status
+from kizuna.model.payload import Action, Claim, Membership, Standing, Status
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.model.statement import Registered
+    from kizuna.roots.identity import KeyHistory
     from kizuna.roots.keys import PublicKey
 
-__all__ = ["CLAIM", "MAKERS", "firmware_claims", "issuers_of", "listed", "said_of"]
+__all__ = ["CLAIM", "MAKERS", "firmware_claims", "history_of", "issuers_of", "listed", "said_of"]
 
 CLAIM: Final = "firmware"
 """Type of the claims about a release, and about what a device runs."""
@@ -38,22 +42,14 @@ def issuers_of(
     Raises:
         Refused: ``firmware.unauthorised`` where nobody may; ``firmware.withdrawn``.
     """
-    from kizuna.roots.identity import KeyHistory, KeyStanding, genesis_keys, key_event
+    from kizuna.roots.identity import KeyStanding
 
     rows = rows_about(workspace, about)
     entries = listed(workspace, about, MAKERS)
     size = workspace.head().size
     found = False
     for issuer in dict.fromkeys([workspace.identity, *entries]):
-        try:
-            history = KeyHistory.of(issuer, genesis_keys(issuer))
-        except Problem:
-            continue
-        for row in rows_about(workspace, issuer):
-            event = key_event(row)
-            if event is not None and event.identity == issuer:
-                superior = event.issuer == workspace.identity != issuer
-                history = history.apply(event, superior=superior)
+        history = history_of(workspace, issuer)
         keys = {key.thumbprint: key for key in history.current(size)}
         for row in rows:
             claim = row.statement.payload
@@ -118,19 +114,59 @@ def firmware_claims(workspace: Workspace, about: SubjectId) -> Iterator[tuple[Cl
             yield claim, row
 
 
-def listed(workspace: Workspace, about: SubjectId, roles: frozenset[str]) -> list[SubjectId]:
-    """Members of the store's list in one of these roles whose scope covers a name."""
+def history_of(workspace: Workspace, issuer: SubjectId) -> KeyHistory:
+    """The keys of an identity, as its name, the verifier, accepted lists and its own events say."""
+    from kizuna.roots.identity import KeyHistory, genesis_keys, key_event, pinned_keys
+
+    anchors = workspace.anchors()
+    operators = {anchor.id: anchor.operator for anchor in anchors.lists}
+    operators[workspace.list_id] = workspace.identity
+    try:
+        pinned = {one.id: pinned_keys(one.keys) for one in anchors.identities}
+        history = KeyHistory.of(issuer, genesis_keys(issuer, pinned))
+    except Problem:
+        history = KeyHistory.of(issuer)
+    above = {workspace.identity}
+    for row in rows_about(workspace, issuer):
+        said, author = row.statement.payload, row.statement.issuer
+        if isinstance(said, Membership):
+            if (
+                row.statement.subject == issuer
+                and said.state is Standing.GRANTED
+                and operators.get(said.list_id) == author
+            ):
+                above.add(author)
+                for key in pinned_keys(said.keys):
+                    history = history.pin(key, row.index)
+            continue
+        event = key_event(row)
+        if event is not None and event.identity == issuer:
+            history = history.apply(event, superior=event.issuer in above - {issuer})
+    return history
+
+
+def listed(
+    workspace: Workspace, about: SubjectId, roles: frozenset[str], *, own: bool = False
+) -> list[SubjectId]:
+    """Members of accepted lists (``own``: of this store's) in one of these roles whose scope covers
+    a name.
+    """
     from kizuna.record.lists import in_scope
 
     now = workspace.clock()
-    return [
+    stale = {a.name for a in workspace.anchors().lists if (a.fresh_until or now) < now}
+    names = [a.name for a in workspace.anchors().lists if a.name not in stale and not own]
+    states = [workspace.lists.state(), *(workspace.lists.state(name) for name in names)]
+    found = [
         member
-        for member, entry in workspace.lists.state().entries.items()
+        for state in states
+        for member, entry in state.entries.items()
         if entry.in_force(now)
         and any(
             service.type in roles and in_scope(about, service.scope) for service in entry.services
         )
     ]
+    return list(dict.fromkeys(found))
 
 
 def rows_about(workspace: Workspace, about: SubjectId) -> list[Registered]:

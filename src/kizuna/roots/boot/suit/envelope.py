@@ -14,6 +14,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from kizuna.model.errors import Malformed, Problem, Refused, Tampered
+from kizuna.roots.boot.suit.machine import Dependency
 from kizuna.roots.boot.suit.manifest import (
     SEVERABLE,
     TEXT,
@@ -85,6 +86,14 @@ class Envelope:
             raise self._unsigned(keys)
         return read_manifest(self.manifest, self.severed)
 
+    def open_dependency(self, keys: Sequence[PublicKey | SharedKey]) -> Dependency:
+        """The manifest as one on which another depends, with what travelled beside it.
+
+        Raises:
+            Tampered, Refused, Malformed: as ``open``.
+        """
+        return Dependency(self.open(keys), self.digest, self.payloads)
+
     def _is_signed(self, key: PublicKey | SharedKey) -> bool:
         if isinstance(key, PublicKey):
             return any(check_sign1(one, key, self.digest_bytes) for one in self.signatures)
@@ -140,7 +149,8 @@ def read_envelope(data: bytes) -> Envelope:
         elif type(key) is int and (key in SEVERABLE or key == TEXT):
             severed[key] = part
         else:
-            raise suit_malformed(f"member {str(key)[:20]} of the envelope is not understood")
+            known = " (delegation of keys)" if key == 1 else ""
+            raise suit_malformed(f"member {str(key)[:20]}{known} of the envelope is not understood")
     blocks = _decode(wrapper)
     if not isinstance(blocks, list | tuple) or not 0 < len(blocks) <= 1 + MAX_BLOCKS:
         raise suit_malformed("authentication of a wrong shape")
