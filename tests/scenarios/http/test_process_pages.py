@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from kizuna.app.wiring.risk import find_framework, place_device, planned
-from kizuna.app.wiring.vcp import keep_registered
+from kizuna.app.wiring.vcp.intake import keep_registered
 from kizuna.chain.process import process_subject
 from kizuna.criteria.process import to_norm
 from kizuna.model.kind import Kind

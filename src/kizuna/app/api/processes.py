@@ -17,7 +17,10 @@ from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.asked import language
 from kizuna.app.api.context import Context
-from kizuna.app.wiring import risk, showing, vcp
+from kizuna.app.wiring import risk, showing
+from kizuna.app.wiring.vcp.kept import Kept, named_process, processes_of
+from kizuna.app.wiring.vcp.shapes import process_json, shown_json
+from kizuna.app.wiring.vcp.standing import draw, shown_of, status_of
 from kizuna.criteria.risk import Framework
 
 __all__ = ["processes"]
@@ -32,8 +35,8 @@ def processes(context: Context) -> Sequence[ControllerRouterHandler]:
     """Routes of these resources."""
     workspace = context.workspace
 
-    def kept(name: str) -> vcp.Kept:
-        return vcp.named_process(name, workspace.settings)
+    def kept(name: str) -> Kept:
+        return named_process(name, workspace.settings)
 
     def table(name: str) -> Framework:
         return risk.named_framework(name, workspace.settings)
@@ -41,7 +44,7 @@ def processes(context: Context) -> Sequence[ControllerRouterHandler]:
     @get("/api/processes", opt=_PUBLIC, tags=["processes"], summary="Value creation processes")
     async def every(request: Request[Any, Any, Any]) -> dict[str, Any]:
         lang = language(request.scope)
-        found = await context.ask(lambda: vcp.processes_of(workspace.settings))
+        found = await context.ask(lambda: processes_of(workspace.settings))
         return {
             "processes": [
                 {
@@ -60,7 +63,7 @@ def processes(context: Context) -> Sequence[ControllerRouterHandler]:
     @get("/api/processes/{name:str}", opt=_PUBLIC, tags=["processes"], summary="One process")
     async def one(request: Request[Any, Any, Any], name: FromPath[str]) -> dict[str, Any]:
         lang = language(request.scope)
-        return await context.ask(lambda: vcp.process_json(kept(name), lang))
+        return await context.ask(lambda: process_json(kept(name), lang))
 
     @get(
         "/api/processes/{name:str}/picture",
@@ -70,7 +73,7 @@ def processes(context: Context) -> Sequence[ControllerRouterHandler]:
     )
     async def picture(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
         lang = language(request.scope)
-        drawn = await context.ask(lambda: vcp.draw(kept(name), lang))
+        drawn = await context.ask(lambda: draw(kept(name), lang))
         return Response(drawn.encode(), media_type=_SVG)
 
     @get(
@@ -91,8 +94,8 @@ def processes(context: Context) -> Sequence[ControllerRouterHandler]:
         def ask() -> dict[str, Any]:
             chosen = showing.profile_named(workspace, profile)
             found = kept(name)
-            shown = vcp.shown_of(workspace, found, chosen, point=point, view=view)
-            rows = vcp.shown_json(found, shown, chosen, lang)
+            shown = shown_of(workspace, found, chosen, point=point, view=view)
+            rows = shown_json(found, shown, chosen, lang)
             return {"process": name, "profile": chosen.name, "rows": rows}
 
         return await context.ask(ask)
@@ -105,7 +108,7 @@ def processes(context: Context) -> Sequence[ControllerRouterHandler]:
     )
     async def status(request: Request[Any, Any, Any], name: FromPath[str]) -> dict[str, Any]:
         view = await context.view(request.scope)
-        rows = await context.ask(lambda: vcp.status_of(workspace, kept(name), view=view))
+        rows = await context.ask(lambda: status_of(workspace, kept(name), view=view))
         return {"process": name, "points": rows}
 
     @get("/api/risk", opt=_PUBLIC, tags=["risk"], summary="Tables of risk")

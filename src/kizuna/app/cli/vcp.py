@@ -61,7 +61,8 @@ def _hang_models(app: typer.Typer) -> None:
 
         Example: kizuna vcp import assembly.yaml
         """
-        from kizuna.app.wiring import vcp
+        from kizuna.app.wiring.vcp.intake import import_process, keep_registered
+        from kizuna.app.wiring.vcp.kept import source_of
         from kizuna.model.errors import Malformed
 
         if (file is None) == (statement is None):
@@ -71,7 +72,7 @@ def _hang_models(app: typer.Typer) -> None:
                 hint="give a FILE or --statement DIGEST, one of them",
             )
         if statement is not None:
-            made = vcp.keep_registered(door.workspace(), statement)
+            made = keep_registered(door.workspace(), statement)
             door.answer(made, [door.text("vcp.kept", **made)])
             return
         assert file is not None  # noqa: S101 - checked above
@@ -82,7 +83,7 @@ def _hang_models(app: typer.Typer) -> None:
             stem = name or PurePath(file).stem
             draft = read_bpmn(data, stem) if is_bpmn(data) else None
             process = draft.process if draft else read_process(data, file)
-            Door.write_file(out, vcp.source_of(None, process).encode())
+            Door.write_file(out, source_of(None, process).encode())
             told = {
                 "file": out,
                 "guesses": list(draft.guesses) if draft else [],
@@ -91,7 +92,7 @@ def _hang_models(app: typer.Typer) -> None:
             if out != "-":
                 door.answer(told, [door.text("file.written", file=out), *_remarks(door, told)])
             return
-        made = vcp.import_process(door.workspace(), data, PurePath(file).name, name)
+        made = import_process(door.workspace(), data, PurePath(file).name, name)
         door.answer(made, [door.text("vcp.imported", **made), *_remarks(door, made)])
 
     @command(app, "show")
@@ -103,14 +104,15 @@ def _hang_models(app: typer.Typer) -> None:
         ] = False,
     ) -> None:
         """Show a process: who does what, and where something crosses a border."""
-        from kizuna.app.wiring import vcp
+        from kizuna.app.wiring.vcp.kept import find_process, source_of
+        from kizuna.app.wiring.vcp.shapes import process_json
 
-        kept = vcp.find_process(process, door.settings)
+        kept = find_process(process, door.settings)
         if source:
             document = kept.process.document()
-            door.answer(document, lambda: vcp.source_of(process, kept.process).splitlines())
+            door.answer(document, lambda: source_of(process, kept.process).splitlines())
             return
-        told = vcp.process_json(kept, door.lang)
+        told = process_json(kept, door.lang)
         door.answer(told, lambda: _shown(door, told))
 
     @command(app, "draw")
@@ -127,14 +129,15 @@ def _hang_models(app: typer.Typer) -> None:
 
         Example: kizuna vcp draw --out process.svg --lang ja
         """
-        from kizuna.app.wiring import vcp
+        from kizuna.app.wiring.vcp.kept import find_process
+        from kizuna.app.wiring.vcp.standing import draw, shown_of
 
-        kept = vcp.find_process(process, door.settings)
+        kept = find_process(process, door.settings)
         shown = None
         if profile is not None:
             workspace = door.workspace(read_only=True)
-            shown = vcp.shown_of(workspace, kept, workspace.profile(profile))
-        Door.write_file(out, vcp.draw(kept, door.lang, shown).encode() + b"\n")
+            shown = shown_of(workspace, kept, workspace.profile(profile))
+        Door.write_file(out, draw(kept, door.lang, shown).encode() + b"\n")
         if out != "-":
             door.answer({"file": out}, [door.text("file.written", file=out)])
 
@@ -154,17 +157,19 @@ def _hang_expecting(app: typer.Typer) -> None:
 
         Example: kizuna vcp expect shiomi-air --profile building-services
         """
-        from kizuna.app.wiring import vcp
         from kizuna.app.wiring.profiles import find_profile
+        from kizuna.app.wiring.vcp.kept import find_process
+        from kizuna.app.wiring.vcp.saying import expect
+        from kizuna.app.wiring.vcp.shapes import expected_json
 
-        kept = vcp.find_process(process, door.settings)
+        kept = find_process(process, door.settings)
         chosen = find_profile(profile, door.settings)
         if sign:
-            made = vcp.expect(door.workspace(), kept, chosen, point)
+            made = expect(door.workspace(), kept, chosen, point)
             lines = [door.text("vcp.said.expectation", **m) for m in made]
             door.answer({"statements": made}, lines)
             return
-        rows = vcp.expected_json(kept, chosen, point, door.lang)
+        rows = expected_json(kept, chosen, point, door.lang)
         door.answer({"profile": chosen.name, "expects": rows}, lambda: _rows(door, rows))
 
     @command(app, "gaps")
@@ -179,15 +184,17 @@ def _hang_expecting(app: typer.Typer) -> None:
 
         Example: kizuna vcp gaps shiomi-air --profile building-services
         """
-        from kizuna.app.wiring import vcp
         from kizuna.app.wiring.naming import identifiers_in
+        from kizuna.app.wiring.vcp.kept import find_process
+        from kizuna.app.wiring.vcp.shapes import shown_json
+        from kizuna.app.wiring.vcp.standing import shown_of
 
-        kept = vcp.find_process(process, door.settings)
+        kept = find_process(process, door.settings)
         workspace = door.workspace(read_only=True)
         chosen = workspace.profile(profile)
-        shown = vcp.shown_of(workspace, kept, chosen, point=point)
+        shown = shown_of(workspace, kept, chosen, point=point)
         names = workspace.names(identifiers_in([f for s in shown for f in s.findings]))
-        rows = vcp.shown_json(kept, shown, chosen, door.lang, names)
+        rows = shown_json(kept, shown, chosen, door.lang, names)
         missing = [r for r in rows if r["state"] not in ("shown", "waived")]
         told: dict[str, Any] = {
             "process": kept.process.name,
@@ -224,12 +231,13 @@ def _hang_agreeing(app: typer.Typer) -> None:
         Example: kizuna vcp offer 4711 --profile building-services --until maintained=2027-03-31
         """
         from kizuna.app.cli.pairs import pairs
-        from kizuna.app.wiring import vcp
+        from kizuna.app.wiring.vcp.kept import find_process
+        from kizuna.app.wiring.vcp.saying import offer
 
-        kept = vcp.find_process(process, door.settings)
+        kept = find_process(process, door.settings)
         workspace = door.workspace()
         chosen = workspace.profile(profile)
-        made = vcp.offer(workspace, kept, chosen, expectation, pairs(until or (), "--until"))
+        made = offer(workspace, kept, chosen, expectation, pairs(until or (), "--until"))
         lines = [door.text("vcp.said.offer", **{**made, "lacks": len(made["lacks"])})]
         door.answer(made, lines)
 
@@ -242,19 +250,21 @@ def _hang_agreeing(app: typer.Typer) -> None:
         process: _OF = None,
     ) -> None:
         """Accept an offer. It binds when both organisations have signed the same."""
-        from kizuna.app.wiring import vcp
+        from kizuna.app.wiring.vcp.kept import find_process
+        from kizuna.app.wiring.vcp.saying import agree
 
-        kept = vcp.find_process(process, door.settings)
-        made = vcp.agree(door.workspace(), kept, offer)
+        kept = find_process(process, door.settings)
+        made = agree(door.workspace(), kept, offer)
         door.answer(made, [door.text("vcp.said.agreement", **{**made, "open": len(made["open"])})])
 
     @command(app, "status")
     def status(door: Door, process: _PROCESS = None) -> None:
         """Show how far each interaction point has come, and whose turn it is."""
-        from kizuna.app.wiring import vcp
+        from kizuna.app.wiring.vcp.kept import find_process
+        from kizuna.app.wiring.vcp.standing import status_of
 
-        kept = vcp.find_process(process, door.settings)
-        rows = vcp.status_of(door.workspace(read_only=True), kept)
+        kept = find_process(process, door.settings)
+        rows = status_of(door.workspace(read_only=True), kept)
         door.answer({"process": kept.process.name, "points": rows}, lambda: _courses(door, rows))
 
 

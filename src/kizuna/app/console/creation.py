@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from kizuna.app.wiring import risk, vcp
+from kizuna.app.wiring import risk
 from kizuna.app.wiring.showing import names, profile_named
+from kizuna.app.wiring.vcp.kept import named_process, processes_of
+from kizuna.app.wiring.vcp.shapes import process_json, shown_json
+from kizuna.app.wiring.vcp.standing import draw, shown_of, status_of
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
@@ -30,7 +33,7 @@ def process_page(
     Raises:
         Absent: ``vcp.unknown``, ``profile.unknown``.
     """
-    found = vcp.processes_of(workspace.settings)
+    found = processes_of(workspace.settings)
     data: dict[str, Any] = {
         "processes": [
             {"name": k.process.name, "title": k.process.title.get(lang) or k.process.title["en"]}
@@ -44,18 +47,18 @@ def process_page(
     }
     if not found:
         return data, Markup()
-    kept = vcp.named_process(name, workspace.settings) if name else found[0]
+    kept = named_process(name, workspace.settings) if name else found[0]
     shown = None
     missing: dict[str, int] = {}
     if profile:
         chosen = profile_named(workspace, profile)
-        shown = vcp.shown_of(workspace, kept, chosen, view=view)
-        rows = vcp.shown_json(kept, shown, chosen, lang)
+        shown = shown_of(workspace, kept, chosen, view=view)
+        rows = shown_json(kept, shown, chosen, lang)
         data["gaps"] = [r for r in rows if r["state"] not in ("shown", "waived")]
         for row in data["gaps"]:
             missing[row["point"]] = missing.get(row["point"], 0) + 1
-    told = vcp.process_json(kept, lang)
-    courses = {c["point"]: c for c in vcp.status_of(workspace, kept, view=view)}
+    told = process_json(kept, lang)
+    courses = {c["point"]: c for c in status_of(workspace, kept, view=view)}
     parties = {p["id"]: p["title"] for p in told["organizations"]}
     data["process"] = told
     data["points"] = [
@@ -69,7 +72,7 @@ def process_page(
         }
         for point in told["points"]
     ]
-    return data, Markup(vcp.draw(kept, lang, shown))  # noqa: S704 - the drawing escapes its words
+    return data, Markup(draw(kept, lang, shown))  # noqa: S704 - the drawing escapes its words
 
 
 def risk_page(

@@ -51,7 +51,7 @@ class Demo:
 
     def _state_process(self) -> None:
         """Let the operator state the process that the world is part of, and keep it to look at."""
-        from kizuna.app.wiring.vcp import keep_registered
+        from kizuna.app.wiring.vcp.intake import keep_registered
         from kizuna.chain.process import process_subject
         from kizuna.criteria.process import to_norm
         from kizuna.worlds.process import building_process
