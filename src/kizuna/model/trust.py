@@ -43,6 +43,8 @@ class LogAnchor(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
     url: Text | None = None
     closed: dict[str, int] = {}
     """By verifier key name+hash: the last size for which that key counts."""
+    signed: bool = False
+    """Whether the verifier signs what it asks the store of this log, and so reads as itself."""
 
 
 class WitnessAnchor(

@@ -104,12 +104,21 @@ def hang(app: typer.Typer) -> None:
             list[str] | None,
             typer.Option("--key", metavar="VKEY", help="C2SP verifier key of the log; repeatable."),
         ] = None,
+        signed: Annotated[
+            bool | None,
+            typer.Option(
+                "--signed/--unsigned",
+                help="Sign what its store is asked, to see what is restricted to you there.",
+            ),
+        ] = None,
     ) -> None:
         """Say where the store of a log is asked, and under which keys its checkpoints count.
 
-        Example: kizuna trust log kyoto.example/log https://store.kyoto.example --key VKEY
+        Where a believed list enters you with this log, questions are signed without being told so.
+
+        Example: kizuna trust log kyoto.example/log https://store.kyoto.example --key VKEY --signed
         """
-        told = _told(door.workspace().add_log(origin, url, key or ()))
+        told = _told(door.workspace().add_log(origin, url, key or (), signed=signed))
         door.answer(told, [door.text("trust.log-added", origin=origin, url=url)])
 
     @command(app, "forks")

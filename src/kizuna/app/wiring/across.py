@@ -23,6 +23,7 @@ from kizuna.model.verdict import Known, Verdict
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.question import Question
+    from kizuna.app.wiring.remote import StoreMemory
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.chain.exchange.across import Across
     from kizuna.chain.exchange.asking import Transport
@@ -37,6 +38,7 @@ PATIENCE: Final = 10.0
 
 _WHOLE: Final = 30.0
 _KEPT: Final = 8
+_MEMORIES: Final = 4
 _TRIES: Final = 6
 
 
@@ -98,13 +100,15 @@ class AcrossJudge:
         transport: Transport | None = None,
         patience: float = PATIENCE,
     ) -> None:
-        from kizuna.app.wiring.remote import transport_within
+        from kizuna.app.wiring.asking_as_oneself import Oneself
 
         self._workspace = workspace
-        self._transport: Transport = transport or transport_within(patience)
+        self._transport = transport
+        self._patience = patience
         self._whole = max(_WHOLE, patience)
         self._lock = threading.Lock()
-        self._memory: tuple[bytes, Any] | None = None
+        self._oneself = Oneself(workspace)
+        self._memories: dict[tuple[bytes, frozenset[str]], StoreMemory] = {}
         self._sessions: dict[tuple[Any, ...], _Session] = {}
 
     def verify(self, question: Question, *, offline: bool = False) -> Verdict:
@@ -152,9 +156,8 @@ class AcrossJudge:
         if kept is not None and question.of_now and not kept.gaps and not offline:
             fresh = self._evidence(question, anchors, moment, offline=offline)
             own, elsewhere = _parted(kept.heads, workspace.log.origin)
-            if own == _parted(fresh.heads_at_hand(), workspace.log.origin)[0] and unchanged(
-                fresh, elsewhere
-            ):
+            same = own == _parted(fresh.heads_at_hand(), workspace.log.origin)[0]
+            if same and unchanged(fresh, elsewhere) and fresh.as_of == kept.evidence.as_of:
                 kept.judgement.advance(max(moment, kept.judgement.at))
                 self._sessions[key] = kept
                 return kept
@@ -173,16 +176,19 @@ class AcrossJudge:
     def _evidence(
         self, question: Question, anchors: Anchors, moment: int, *, offline: bool
     ) -> Across:
+        from kizuna.app.wiring.remote import transport_within
         from kizuna.chain.exchange.across import Across
 
+        signed = self._oneself.known_in(anchors, question.view)
         return Across(
             self._workspace.judge.reader(question.view),
             anchors,
             subject=question.subject,
             profile=question.profile,
             at=moment,
-            transport=self._transport,
-            memory=self._remembered(anchors),
+            transport=self._transport
+            or transport_within(self._patience, signed=signed, sign=self._oneself.signature),
+            memory=self._remembered(anchors, signed),
             offline=offline,
             patience=self._whole,
         )
@@ -209,13 +215,17 @@ class AcrossJudge:
             *(s.proven.quorum for s in evidence.stores.values() if s.proven is not None),
         )
 
-    def _remembered(self, anchors: Anchors) -> Any:  # noqa: ANN401 - StoreMemory, imported late
+    def _remembered(self, anchors: Anchors, signed: frozenset[str]) -> StoreMemory:
         from kizuna.app.wiring.remote import StoreMemory
 
-        whose = anchors.to_json()
-        if self._memory is None or self._memory[0] != whose:
-            self._memory = (whose, StoreMemory(self._workspace.path / "remote", anchors))
-        return self._memory[1]
+        whose = (anchors.to_json(), signed)
+        known = self._memories.pop(whose, None)
+        if known is None:
+            known = StoreMemory(self._workspace.path / "remote", anchors, signed)
+        self._memories[whose] = known
+        for old in list(self._memories)[:-_MEMORIES]:
+            del self._memories[old]
+        return known
 
 
 def _parted(heads: Sequence[Known], own: str) -> tuple[list[Known], list[Known]]:

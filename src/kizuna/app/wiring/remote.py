@@ -15,6 +15,7 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -42,17 +43,43 @@ _KEPT: Final = 256 << 20
 _LIMIT: Final = 128 << 20
 
 
-def transport_within(seconds: float) -> Any:  # noqa: ANN401 - chain.exchange.asking.Transport
-    """A transport whose every exchange ends within this time."""
+Sign = Callable[[str, str, bytes], dict[str, str]]
+"""The headers that sign a question, by method, address and body."""
+
+
+def transport_within(
+    seconds: float, *, signed: Container[str] = (), sign: Sign | None = None
+) -> Any:  # noqa: ANN401 - chain.exchange.asking.Transport
+    """A transport whose every exchange ends within this time.
+
+    Questions to the stores of the logs ``signed`` are signed. A store that does not know the key
+    is asked as the public, in the same time.
+    """
 
     def send(log: LogAnchor, question: bytes) -> bytes:
-        return ask_store(log, question, seconds=seconds)
+        until = time.monotonic() + seconds
+        if sign is not None and log.origin in signed:
+            more = sign("POST", checked_url(log.url or "") + PATH, question)
+            try:
+                return ask_store(log, question, seconds=seconds, headers=more)
+            except Unavailable as refused:
+                if not more or not 400 <= int(refused.about.get("status", 0)) < 500:
+                    raise
+                _log.warning("asking as the public: %s %s", refused.what, refused.why)
+        return ask_store(log, question, seconds=max(until - time.monotonic(), 0.001))
 
     return send
 
 
-def ask_store(log: LogAnchor, question: bytes, *, seconds: float, limit: int = _LIMIT) -> bytes:
-    """Send a question to the store that keeps a log.
+def ask_store(
+    log: LogAnchor,
+    question: bytes,
+    *,
+    seconds: float,
+    limit: int = _LIMIT,
+    headers: Mapping[str, str] | None = None,
+) -> bytes:
+    """Send a question to the store that keeps a log; ``headers`` sign it.
 
     Raises:
         Unavailable: ``exchange.unreachable``, ``exchange.refused``, ``exchange.too-slow``.
@@ -79,7 +106,10 @@ def ask_store(log: LogAnchor, question: bytes, *, seconds: float, limit: int = _
         connection.connect()
         held.append(connection.sock)
         connection.request(
-            "POST", parts.path + PATH, question, {"content-type": MEDIA_TYPE, "accept": MEDIA_TYPE}
+            "POST",
+            parts.path + PATH,
+            question,
+            {"content-type": MEDIA_TYPE, "accept": MEDIA_TYPE, **(headers or {})},
         )
         answer = connection.getresponse()
         body = bytearray()
@@ -147,16 +177,26 @@ def _said(body: bytes) -> str:
 class StoreMemory:
     """What stores elsewhere proved, in a folder of this store; and in memory, for a server."""
 
-    def __init__(self, folder: Path, anchors: Anchors) -> None:
+    def __init__(self, folder: Path, anchors: Anchors, signed: Container[str] = ()) -> None:
+        """``signed``: logs whose stores were asked as oneself; that is remembered apart, so that
+        nobody else is answered from it.
+        """
         self._folder = folder
         self._anchors = anchors
+        self._signed = signed
         self._known: dict[str, Proven | None] = {}
 
     def recall(self, log: LogAnchor) -> Proven | None:
         """What was proved at the last good checkpoint, opened again."""
         if log.origin not in self._known:
             self._known[log.origin] = self._read(log)
-        return self._known[log.origin]
+        proven = self._known[log.origin]
+        if proven is not None and log.origin in self._signed:
+            # what was withheld is asked for again: the store may know by now who is asking
+            for key, rows in list(proven.lists.items()):
+                if any(digest not in proven.items for _, digest in rows):
+                    del proven.lists[key]
+        return proven
 
     def keep(self, log: LogAnchor, proven: Proven) -> None:
         """Remember it; a disk that refuses costs the next question time, and no more."""
@@ -171,7 +211,7 @@ class StoreMemory:
         home = self._home(log.origin)
         try:
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_whole(home / "proven", encode({1: log.origin, 2: bundles}))
+            write_whole(home / self._file(log.origin), encode({1: log.origin, 2: bundles}))
         except OSError as fault:
             _log.warning("what %s proved is not kept: %s", log.origin, fault)
 
@@ -192,7 +232,8 @@ class StoreMemory:
 
         proven: Proven | None = None
         try:
-            content = decode((self._home(log.origin) / "proven").read_bytes(), max_depth=3)
+            path = self._home(log.origin) / self._file(log.origin)
+            content = decode(path.read_bytes(), max_depth=3)
             if content[1] != log.origin:
                 return None
             for data in content[2]:
@@ -215,6 +256,9 @@ class StoreMemory:
             _log.warning("what was kept of %s is not used: %s", log.origin, fault)
             return None
         return proven
+
+    def _file(self, origin: str) -> str:
+        return "proven-to-oneself" if origin in self._signed else "proven"
 
     def _home(self, origin: str) -> Path:
         return self._folder / sha256(origin.encode()).hexdigest()[:32]

@@ -512,8 +512,12 @@ class Workspace:
             self.set_anchors(merged)
         return merged
 
-    def add_log(self, origin: str, url: str | None, keys: Sequence[str]) -> Anchors:
+    def add_log(
+        self, origin: str, url: str | None, keys: Sequence[str], *, signed: bool | None = None
+    ) -> Anchors:
         """Believe the checkpoints of a log under these keys, and ask its store at this address.
+
+        ``signed``: whether its store is asked as oneself; None leaves it as it is.
 
         Raises:
             Malformed: ``log.key-malformed``, ``request.address``, ``trust.log-without-key``.
@@ -545,6 +549,7 @@ class Workspace:
                 keys=held,
                 url=address,
                 closed={} if before is None else before.closed,
+                signed=(before is not None and before.signed) if signed is None else signed,
             )
             changed = msgspec.structs.replace(have, logs=[*logs, made])
             self.set_anchors(changed)

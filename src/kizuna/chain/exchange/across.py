@@ -367,6 +367,7 @@ def unchanged(evidence: Across, heads: Sequence[Known]) -> bool:
             pass
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+    evidence.remember()
     return all(
         (store.fault is None and store.proven is not None and store.proven.head == wanted[origin])
         for origin, store in evidence.stores.items()
