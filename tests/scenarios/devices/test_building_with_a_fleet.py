@@ -102,6 +102,8 @@ def test_one_tampered_device_makes_the_building_untrusted_by_name_and_reason(sit
     assert verdict.value is Value.UNTRUSTED
     assert ("tampering.reported", bad.subject) in deciding(verdict)
     assert {subject for _, subject in deciding(verdict)} == {bad.subject}
+    # a device answers for itself: what is asked of gateways is not asked of it a second time
+    assert not [f for f in verdict.findings if f.requirement == "listener-well"]
     tampering = next(f for f in verdict.findings if f.code.value == "tampering.reported")
     assert tampering.turn
     assert "unknown-firmware" in str(tampering.about)
