@@ -12,9 +12,14 @@ from kizuna.app.cli.times import clock_face, instant
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.gating import KeyGate
+    from kizuna.app.wiring.gating_served import ServedGate
 
 __all__ = ["hang"]
 
+_SERVED = Annotated[
+    str | None,
+    typer.Option("--keys", metavar="FILE", help="Of a key file that `kizuna key serve` serves."),
+]
 _KEY = Annotated[str, typer.Argument(metavar="KEY", help="Label or thumbprint.")]
 
 
@@ -26,9 +31,9 @@ def hang(app: typer.Typer) -> None:
     app.add_typer(gate, name="gate")
 
     @command(gate, "show")
-    def show(door: Door) -> None:
+    def show(door: Door, keys: _SERVED = None) -> None:
         """Show the policy in force, locked keys and consents that wait."""
-        told = _gate(door).show()
+        told = (_gate(door) if keys is None else _served(door, keys)).show()
         policy = told["policy"]
         lines = [door.text("gate.head", gate=policy["gate"], version=policy["version"])]
         lines += [
@@ -80,12 +85,17 @@ def hang(app: typer.Typer) -> None:
         report: Annotated[
             bool, typer.Option("--report", help="Register notices of what was refused.")
         ] = False,
+        keys: _SERVED = None,
     ) -> None:
         """Show the record of refusals, locks and consents, its chain checked."""
-        gate_of = _gate(door)
-        told = gate_of.log(limit)
-        if report:
-            told |= gate_of.report()
+        if keys is None:
+            gate_of = _gate(door)
+            told = gate_of.log(limit)
+            told |= gate_of.report() if report else {}
+        else:
+            served = _served(door, keys)
+            told = served.log(limit)
+            told |= served.report(door.settings) if report else {}
         lines = [
             door.text(
                 "gate.log-row",
@@ -129,10 +139,13 @@ def hang(app: typer.Typer) -> None:
 
     @command(gate, "admit")
     def admit(
-        door: Door, file: Annotated[str, typer.Argument(metavar="FILE", help="A consent.")]
+        door: Door,
+        file: Annotated[str, typer.Argument(metavar="FILE", help="A consent.")],
+        keys: _SERVED = None,
     ) -> None:
         """Hand in a consent that somebody else signed."""
-        done = _gate(door).admit(door.read(file, limit=1 << 16))
+        gate_of = _gate(door) if keys is None else _served(door, keys)
+        done = gate_of.admit(door.read(file, limit=1 << 16))
         door.answer(done, [door.text("gate.admitted", **done)])
 
     @command(gate, "unlock")
@@ -142,9 +155,11 @@ def hang(app: typer.Typer) -> None:
         consent: Annotated[
             str, typer.Option("--consent", metavar="FILE", help="An operator's consent to unlock.")
         ],
+        keys: _SERVED = None,
     ) -> None:
         """End the lock of a key, with an operator's signed consent."""
-        done = _gate(door).unlock(key, door.read(consent, limit=1 << 16))
+        gate_of = _gate(door) if keys is None else _served(door, keys)
+        done = gate_of.unlock(key, door.read(consent, limit=1 << 16))
         door.answer(done, [door.text("gate.unlocked", **done)])
 
 
@@ -152,3 +167,9 @@ def _gate(door: Door) -> KeyGate:
     from kizuna.app.wiring.gating import KeyGate
 
     return KeyGate(door.workspace())
+
+
+def _served(door: Door, keys: str) -> ServedGate:
+    from kizuna.app.wiring.gating_served import ServedGate
+
+    return ServedGate(keys, door.settings.clock)

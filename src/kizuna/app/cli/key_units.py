@@ -151,8 +151,20 @@ def hang_units(app: typer.Typer) -> None:
         keys: Annotated[
             str, typer.Option("--keys", help="The key file; made where it is not there.")
         ],
+        report: Annotated[
+            float | None,
+            typer.Option(
+                "--report",
+                metavar="SECONDS",
+                min=0.1,
+                help="Tell the organisation's store of refusals, looking this often.",
+            ),
+        ] = None,
     ) -> None:
         """Serve a key file from a process of its own, to this user's programs only.
+
+        With --report what its gate refuses becomes notices of the organisation of --store; they
+        wait in the outbox while its store does not answer.
 
         Its secret is KIZUNA_PASSPHRASE or the file `KEYS.secret`. Stop it with Ctrl-C.
 
@@ -163,4 +175,4 @@ def hang_units(app: typer.Typer) -> None:
         def ready(path: str) -> None:
             door.print(door.text("key.serving", socket=path))
 
-        serve_unit(socket, keys, door.settings, ready)
+        serve_unit(socket, keys, door.settings, ready, report=report)

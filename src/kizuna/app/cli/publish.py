@@ -4,12 +4,16 @@
 from __future__ import annotations
 
 import base64
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kizuna.app.cli.door import Door, Failure, command
 from kizuna.app.cli.import_ import read_files, tell_remarks
+from kizuna.model.errors import Malformed
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.outbox import Sent
 
 __all__ = ["hang"]
 
@@ -20,15 +24,37 @@ def hang(app: typer.Typer) -> None:
     @command(app, "publish")
     def publish(
         door: Door,
-        files: Annotated[list[str], typer.Argument(metavar="FILE...", help="`-` is stdin.")],
+        files: Annotated[
+            list[str] | None, typer.Argument(metavar="FILE...", help="`-` is stdin.")
+        ] = None,
+        waiting: Annotated[
+            bool, typer.Option("--waiting", help="Send what waits in the outbox; files may follow.")
+        ] = False,
     ) -> None:
         """Read documents, sign what they say with this organisation's key, register it there.
+
+        What waits in the outbox (notices of refused key uses) goes first.
 
         Example: kizuna publish parts.csv
         """
         from kizuna.app.wiring.answers import import_json
         from kizuna.app.wiring.member import publisher
 
+        sent = _waiting(door)
+        if waiting and not files:
+            door.answer(
+                {"registered": sent.registered, "waiting": sent.waiting, "refused": sent.refused},
+                [door.text("publish.waiting", registered=sent.registered, waiting=sent.waiting)],
+            )
+            if sent.problem is not None:
+                raise sent.problem
+            return
+        if not files:
+            raise Malformed(
+                "publish.nothing",
+                "no file to publish was named",
+                hint="name files, or send what waits with --waiting",
+            )
         with publisher(door.settings) as organisation:
             outcome = organisation.publish(read_files(files), progress=door.bars)
         told = {
@@ -58,3 +84,15 @@ def hang(app: typer.Typer) -> None:
             door.say("import.refused", code=problem.code, what=problem.what)
         if outcome.refused:
             raise Failure(outcome.refused[0].outcome)
+
+
+def _waiting(door: Door) -> Sent:
+    """Send what waits in the outbox of this folder."""
+    from kizuna.app.wiring.gating_served import speaking_for
+    from kizuna.app.wiring.outbox import Outbox, Sent
+
+    box = Outbox(door.settings.store)
+    if not box.waiting():
+        return Sent()
+    with speaking_for(door.settings) as speaker:
+        return box.send(speaker.register_one)

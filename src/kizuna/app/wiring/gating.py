@@ -32,7 +32,17 @@ if TYPE_CHECKING:
     from kizuna.roots.gates import Gate, Operation, Policy, Report
     from kizuna.roots.units import Unit
 
-__all__ = ["CALLER", "KeyGate", "behind_gate", "for_peers", "gate_beside", "set_beside"]
+__all__ = [
+    "CALLER",
+    "KeyGate",
+    "behind_gate",
+    "for_peers",
+    "gate_beside",
+    "notice_of",
+    "open_policy",
+    "set_beside",
+    "time_of",
+]
 
 CALLER: Final = "kizuna"
 """What this program calls itself at its own gate: a word, no measurement."""
@@ -76,13 +86,25 @@ def for_peers(keys: Path, unit: Unit, clock: Callable[[], int]) -> Callable[[_Pe
         Malformed: ``gate.policy-*``. Misconfigured: ``gate.state-damaged``.
     """
     folder = gate_beside(keys)
-    if not (folder / _POLICY).is_file():
+    policy = open_policy(folder)
+    if policy is None:
         return lambda _peer: unit
-    from kizuna.roots.gates import FileBook, Gate, Gated, following, read_policy
+    from kizuna.roots.gates import FileBook, Gate, Gated, following
 
-    data = (folder / _POLICY).read_bytes()
-    gate = Gate(read_policy(data, _POLICY), FileBook(folder), clock)
+    gate = Gate(policy, FileBook(folder), clock)
     return lambda peer: Gated(unit, gate, following(peer.pid, peer.uid))
+
+
+def open_policy(folder: Path) -> Policy | None:
+    """The policy in a gate's folder; None where there is none.
+
+    Raises:
+        Malformed: ``gate.policy-*``.
+    """
+    from kizuna.roots.gates import read_policy
+
+    path = folder / _POLICY
+    return read_policy(path.read_bytes(), _POLICY) if path.is_file() else None
 
 
 def set_beside(keys: Path, data: bytes, name: str, clock: Callable[[], int]) -> dict[str, Any]:
@@ -123,11 +145,11 @@ class KeyGate:
         return {
             "policy": msgspec.to_builtins(gate.policy),
             "locked": [
-                {"key": name, "label": labels.get(name.partition("|")[0], ""), "since": _time(at)}
+                {"key": name, "label": labels.get(name.partition("|")[0], ""), "since": time_of(at)}
                 for name, at in sorted(state.locks.items())
             ],
             "consents": [
-                {"consent": digest, "used": held.used, "ends": _time(held.ends)}
+                {"consent": digest, "used": held.used, "ends": time_of(held.ends)}
                 for digest, held in sorted(state.consents.items())
             ],
             "records": state.seq,
@@ -182,7 +204,7 @@ class KeyGate:
         gate = self._gate()
         reports = gate.reports()
         statements = [
-            workspace.sign(Kind.NOTICE, workspace.identity, _notice(report)) for report in reports
+            workspace.sign(Kind.NOTICE, workspace.identity, notice_of(report)) for report in reports
         ]
         for result in workspace.register_each(statements) if statements else ():
             if isinstance(result, Exception):
@@ -239,7 +261,7 @@ class KeyGate:
             "consent": agreement.digest,
             "key": agreement.agreed.key,
             "uses": agreement.agreed.uses,
-            "ends": _time(agreement.ends),
+            "ends": time_of(agreement.ends),
         }
 
     def unlock(self, key: str, data: bytes) -> dict[str, Any]:
@@ -327,7 +349,8 @@ def _operation(name: str) -> Operation:
     return Operation(name)
 
 
-def _notice(report: Report) -> Notice:
+def notice_of(report: Report) -> Notice:
+    """The notice of one report."""
     series = hashlib.sha256(f"{report.rule}|{report.caller}|{report.code}".encode()).hexdigest()
     return Notice(
         type="key-misuse",
@@ -348,5 +371,6 @@ def _notice(report: Report) -> Notice:
     )
 
 
-def _time(moment: int) -> str:
+def time_of(moment: int) -> str:
+    """A moment as it stands in answers."""
     return datetime.fromtimestamp(moment, UTC).isoformat()

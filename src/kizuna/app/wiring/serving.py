@@ -14,6 +14,7 @@ import os
 import resource
 import secrets
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 from kizuna.app.wiring.folder import write_whole
 from kizuna.app.wiring.gating import for_peers
 from kizuna.app.wiring.settings import Settings
-from kizuna.model.errors import Misconfigured
+from kizuna.model.errors import Misconfigured, Problem
 
 if TYPE_CHECKING:
     from kizuna.roots.units.software import SoftwareUnit
@@ -33,9 +34,21 @@ _PR_SET_DUMPABLE: Final = 4
 
 
 def serve_unit(
-    socket: str | Path, keys: str | Path, settings: Settings, ready: Callable[[str], None]
+    socket: str | Path,
+    keys: str | Path,
+    settings: Settings,
+    ready: Callable[[str], None],
+    *,
+    report: float | None = None,
 ) -> None:
     """Serve a key file at a socket until SIGINT or SIGTERM.
+
+    Args:
+        socket: where.
+        keys: the key file.
+        settings: of the folder whose organisation tells of refusals.
+        ready: is told when it answers.
+        report: seconds between looks at what is to be told; None tells nobody.
 
     Raises:
         Misconfigured: ``unit.socket``, ``unit.*`` of the key file, ``store.secret-missing``.
@@ -52,11 +65,47 @@ def serve_unit(
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+    telling = None if report is None else _Telling(Path(keys), settings, report)
     ready(str(socket))
     try:
+        if telling is not None:
+            telling.start()
         server.serve()
     finally:
         server.close()
+        if telling is not None:
+            telling.stop()
+
+
+class _Telling:
+    """Tells of refusals from a thread of its own, and once more at the end."""
+
+    def __init__(self, keys: Path, settings: Settings, every: float) -> None:
+        self._keys, self._settings, self._every = keys, settings, every
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="telling", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join(_LAST_WORDS)
+
+    def _run(self) -> None:
+        while not self._over.wait(self._every):
+            self._tell()
+        self._tell()
+
+    def _tell(self) -> None:
+        from kizuna.app.wiring.gating_served import ServedGate
+
+        with contextlib.suppress(Problem, OSError):  # the gate keeps what was not told
+            ServedGate(self._keys, self._settings.clock).report(self._settings)
+
+
+_LAST_WORDS: Final = 30.0
+"""Seconds that the end waits for what is told last."""
 
 
 def _opened(path: Path, passphrase: bytes | None) -> SoftwareUnit:
