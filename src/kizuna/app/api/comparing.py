@@ -15,6 +15,7 @@ from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.asked import as_instant, as_known, as_subject, language
 from kizuna.app.api.context import Context
+from kizuna.app.api.elsewhere import across_for
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.several_lists import MOST, judge_each, measures_of
 
@@ -53,6 +54,13 @@ def comparing(context: Context) -> Sequence[ControllerRouterHandler]:
         ] = None,
         at: Annotated[str | None, QueryParameter(max_length=40)] = None,
         known: Annotated[list[str] | None, QueryParameter(name="known", max_items=16)] = None,
+        *,
+        across: Annotated[
+            bool,
+            QueryParameter(
+                description="Ask the stores elsewhere that the lists lead to (operator only)."
+            ),
+        ] = False,
     ) -> dict[str, Any]:
         view = await context.view(request.scope)
         what, when = as_subject(subject), None if at is None else as_instant(at)
@@ -69,6 +77,7 @@ def comparing(context: Context) -> Sequence[ControllerRouterHandler]:
                 at=when,
                 known=workspace.known(registered),
                 view=view,
+                verify=across_for(workspace, view).verify if across else None,
             )
             return told
 

@@ -17,13 +17,12 @@ from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.asked import as_instant, as_known, as_subject, language
 from kizuna.app.api.context import Context
+from kizuna.app.api.elsewhere import across_for
 from kizuna.app.wiring import showing
-from kizuna.app.wiring.across import AcrossJudge
 from kizuna.app.wiring.answers import tree_json, verdict_json
 from kizuna.app.wiring.hosted import with_signers
 from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
 from kizuna.app.wiring.question import Question
-from kizuna.model.errors import Refused
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
@@ -81,20 +80,6 @@ class QuestionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 def judging(context: Context) -> Sequence[ControllerRouterHandler]:
     """Routes of this resource."""
     workspace = context.workspace
-    others: list[AcrossJudge] = []
-
-    def elsewhere(view: View) -> AcrossJudge:
-        """Who judges across stores; strangers do not make this server ask others."""
-        if not view.everything:
-            raise Refused(
-                "verify.across-operator",
-                "only the operator of this store has it ask others",
-                why="every such question makes this server ask further servers",
-                hint="sign the request with the operator's key, or ask without `across`",
-            )
-        if not others:
-            others.append(AcrossJudge(workspace))
-        return others[0]
 
     async def verdict(request: Request[Any, Any, Any], asked: QuestionBody, body: bytes) -> Any:  # noqa: ANN401 - JSON
         view = await context.view(request.scope, body)
@@ -104,7 +89,7 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
             question = question_of(workspace, view)
             profile = question.profile
             if asked.across:
-                across = elsewhere(view)
+                across = across_for(workspace, view)
                 judged = across.verify(question)
                 names = across.names(question.subject, identifiers_in(judged.findings))
             else:
@@ -169,6 +154,8 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
         at: _At = None,
         known: _Known = None,
         lists: _Lists = None,
+        *,
+        across: _Across = False,
     ) -> dict[str, Any]:
         view = await context.view(request.scope)
         lang = language(request.scope)
@@ -179,9 +166,14 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
 
         def tell() -> dict[str, Any]:
             question = question_of(workspace, view)
-            told = workspace.explain(question)
+            judge = across_for(workspace, view) if across else None
+            told = workspace.explain(question) if judge is None else judge.explain(question)
             spoken_of = identifiers_in(told.verdict.findings) | unnamed_in_tree(told.tree)
-            names = showing.names(workspace, spoken_of, view) | names_in_tree(told.tree)
+            if judge is None:
+                names = showing.names(workspace, spoken_of, view)
+            else:
+                names = judge.names(question.subject, spoken_of)
+            names |= names_in_tree(told.tree)
             return {
                 "tree": with_signers(
                     workspace,

@@ -3,14 +3,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kizuna.app.cli.door import Door, command
 from kizuna.app.cli.show import mark
 
+if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
+
 __all__ = ["hang"]
+
+
+def _say_asking(door: Door, workspace: Workspace) -> None:
+    from kizuna.app.wiring.across import stores_elsewhere
+
+    if elsewhere := stores_elsewhere(workspace):
+        door.say("across.asking", count=len(elsewhere))
+
+
+def _stores(row: dict[str, Any]) -> list[str]:
+    """Which stores did not tell what the verdict needed."""
+    return [f"    {one['code']}  {one['origin']}" for one in row["stores"]]
 
 
 def hang(app: typer.Typer) -> None:
@@ -23,26 +38,39 @@ def hang(app: typer.Typer) -> None:
         profile: Annotated[str, typer.Option("--profile", "-p")],
         lists: Annotated[list[str] | None, typer.Option("--list", metavar="NAME")] = None,
     ) -> None:
-        """Keep a verdict true: it shows in the portfolio, and the server tells its changes."""
+        """Keep a verdict true: it shows in the portfolio, and the server tells its changes.
+
+        A chain that crosses stores is followed there: the server looks at them now and then
+        (KIZUNA_LOOK_EVERY), and the portfolio names those that did not tell.
+        """
         from kizuna.app.wiring.answers import standing_json
         from kizuna.model.identifier import canonical
 
         workspace = door.workspace()
+        _say_asking(door, workspace)
         standing = workspace.watch(canonical(subject), workspace.profile(profile), lists)
         told = standing_json(standing)
-        door.answer(told, [f"{mark(door, told['verdict'])}  {told['subject']}  {told['profile']}"])
+        line = f"{mark(door, told['verdict'])}  {told['subject']}  {told['profile']}"
+        door.answer(told, [line, *_stores(told)])
 
     @command(app, "list")
     def list_(door: Door) -> None:
         """Show every watched subject and how it stands now."""
         from kizuna.app.wiring.answers import standing_json
 
-        rows = [standing_json(s) for s in door.workspace(read_only=True).portfolio()]
+        workspace = door.workspace(read_only=True)
+        _say_asking(door, workspace)
+        rows = [standing_json(s) for s in workspace.portfolio()]
         door.answer(
             {"watches": rows},
             [
-                f"{mark(door, r['verdict'])}  {r['subject']}  {r['name']}  {r['profile']}".rstrip()
+                line
                 for r in rows
+                for line in (
+                    f"{mark(door, r['verdict'])}  {r['subject']}  {r['name']}  "
+                    f"{r['profile']}".rstrip(),
+                    *_stores(r),
+                )
             ]
             or [door.text("watch.none")],
         )

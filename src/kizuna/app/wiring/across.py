@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from kizuna.app.wiring.owner import Keeper
 from kizuna.app.wiring.values import Explained
 from kizuna.model.errors import Unavailable
 from kizuna.model.finding import Code, Finding
@@ -24,7 +25,6 @@ from kizuna.model.verdict import Known, Verdict
 if TYPE_CHECKING:
     from kizuna.app.wiring.question import Question
     from kizuna.app.wiring.remote import StoreMemory
-    from kizuna.app.wiring.workspace import Workspace
     from kizuna.chain.exchange.across import Across
     from kizuna.chain.exchange.asking import Transport
     from kizuna.chain.verify import Judgement
@@ -42,13 +42,13 @@ _MEMORIES: Final = 4
 _TRIES: Final = 6
 
 
-def stores_elsewhere(workspace: Workspace, anchors: Anchors | None = None) -> list[str]:
+def stores_elsewhere(workspace: Keeper, anchors: Anchors | None = None) -> list[str]:
     """Origins of the logs that the anchors give an address for, one's own aside."""
     chosen = workspace.anchors() if anchors is None else anchors
     return [g.origin for g in chosen.logs if g.url is not None and g.origin != workspace.log.origin]
 
 
-def answer_evidence(workspace: Workspace, question: bytes, view: View | None) -> bytes:
+def answer_evidence(workspace: Keeper, question: bytes, view: View | None) -> bytes:
     """What this store tells another verifier who asks for the lists of some keys.
 
     Raises:
@@ -95,7 +95,7 @@ class AcrossJudge:
 
     def __init__(
         self,
-        workspace: Workspace,
+        workspace: Keeper,
         *,
         transport: Transport | None = None,
         patience: float = PATIENCE,
@@ -124,6 +124,24 @@ class AcrossJudge:
             session = self._session(question, offline=offline)
             verdict = self._verdict(session, question)
             return Explained(verdict=verdict, tree=explain(session.judgement, question.subject))
+
+    def glance(self) -> tuple[tuple[str, str], ...]:
+        """The checkpoint that every store elsewhere shows now, or what is the matter with it.
+
+        Each store is asked one question, without a key; nothing is judged.
+        """
+        from kizuna.chain.exchange.across import glance
+
+        with self._lock:
+            anchors = self._workspace.anchors()
+            signed = self._oneself.known_in(anchors, None)
+            return glance(
+                anchors,
+                own=self._workspace.log.origin,
+                transport=self._sender(signed),
+                memory=self._remembered(anchors, signed),
+                patience=self._whole,
+            )
 
     def names(self, subject: SubjectId, identifiers: set[str]) -> dict[str, str]:
         """What people call these, as the evidence of the last answer about a subject says."""
@@ -176,7 +194,6 @@ class AcrossJudge:
     def _evidence(
         self, question: Question, anchors: Anchors, moment: int, *, offline: bool
     ) -> Across:
-        from kizuna.app.wiring.remote import transport_within
         from kizuna.chain.exchange.across import Across
 
         signed = self._oneself.known_in(anchors, question.view)
@@ -186,12 +203,21 @@ class AcrossJudge:
             subject=question.subject,
             profile=question.profile,
             at=moment,
-            transport=self._transport
-            or transport_within(self._patience, signed=signed, sign=self._oneself.signature),
+            transport=self._sender(signed),
             memory=self._remembered(anchors, signed),
             offline=offline,
             patience=self._whole,
         )
+
+    def _sender(self, signed: frozenset[str]) -> Transport:
+        from kizuna.app.wiring.remote import transport_within
+
+        if self._transport is not None:
+            return self._transport
+        made: Transport = transport_within(
+            self._patience, signed=signed, sign=self._oneself.signature
+        )
+        return made
 
     def _verdict(self, session: _Session, question: Question) -> Verdict:
         verdict = session.judgement.verdict(

@@ -211,4 +211,5 @@ def standing_json(standing: Standing) -> dict[str, Any]:
         "findings": standing.findings,
         "next_change": standing.next_change,
         "at": standing.at,
+        "stores": [{"code": code, "origin": origin} for code, origin in standing.stores],
     }

@@ -19,12 +19,12 @@ import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kizuna.app.wiring.owner import Owner
 from kizuna.model.errors import Problem
 from kizuna.model.payload import Membership, Standing
 from kizuna.model.trust import Anchors
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
     from kizuna.record.store import View
 
 __all__ = ["Oneself"]
@@ -35,7 +35,7 @@ _USUAL: dict[str, str] = {"http": ":80", "https": ":443"}
 class Oneself:
     """One organisation as it reads elsewhere. Safe to use from several threads."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Owner) -> None:
         self._workspace = workspace
         self._lock = threading.Lock()
 

@@ -18,7 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from kizuna.app.wiring.owner import Owner
+from kizuna.app.wiring.far_watches import FarWatches, short_of
+from kizuna.app.wiring.owner import Keeper
 from kizuna.app.wiring.question import MeasureKey, Question
 from kizuna.app.wiring.values import (
     Change,
@@ -28,13 +29,14 @@ from kizuna.app.wiring.values import (
     WrittenBundle,
     quiet,
 )
-from kizuna.model.errors import Absent
+from kizuna.model.errors import Absent, Unavailable
 from kizuna.model.finding import Code, Value
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.trust import Anchors
 from kizuna.model.verdict import Verdict
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.across import AcrossJudge
     from kizuna.chain.graph import Graph
     from kizuna.chain.verify import Judgement, Renewed, Watches
     from kizuna.chain.verify.authority import Authority
@@ -50,6 +52,9 @@ _Answer = TypeVar("_Answer")
 _KEPT: Final = 8
 """Judgements kept in memory: one a profile and choice of lists."""
 
+
+_TRIES: Final = 8
+"""How often a bundle is made anew where the store grew meanwhile."""
 
 _OTHERS: Final = 1.0
 """Seconds after which statements that another process registered are looked for."""
@@ -98,7 +103,7 @@ class _Kept:
 class Judge:
     """Who judges in this process."""
 
-    def __init__(self, workspace: Owner) -> None:
+    def __init__(self, workspace: Keeper) -> None:
         self._workspace = workspace
         self._lock = threading.RLock()
         self._graph: Graph | None = None
@@ -115,6 +120,8 @@ class Judge:
         self._woken = threading.Event()
         self._renewer: threading.Thread | None = None
         self._closing = threading.Event()
+        self._far: FarWatches | None = None
+        self._across: AcrossJudge | None = None
 
     @property
     def graph(self) -> Graph | None:
@@ -185,14 +192,31 @@ class Judge:
         view: View | None = None,
         progress: Progress = quiet,
     ) -> WrittenBundle:
-        """A proof bundle for one subject and profile."""
+        """A proof bundle for one subject and profile.
+
+        Where the store grows meanwhile it is made anew, at the checkpoint that stands then.
+
+        Raises:
+            Unavailable: ``bundle.moved-on`` where the store grew all the time.
+        """
+        progress("phase.bundling", 0, None)
+        for again in range(_TRIES):
+            if again:
+                self._workspace.store.refresh()
+            try:
+                return self._export(subject, profile, view)
+            except Unavailable as fault:
+                if fault.code != "bundle.moved-on" or again == _TRIES - 1:
+                    raise
+        raise AssertionError  # the loop ends by returning or raising
+
+    def _export(self, subject: SubjectId, profile: Profile, view: View | None) -> WrittenBundle:
         from kizuna.chain.exchange import pack_bundle
         from kizuna.chain.graph.closure import closure
 
         workspace = self._workspace
         anchors = workspace.anchors()
         reader = self._reader(view)
-        progress("phase.bundling", 0, None)
         reached = closure(reader, subject, profile, anchors)
         bundle = pack_bundle(
             reader,
@@ -216,11 +240,15 @@ class Judge:
         """Keep a verdict true."""
         from kizuna.record.store.watches import Watch, Watchlist
 
-        verdict = self.verify(Question(subject, profile, lists=lists))
+        chosen, far = tuple(sorted(lists or ())), self.far
+        if far is None:
+            verdict = self.verify(Question(subject, profile, lists=lists))
+        else:
+            verdict = far.begin(subject, profile.name, chosen)
         kept = Watch(
             subject=subject,
             profile=profile.name,
-            lists=tuple(sorted(lists or ())),
+            lists=chosen,
             value=verdict.value,
             judged_at=verdict.at,
             next_change=verdict.next_change,
@@ -246,6 +274,8 @@ class Judge:
         with self._lock:
             for watch in ended:
                 self._watched.pop((watch.subject, watch.profile, watch.lists), None)
+                if self._far is not None:
+                    self._far.forget(watch.subject, watch.profile, watch.lists)
                 for kept in self._measures.values():
                     if (kept.profile, kept.lists) == (watch.profile, watch.lists):
                         kept.forget(watch.subject)
@@ -255,9 +285,13 @@ class Judge:
         """Every watched subject as it stands now, for this reader."""
         from kizuna.record.store.watches import Watchlist
 
+        far = self.far
+        if far is not None and (view is None or view.everything):
+            return far.portfolio()
         with self._lock:
             self._take_in()
-            if self._graph is not None and self._serves(view) and self._watched:
+            local = far is None and self._serves(view)
+            if self._graph is not None and local and self._watched:
                 self._believe()
                 return self._settled()
         rows = []
@@ -317,10 +351,14 @@ class Judge:
             self._first_judgement(progress)
         self._renewer = threading.Thread(target=self._renew, name="watches", daemon=True)
         self._renewer.start()
+        if self.far is not None:
+            self.far.live()
 
     def close(self) -> None:
         """Stop renewing."""
         self._closing.set()
+        if self._far is not None:
+            self._far.close()
         if self._stop is not None:
             self._stop()
             self._stop = None
@@ -335,6 +373,35 @@ class Judge:
             self._measures.clear()
             self._doubtful.update(self._watched)
         self._woken.set()
+        if self.far is not None:
+            self.far.wake()
+
+    @property
+    def across(self) -> AcrossJudge:
+        """Who judges over this store and those elsewhere, for everybody in this process."""
+        from kizuna.app.wiring.across import AcrossJudge
+
+        with self._lock:
+            if self._across is None:
+                self._across = AcrossJudge(self._workspace)
+            return self._across
+
+    @property
+    def far(self) -> FarWatches | None:
+        """Who keeps watches true across stores; None where the anchors lead to no other store."""
+        with self._lock:
+            if self._far is None:
+                made = FarWatches(self._workspace, lambda: self.across, self._standing, self._tell)
+                if not made.needed:
+                    return None
+                self._far = made
+                if self._graph is not None:
+                    made.live()
+            return self._far if self._far.needed else None
+
+    def _tell(self, change: Change) -> None:
+        for listener in tuple(self._listeners):
+            listener(change)
 
     def reader(self, view: View | None) -> StoreReader:
         """The store through a reader's eyes, dated as the verifier's witnesses do."""
@@ -493,6 +560,8 @@ class Judge:
         """From the store's writer thread: only remember, and wake who renews."""
         self._pending.append(batch)
         self._woken.set()
+        if self._far is not None:
+            self._far.wake()
 
     def _take_in(self) -> None:
         """Bring the graph up to what is durable; under the lock."""
@@ -530,7 +599,12 @@ class Judge:
             progress("phase.judging", done, len(watches))
 
     def _begin(self, subject: SubjectId, profile: str, lists: tuple[str, ...]) -> None:
-        """Keep one verdict true in memory; nothing where its profile or list is gone."""
+        """Keep one verdict true in memory; nothing where its profile or list is gone, or where
+        other stores have a say in it.
+        """
+        if self.far is not None:
+            self._watched.pop((subject, profile, lists), None)
+            return
         try:
             chosen = self._workspace.profile(profile)
             self._believe()
@@ -550,8 +624,7 @@ class Judge:
                 return
             try:
                 for change in self._changes():
-                    for listener in tuple(self._listeners):
-                        listener(change)
+                    self._tell(change)
             except Exception:  # noqa: BLE001 - the next batch is another chance; the log has it
                 _log.exception("watches could not be renewed; they will be with the next batch")
 
@@ -575,7 +648,7 @@ class Judge:
             if not self._measures:  # whom to believe changed: begin anew, and say what differs
                 for key, before in list(self._watched.items()):
                     self._begin(*key)
-                    after = self._watched[key]
+                    after = self._watched.get(key, before)
                     if after.value is not before.value:
                         self._unheard.append(
                             Change(
@@ -615,6 +688,7 @@ class Judge:
             findings=sum(f.counts for f in verdict.findings),
             next_change=verdict.next_change,
             at=verdict.at,
+            stores=short_of(verdict),
         )
 
     def _name_of(self, subject: SubjectId, view: View | None = None) -> str:

@@ -9,7 +9,7 @@ another's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from kizuna.model.errors import Problem
     from kizuna.model.statement import Registered
     from kizuna.record.log import EvidenceLog
-    from kizuna.record.store import Store
+    from kizuna.record.store import Store, StoreReader, View
     from kizuna.roots.units import Handle, Unit
 
-__all__ = ["Owner", "Speaker"]
+__all__ = ["Keeper", "Owner", "Reading", "Speaker"]
 
 
 class Speaker(Protocol):
@@ -131,4 +131,29 @@ class Owner(Speaker, Protocol):
 
     def profile(self, name_or_path: str) -> Profile:
         """A profile by name or file."""
+        ...
+
+
+class Reading(Protocol):
+    """How a store is read for a judgement."""
+
+    def reader(self, view: View | None) -> StoreReader:
+        """The store through a reader's eyes, dated as the verifier's witnesses do."""
+        ...
+
+    def quorum(self) -> int:
+        """How many of the verifier's witnesses cosigned the store's last checkpoint."""
+        ...
+
+
+class Keeper(Owner, Protocol):
+    """An owner whose store is read for judgements."""
+
+    @property
+    def judge(self) -> Reading:
+        """Who judges in this process."""
+        ...
+
+    def names(self, identifiers: Iterable[str]) -> dict[str, str]:
+        """What people call these."""
         ...

@@ -24,11 +24,11 @@ from urllib.parse import urlsplit
 
 from kizuna.app.wiring.folder import write_whole
 from kizuna.app.wiring.network import checked_url
+from kizuna.app.wiring.owner import Owner
 from kizuna.model.errors import Malformed, Problem, Unavailable
 from kizuna.model.trust import Anchors, LogAnchor
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
     from kizuna.chain.exchange.remote import Proven
 
 __all__ = ["PATH", "Forks", "StoreMemory", "ask_store", "publish_forks", "transport_within"]
@@ -287,7 +287,7 @@ class Forks:
         return found
 
 
-def publish_forks(workspace: Workspace) -> list[dict[str, Any]]:
+def publish_forks(workspace: Owner) -> list[dict[str, Any]]:
     """Say of every forked log, in a notice with both checkpoints, what its store did; once each.
 
     A notice is one's own word: it weighs with those who list its issuer; the checkpoints weigh by

@@ -22,6 +22,8 @@ Clock = Callable[[], int]
 """Seconds since 1970."""
 
 DEFAULT_STORE: Final = ".kizuna"
+LOOK_EVERY: Final = 300
+_OFTENEST, _RAREST = 10, 86_400
 LANGUAGES: Final = ("en", "ja")
 
 VARIABLES: Final[dict[str, str]] = {
@@ -40,6 +42,8 @@ VARIABLES: Final[dict[str, str]] = {
     "KIZUNA_SEEN": "off: keep no record, outside the store, of the newest checkpoint seen of a log",
     "XDG_STATE_HOME": "folder of that record, in kizuna/seen (default ~/.local/state)",
     "HOME": "where ~ is",
+    "KIZUNA_LOOK_EVERY": "seconds between two looks of a server at the other stores that its "
+    "watches cross, 10 to 86400, or off (default 300)",
     "NO_COLOR": "no colours when set to anything",
 }
 
@@ -69,6 +73,24 @@ def _state(environment: Mapping[str, str]) -> Path | None:
     return Path(named) / "kizuna" / "seen"
 
 
+def _look_every(text: str) -> int | None:
+    if text == "off":
+        return None
+    if not text:
+        return LOOK_EVERY
+    if not text.isascii() or not text.isdigit() or not _OFTENEST <= int(text[:9]) <= _RAREST:
+        raise Misconfigured(
+            "setting.interval",
+            f"KIZUNA_LOOK_EVERY is no number of seconds: {text[:40]!r}",
+            why=f"it is {_OFTENEST} to {_RAREST}, or off",
+            hint="set it to 300, or leave it out",
+            text=text[:40],
+            least=_OFTENEST,
+            most=_RAREST,
+        )
+    return int(text[:9])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What the outside says about this run.
@@ -85,6 +107,8 @@ class Settings:
     unit_pin_file: Path | None = None
     state: Path | None = None
     """Where it is kept what was seen of each log; none: nowhere."""
+    look_every: int | None = LOOK_EVERY
+    """Seconds between two looks at the stores that watches cross; none: never."""
     lang: str = "en"
     color: bool = True
     clock: Clock = now
@@ -100,7 +124,8 @@ class Settings:
         """Arguments first, then the environment, then defaults.
 
         Raises:
-            Misconfigured: ``setting.unreadable`` (the passphrase file), ``setting.language``.
+            Misconfigured: ``setting.unreadable`` (the passphrase file), ``setting.language``,
+            ``setting.interval``.
         """
         env = os.environ if environment is None else environment
         secret = env.get("KIZUNA_PASSPHRASE", "").encode() or None
@@ -131,6 +156,7 @@ class Settings:
             unit=env.get("KIZUNA_UNIT", ""),
             unit_pin_file=Path(pin) if (pin := env.get("KIZUNA_UNIT_PIN_FILE", "")) else None,
             state=_state(env),
+            look_every=_look_every(env.get("KIZUNA_LOOK_EVERY", "")),
             lang=lang or language(env),
             color=not env.get("NO_COLOR", ""),
         )

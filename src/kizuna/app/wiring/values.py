@@ -139,6 +139,8 @@ class Standing:
     findings: int
     next_change: int | None
     at: int
+    stores: tuple[tuple[str, str], ...] = ()
+    """Stores elsewhere that did not tell what was needed: (finding, origin of the log)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from kizuna.chain.graph.evidence import Evidence
     from kizuna.criteria.profiles import Profile
 
-__all__ = ["Across", "gather", "unchanged"]
+__all__ = ["Across", "gather", "glance", "unchanged"]
 
 _AT_ONCE: Final = 128
 """Most stores that are asked at the same moment."""
@@ -373,6 +373,40 @@ def unchanged(evidence: Across, heads: Sequence[Known]) -> bool:
         for origin, store in evidence.stores.items()
         if origin in wanted
     )
+
+
+def glance(
+    anchors: Anchors, *, own: str, transport: Transport, memory: Memory, patience: float
+) -> tuple[tuple[str, str], ...]:
+    """By origin, the checkpoint that each store with an address shows, with the age that it proves;
+    or the finding it would make. Each is asked once, for no key.
+    """
+    logs = [log for log in anchors.logs if log.url is not None and log.origin != own]
+    if not logs:
+        return ()
+    pool = ThreadPoolExecutor(min(_AT_ONCE, len(logs)), "glance")
+    try:
+        stores, flying = {}, {}
+        for log in logs:
+            stores[log.origin] = store = RemoteStore(log, memory)
+            question = store.glance()
+            flying[pool.submit(fetch, log, question, transport, anchors)] = store
+        done, late = wait(flying, timeout=patience)
+        for future in done:
+            flying[future].hear(future.result())
+        for future in late:
+            flying[future].fail(Code.STORE_UNREACHABLE, "no answer in time")
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    told = []
+    for origin, store in sorted(stores.items()):
+        store.remember()
+        if store.fault is not None or store.proven is None:
+            told.append((origin, "" if store.fault is None else store.fault.code.value))
+        else:
+            head = store.proven.head
+            told.append((origin, f"{head.size}:{head.root}:{store.proven.as_of}"))
+    return tuple(told)
 
 
 def gather(evidence: Across, subject: str, profile: Profile) -> Closure:

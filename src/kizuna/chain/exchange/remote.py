@@ -152,6 +152,11 @@ class RemoteStore:
         if self.proven is not None:
             self._asked.update(list(self.proven.lists)[:1])
 
+    def glance(self) -> Question:
+        """The question for its checkpoint alone, to be put whether anything was proved or not."""
+        self.contacted = self.busy = True
+        return Question(keys=(), since=0 if self.proven is None else self.proven.head.size)
+
     def item(self, digest: Digest) -> Registered | None:
         """A statement that it proved."""
         for proven in (self.proven, self._before):
