@@ -61,7 +61,7 @@ PERMISSIONS: Final = frozenset({"public", "view", "signature", "operator", "invi
 """Who may use a route: anyone; anyone, who sees what their view shows; whoever signed what is sent;
 the store's organisation; whoever has an invitation."""
 
-_INTAKE: Final = ("/api/statements", "/entries", "/api/import", *HOT)
+_INTAKE: Final = ("/api/statements", "/entries", "/api/import", "/answer", *HOT)
 _ENDLESS: Final = ("/api/events",)
 
 

@@ -7,8 +7,9 @@ signs them in its name. 2. Questions and gaps go through the asker's view.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Sequence
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 from litestar import Request, get, post
@@ -19,13 +20,21 @@ from kizuna.app.api.asked import as_subject, language
 from kizuna.app.api.context import Context
 from kizuna.app.wiring import assess as assessing
 from kizuna.app.wiring import showing
-from kizuna.app.wiring.assess_export import question_json
+from kizuna.app.wiring.assess_export import element_named, question_json
+from kizuna.app.wiring.assess_plan import plan_answers
 from kizuna.app.wiring.certificates import listed, shown
+from kizuna.app.wiring.hosted_codes import pen_of
+from kizuna.model.errors import Malformed
+from kizuna.model.identifier import SubjectId
 from kizuna.proof.assurance import Answer, Answers
-from kizuna.proof.assurance.rows import state_of
+from kizuna.proof.assurance.rows import evidence_of, state_of
 
-__all__ = ["Given", "Reply", "assess"]
+if TYPE_CHECKING:
+    from kizuna.proof.assurance import Questionnaire
 
+__all__ = ["Given", "Reply", "as_given", "assess"]
+
+_PROFILES: Final = 8
 _OPERATOR: Final = {"permission": "operator"}
 _READ: Final = {"permission": "view"}
 _Subject = Annotated[str, QueryParameter(description="What is assessed.", max_length=2048)]
@@ -45,14 +54,62 @@ class Reply(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     owner: str = ""
     reason: str = ""
     note: str = ""
+    evidence: list[str] = []
+    """Names of ``files``, addresses (https) or digests of registered statements."""
 
 
 class Given(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Answers to what a profile asks of a subject."""
 
     subject: str
-    profile: str
+    profile: str | list[str]
+    """One profile or several: what several ask alike is answered once."""
     answers: list[Reply]
+    element: str | None = None
+    files: dict[str, str] = {}
+    """Evidence by name, in Base64."""
+    member: str | None = None
+    """Short name of the member in whose name it is signed; none: the store's organisation."""
+    whole: bool = False
+    """These are all the answers; otherwise what they do not speak of stays as it was."""
+
+
+def as_given(data: Given) -> tuple[Answers, dict[str, bytes]]:
+    """The answers of a request, and its files by name.
+
+    Raises:
+        Malformed: ``assess.answer-unknown``, ``assess.file-encoding``.
+    """
+    given = []
+    for one in data.answers:
+        names, links, statements = evidence_of(one.evidence)
+        given.append(
+            Answer(
+                requirement=one.requirement,
+                state=state_of(one.answer),
+                claim=one.claim,
+                fields=dict(one.fields),
+                due=one.due,
+                owner=one.owner,
+                reason=one.reason,
+                note=one.note,
+                names=names,
+                links=links,
+                files=statements,
+            )
+        )
+    files = {}
+    for name, text in data.files.items():
+        try:
+            files[name] = base64.b64decode(text, validate=True)
+        except ValueError as fault:
+            raise Malformed(
+                "assess.file-encoding",
+                f"{name[:80]}: not Base64",
+                hint="send each file's bytes in Base64, without line breaks",
+                name=name[:80],
+            ) from fault
+    return Answers(answers=tuple(given)), files
 
 
 def assess(context: Context) -> Sequence[ControllerRouterHandler]:
@@ -102,6 +159,45 @@ def assess(context: Context) -> Sequence[ControllerRouterHandler]:
 
         return await context.ask(tell)
 
+    def asked_of(data: Given, what: SubjectId) -> Questionnaire:
+        names = [data.profile] if isinstance(data.profile, str) else data.profile
+        return assessing.questionnaire_of(
+            workspace,
+            what,
+            [showing.profile_named(workspace, name) for name in names[:_PROFILES]],
+            element=element_named(data.element),
+        )
+
+    @post(
+        "/api/assess/preview",
+        opt=_OPERATOR,
+        tags=["assessment"],
+        status_code=200,
+        summary="What registering answers would sign, word for word; nothing is signed",
+    )
+    async def preview(
+        request: Request[Any, Any, Any], data: Annotated[Given, Body()]
+    ) -> dict[str, Any]:
+        await context.readers.operator(request.scope, await request.body())
+        what = as_subject(data.subject)
+
+        def tell() -> dict[str, Any]:
+            given, files = as_given(data)
+            pen = pen_of(workspace, data.member)
+            plan = plan_answers(
+                workspace, asked_of(data, what), given, files, pen=pen, whole=data.whole
+            )
+            return {
+                "subject": what,
+                "issuer": plan.issuer,
+                "level": plan.level.value,
+                "answers": dict(plan.answers),
+                "statements": [one.told() for one in plan.sayings],
+                "seen": plan.seen,
+            }
+
+        return await context.ask(tell)
+
     @post(
         "/api/assess/answers",
         opt=_OPERATOR,
@@ -117,24 +213,15 @@ def assess(context: Context) -> Sequence[ControllerRouterHandler]:
         what = as_subject(data.subject)
 
         def take() -> dict[str, Any]:
-            chosen = showing.profile_named(workspace, data.profile)
-            asked = assessing.questionnaire(workspace, what, chosen)
-            given = Answers(
-                answers=tuple(
-                    Answer(
-                        requirement=one.requirement,
-                        state=state_of(one.answer),
-                        claim=one.claim,
-                        fields=dict(one.fields),
-                        due=one.due,
-                        owner=one.owner,
-                        reason=one.reason,
-                        note=one.note,
-                    )
-                    for one in data.answers
-                )
+            given, files = as_given(data)
+            return assessing.register_answers(
+                workspace,
+                asked_of(data, what),
+                given,
+                files,
+                pen=pen_of(workspace, data.member),
+                whole=data.whole,
             )
-            return assessing.register_answers(workspace, asked, given)
 
         return await context.repeated.once(
             request.scope, workspace.identity, body, lambda: context.intake.run(take)
@@ -153,4 +240,4 @@ def assess(context: Context) -> Sequence[ControllerRouterHandler]:
         lang = language(request.scope)
         return {"types": listed(lang)} if name is None else shown(name, lang)
 
-    return (questions, gaps, answers, certificates)
+    return (questions, gaps, preview, answers, certificates)

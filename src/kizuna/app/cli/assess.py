@@ -24,6 +24,12 @@ _Subject = Annotated[str, typer.Argument(metavar="SUBJECT", help="What is assess
 _Profile = Annotated[
     str, typer.Option("--profile", "-p", help="Profile by name, or a YAML or JSON file.")
 ]
+_Profiles = Annotated[
+    list[str],
+    typer.Option(
+        "--profile", "-p", help="Profile by name, or a file; several: what is alike is asked once."
+    ),
+]
 _Element = Annotated[
     str | None,
     typer.Option("--element", metavar="NAME", help="What it is, where nothing says so yet."),
@@ -37,7 +43,7 @@ def hang(app: typer.Typer) -> None:
     def questions(
         door: Door,
         subject: _Subject,
-        profile: _Profile,
+        profile: _Profiles,
         out: Annotated[
             str | None, typer.Option("--out", metavar="FILE", help="Write it; `-`: stdout.")
         ] = None,
@@ -53,25 +59,30 @@ def hang(app: typer.Typer) -> None:
         """
         from kizuna.app.wiring.assess import given_answers
         from kizuna.app.wiring.assess_export import question_json, table
+        from kizuna.app.wiring.assess_held import held_for
 
         workspace = door.workspace(read_only=True)
         asked = _asked(door, subject, profile, element)
         given, _ = given_answers(workspace, asked)
+        held = held_for(workspace, asked, door.lang)
         if out is not None:
             chosen = form or ("xlsx" if out.endswith(".xlsx") else "csv")
             Door.write_file(out, table(asked, chosen, door.lang, given))
         if out != "-":
-            rows = [question_json(one, door.lang) for one in asked.questions]
+            rows = [
+                question_json(one, door.lang) | {"held": held.get(one.id, [])}
+                for one in asked.questions
+            ]
             door.answer(
                 {"subject": asked.subject, "profile": asked.profile, "questions": rows},
-                [f"{r['id']}  {r['title']}" for r in rows],
+                lambda: _question_lines(door, rows),
             )
 
     @command(app, "answer")
     def answer(
         door: Door,
         subject: _Subject,
-        profile: _Profile,
+        profile: _Profiles,
         file: Annotated[
             str | None,
             typer.Argument(
@@ -83,6 +94,13 @@ def hang(app: typer.Typer) -> None:
             typer.Option("--evidence", metavar="DIR", help="Where the named files are."),
         ] = None,
         element: _Element = None,
+        member: Annotated[
+            str | None,
+            typer.Option("--for", metavar="NAME", help="In the name of a member, by its kept key."),
+        ] = None,
+        preview: Annotated[
+            bool, typer.Option("--preview", help="Show what would be signed; sign nothing.")
+        ] = False,
     ) -> None:
         """Sign and register answers; what is planned is never taken for done.
 
@@ -91,6 +109,8 @@ def hang(app: typer.Typer) -> None:
         """
         from kizuna.app.wiring.assess import register_answers
         from kizuna.app.wiring.assess_export import read_answers
+        from kizuna.app.wiring.assess_plan import plan_answers
+        from kizuna.app.wiring.hosted_codes import pen_of
 
         asked = _asked(door, subject, profile, element)
         if file is None:
@@ -99,7 +119,18 @@ def hang(app: typer.Typer) -> None:
             answers = read_answers(asked, Door.read(file, limit=_FILE))
         folder = Path(evidence or (Path(file).parent if file not in (None, "-") else "."))
         files = _files(folder, {n for a in answers.answers for n in a.names})
-        made = register_answers(door.workspace(), asked, answers, files)
+        workspace = door.workspace()
+        pen = pen_of(workspace, member)
+        if preview:
+            plan = plan_answers(workspace, asked, answers, files, pen=pen)
+            told = {
+                "issuer": plan.issuer,
+                "seen": plan.seen,
+                "statements": [one.told() for one in plan.sayings],
+            }
+            door.answer(told, lambda: _plan_lines(door, told))
+            return
+        made = register_answers(workspace, asked, answers, files, pen=pen)
         door.answer(
             made,
             [
@@ -149,6 +180,7 @@ def hang(app: typer.Typer) -> None:
         csf-2.0 --under sp-800-171r3
         """
         from kizuna.app.wiring.assess import gaps as gaps_of
+        from kizuna.app.wiring.assess_export import element_named
         from kizuna.model.identifier import canonical
 
         workspace = door.workspace(read_only=True)
@@ -157,7 +189,7 @@ def hang(app: typer.Typer) -> None:
             canonical(subject),
             workspace.profile(profile),
             lang=door.lang,
-            element=_element(element),
+            element=element_named(element),
             at=None if at is None else instant(at),
             lists=lists,
         )
@@ -200,7 +232,7 @@ def hang(app: typer.Typer) -> None:
         from kizuna.app.wiring.assess_export import exported
 
         workspace = door.workspace(read_only=True)
-        asked = _asked(door, subject, profile, element)
+        asked = _asked(door, subject, [profile], element)
         answers, by = given_answers(workspace, asked)
         data = exported(workspace, asked, answers, form, door.lang)
         Door.write_file(out, data)
@@ -274,6 +306,25 @@ def hang(app: typer.Typer) -> None:
         door.answer(one, lambda: _kind_lines(one))
 
 
+def _question_lines(door: Door, rows: Sequence[dict[str, Any]]) -> Iterator[str]:
+    for row in rows:
+        yield f"{row['id']}  {row['title']}"
+        for held in row["held"]:
+            words = "assess.held" if held["way"] == "asked" else "assess.held-mapped"
+            yield "    " + door.text(words, **{**held, "until": held["until"] or "–"})
+
+
+def _plan_lines(door: Door, told: dict[str, Any]) -> Iterator[str]:
+    """What would be signed, statement by statement."""
+    import json
+
+    yield door.text("assess.plan", issuer=told["issuer"])
+    for number, one in enumerate(told["statements"], 1):
+        yield f"#{number} " + door.text(f"page.answer.why.{one['why']}")
+        shown = one.get("payload") or {k: v for k, v in one.items() if k != "why"}
+        yield json.dumps(shown, indent=2, ensure_ascii=False)
+
+
 def _kind_lines(one: dict[str, Any]) -> Iterator[str]:
     for name, said in one.items():
         if isinstance(said, dict):
@@ -307,32 +358,18 @@ def tell_unusual_in(door: Door, digests: Sequence[str]) -> None:
         door.say(f"certificate.{one.what.value}", type=one.type, about=one.about)
 
 
-def _asked(door: Door, subject: str, profile: str, element: str | None) -> Any:  # noqa: ANN401
-    from kizuna.app.wiring.assess import questionnaire
+def _asked(door: Door, subject: str, profiles: Sequence[str], element: str | None) -> Any:  # noqa: ANN401
+    from kizuna.app.wiring.assess import questionnaire_of
+    from kizuna.app.wiring.assess_export import element_named
     from kizuna.model.identifier import canonical
 
     workspace = door.workspace()
-    return questionnaire(
-        workspace, canonical(subject), workspace.profile(profile), element=_element(element)
+    return questionnaire_of(
+        workspace,
+        canonical(subject),
+        [workspace.profile(name) for name in profiles],
+        element=element_named(element),
     )
-
-
-def _element(name: str | None) -> Any:  # noqa: ANN401 - an Element
-    from kizuna.model.errors import Malformed
-    from kizuna.model.identifier import Element
-
-    if name is None:
-        return None
-    try:
-        return Element(name)
-    except ValueError as fault:
-        raise Malformed(
-            "assess.element",
-            f"no element named {name[:40]!r}",
-            hint=f"one of {', '.join(Element)}",
-            element=name[:40],
-            known=", ".join(Element),
-        ) from fault
 
 
 def _files(folder: Path, names: set[str]) -> dict[str, bytes]:

@@ -78,6 +78,22 @@ def hang(app: typer.Typer) -> None:
         done = _hosted(door).sign(name, Kind(kind), subject, content)
         door.answer(done, [door.text("hosted.signed", **done)])
 
+    @command(hosted, "code")
+    def code(
+        door: Door,
+        name: _NAME,
+        end: Annotated[bool, typer.Option("--end", help="End it; make no new one.")] = False,
+    ) -> None:
+        """Make the code by which a member signs in to the console, and signs; shown once.
+
+        Example: kizuna key hosted code fuji-pumps
+        """
+        from kizuna.app.wiring.hosted_codes import Codes
+
+        codes = Codes(door.workspace())
+        done = codes.end(name) if end else codes.make(name)
+        door.answer(done, [door.text("hosted.code-ended" if end else "hosted.code", **done)])
+
     @command(hosted, "who")
     def who(
         door: Door, digest: Annotated[str, typer.Argument(metavar="DIGEST", help="A statement.")]

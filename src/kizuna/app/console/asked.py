@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from kizuna.model.errors import Malformed
+
+if TYPE_CHECKING:
+    from kizuna.app.console.signing_in import Visitor
 
 __all__ = ["Asked", "instant"]
 
@@ -24,12 +27,14 @@ class Asked:
 
     def __init__(self, scope: Mapping[str, Any], *, operator: bool = False) -> None:
         self.operator = operator
+        self.visitor: Visitor | None = None
         self.path = str(scope.get("path", "/")) or "/"
         raw = bytes(scope.get("query_string", b"")).decode("latin-1")
         try:
             pairs = parse_qsl(raw, max_num_fields=40, errors="replace")
         except ValueError:
             pairs = []
+        self._pairs = pairs
         self._query = dict(pairs)
         asked = self._query.get("lang", "")
         self.explicit = asked in _LANGUAGES
@@ -38,6 +43,10 @@ class Asked:
     def text(self, name: str) -> str:
         """A parameter, or an empty text."""
         return self._query.get(name, "").strip()
+
+    def many(self, name: str) -> list[str]:
+        """Every value of a parameter that may be given several times."""
+        return [value.strip() for key, value in self._pairs if key == name and value.strip()]
 
     def needed(self, name: str) -> str:
         """A parameter that must be there.
@@ -57,14 +66,20 @@ class Asked:
 
     def url(self, path: str, **parameters: object) -> str:
         """A link to another page, in the same language when that was asked for."""
-        pairs = [(k, str(v)) for k, v in parameters.items() if v not in ("", None)]
+        pairs = [
+            (k, str(one))
+            for k, v in parameters.items()
+            for one in (v if isinstance(v, list | tuple) else (v,))
+            if one not in ("", None)
+        ]
         if self.explicit:
             pairs.append(("lang", self.lang))
         return f"{path}?{urlencode(pairs)}" if pairs else path
 
     def same(self, path: str, **changed: str) -> str:
         """The same question at another path or with a parameter changed."""
-        pairs = {**self._query, **changed}
+        kept = [(k, v) for k, v in self._pairs if k not in changed]
+        pairs = [*kept, *changed.items()]
         return f"{path}?{urlencode(pairs)}" if pairs else path
 
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages and their addresses.
 
-Keeps: 1. Pages only read: there is no form that changes anything, so there is nothing to forge; the
-one form there is shows a token, and changes whose eyes the pages are (``signing_in``).
-2. Everything works without JavaScript, of which there is none; styles come from one file of this
-server; the content security policy forbids all else. 3. Each page has a ``.json`` twin made of the
-same values. 4. Where the language was asked for by ``?lang=``, every link keeps it.
+Keeps: 1. Pages only read, but those by which answers are given (``answering``), and the one that
+shows a token and changes whose eyes the pages are (``signing_in``). 2. Everything works without
+JavaScript, of which there is none; styles come from one file of this server; the content security
+policy forbids all else. 3. Each page that reads has a ``.json`` twin made of the same values.
+4. Where the language was asked for by ``?lang=``, every link keeps it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Request, Response, get, post
 from litestar.types import ControllerRouterHandler
 
+from kizuna.app.console.answering import Answering
 from kizuna.app.console.asked import Asked, instant
 from kizuna.app.console.buying import assess_page, procure_page
 from kizuna.app.console.catalogs import catalog_data, catalogs_data
@@ -38,10 +39,10 @@ from kizuna.app.wiring.answers import problem_json
 from kizuna.app.wiring.messages import text
 from kizuna.model.errors import Absent, Malformed, Problem
 from kizuna.model.identifier import Digest, canonical
+from kizuna.record.store.view import View
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
-    from kizuna.record.store.view import View
 
 __all__ = ["Site"]
 
@@ -148,10 +149,11 @@ class Site:
         @post("/sign-in", opt=_PUBLIC, include_in_schema=False, name="page /sign-in post")
         async def enter(request: Request[Any, Any, Any]) -> Response[bytes]:
             asked = Asked(request.scope)
-            cookie = site._door.enter(_field(await request.body(), "token"))
+            body = await request.body()
+            cookie = site._door.enter(_field(body, "token"))
             if cookie is None:
                 return site._sign_in(asked, wrong=True)
-            return _onward(asked, cookie)
+            return _onward(asked, cookie, _field(body, "next"))
 
         @post("/sign-out", opt=_PUBLIC, include_in_schema=False, name="page /sign-out")
         async def leave(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -159,6 +161,7 @@ class Site:
 
         return (
             *((door, enter, leave) if self._door.exists else ()),
+            *Answering(self._workspace, self._run, self._door, self._render).routes,
             *page("/", "/portfolio.json", self._portfolio),
             *page("/subject", "/subject.json", self._subject),
             *page("/explain", "/explain.json", self._explain),
@@ -180,9 +183,13 @@ class Site:
         )
 
     def _asked(self, scope: Mapping[str, Any]) -> Asked:
-        return Asked(scope, operator=self._door.knows(scope))
+        asked = Asked(scope, operator=self._door.knows(scope))
+        asked.visitor = self._door.visitor(scope)
+        return asked
 
     def _of(self, asked: Asked) -> Reading:
+        if asked.visitor is not None and asked.visitor.identity is not None:
+            return Reading(self._workspace, View.of(asked.visitor.identity))
         return self._operator if asked.operator else self._public
 
     # --- pages --------------------------------------------------------------------------------
@@ -461,7 +468,8 @@ class Site:
         )
 
     def _sign_in(self, asked: Asked, *, wrong: bool) -> Response[bytes]:
-        shown = _Shown("sign_in.html", say("signin.title", asked.lang), {"wrong": wrong}, [])
+        data = {"wrong": wrong, "next": asked.text("next")}
+        shown = _Shown("sign_in.html", say("signin.title", asked.lang), data, [])
         answer = self._page(asked, shown, here="/sign-in", twin="")
         answer.status_code = 403 if wrong else 200
         return answer
@@ -483,6 +491,11 @@ class Site:
             extra={"told": problem_json(problem, lang)},
         )
         return self._html(asked, shown, here="", twin="")
+
+    def _render(
+        self, asked: Asked, template: str, title: str, data: dict[str, Any], commands: list[str]
+    ) -> Response[bytes]:
+        return self._page(asked, _Shown(template, title, data, commands), here="/assess", twin="")
 
     def _page(self, asked: Asked, shown: _Shown, *, here: str, twin: str) -> Response[bytes]:
         return Response(
@@ -520,6 +533,7 @@ class Site:
             names=shown.data.get("names", {}),
             door=self._door.exists,
             operator=asked.operator,
+            guest=None if asked.visitor is None else asked.visitor.name,
             **shown.extra,
         ).encode()
 
@@ -551,10 +565,16 @@ def _field(body: bytes, name: str) -> str:
     return dict(pairs).get(name, "")
 
 
-def _onward(asked: Asked, cookie: str) -> Response[bytes]:
+def _onward(asked: Asked, cookie: str, to: str = "") -> Response[bytes]:
+    # only to a page of answers, on this server; whatever else is asked for, to the first page
+    inside = to.startswith("/answer") and to.isascii() and to.isprintable() and "\\" not in to
     return Response(
         b"",
         status_code=303,
         media_type="text/html",
-        headers={"location": asked.url("/"), "set-cookie": cookie, **_UNKEPT},
+        headers={
+            "location": to if inside else asked.url("/"),
+            "set-cookie": cookie,
+            **_UNKEPT,
+        },
     )

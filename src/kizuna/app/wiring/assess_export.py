@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.model.errors import Malformed
+from kizuna.model.identifier import Element
 from kizuna.proof.assurance import (
     Answers,
     Question,
@@ -25,7 +26,15 @@ from kizuna.proof.assurance import (
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
 
-__all__ = ["EXPORTS", "TABLES", "exported", "question_json", "read_answers", "table"]
+__all__ = [
+    "EXPORTS",
+    "TABLES",
+    "element_named",
+    "exported",
+    "question_json",
+    "read_answers",
+    "table",
+]
 
 TABLES: Final = {"csv": "utf-8-sig", "csv-cp932": "cp932", "xlsx": ""}
 """Forms of a questionnaire to fill in, and the encoding of each."""
@@ -78,6 +87,26 @@ def read_answers(asked: Questionnaire, data: bytes) -> Answers:
     if data[:64].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return answers_from_oscal(asked, data)
     return read_sheet(data)
+
+
+def element_named(name: str | None) -> Element | None:
+    """An element by its name; none for no name.
+
+    Raises:
+        Malformed: ``assess.element``.
+    """
+    if name is None:
+        return None
+    try:
+        return Element(name)
+    except ValueError as fault:
+        raise Malformed(
+            "assess.element",
+            f"no element named {name[:40]!r}",
+            hint=f"one of {', '.join(Element)}",
+            element=name[:40],
+            known=", ".join(Element),
+        ) from fault
 
 
 def question_json(one: Question, lang: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from kizuna.model.errors import Absent, Refused
 from kizuna.model.identifier import Digest, SubjectId
@@ -32,7 +32,7 @@ from kizuna.proof.assurance import (
     claims_of,
     summary_of,
 )
-from kizuna.proof.assurance.answers import STATEMENT, SUMMARY, read_summary, renewed
+from kizuna.proof.assurance.answers import FILE, STATEMENT, SUMMARY, read_summary, renewed
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.values import Signed
@@ -52,8 +52,6 @@ __all__ = [
     "register_plan",
     "with_files",
 ]
-
-_MEDIA: Final = "application/octet-stream"
 
 
 class Pen(Protocol):
@@ -278,7 +276,7 @@ def register_plan(
     for number, saying in enumerate(plan.sayings, 1):
         if saying.payload is None:
             signed = hand.say(
-                _MEDIA, subject, saying.document, audience=[hand.identity], by_hash=True
+                FILE, subject, saying.document, audience=[hand.identity], by_hash=True
             )
         else:
             assert saying.kind is not None  # noqa: S101 - a payload has a kind
@@ -374,7 +372,7 @@ def with_files(answers: Answers, files: Mapping[str, bytes]) -> Answers:
                     requirement=answer.requirement,
                     name=name[:120],
                 )
-            found.append(File(name=name, sha256=sha256(files[name]).hexdigest(), media_type=_MEDIA))
+            found.append(File(name=name, sha256=sha256(files[name]).hexdigest(), media_type=FILE))
         made.append(replace(answer, files=(*answer.files, *found), names=()))
     return Answers(answers=tuple(made))
 
@@ -400,13 +398,17 @@ def _statements_there(workspace: Workspace, ready: Answers) -> None:
 
 
 def _by_question(asked: Questionnaire, answers: Answers) -> Answers:
-    """Answers under the names of the requirements, where a control's was given."""
-    return Answers(
-        answers=tuple(
-            replace(a, requirement=q.id) if (q := asked.question(a.requirement)) else a
-            for a in answers.check(asked).answers
-        )
-    )
+    """Answers under the names of the requirements, where a control's was given; the claim that a
+    question names first is not said, so that every door says the same.
+    """
+    made = []
+    for answer in answers.check(asked).answers:
+        question = asked.question(answer.requirement)
+        if question is None:
+            continue  # the check refused it
+        named = "" if answer.claim == next(iter(question.claims), "") else answer.claim
+        made.append(replace(answer, requirement=question.id, claim=named))
+    return Answers(answers=tuple(made))
 
 
 def _registered_claims(workspace: Workspace, digests: Sequence[str]) -> dict[str, Claim]:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CATALOG",
+    "CERTIFICATES",
     "catalog_text",
     "catalogs_of",
     "control_json",
@@ -53,6 +54,9 @@ __all__ = [
 
 CATALOG: Final = "catalog"
 """The type of the norm statement that carries a catalog."""
+
+CERTIFICATES: Final = "certificates"
+"""The catalog whose controls are the kinds of certificate: mappings lead from them to controls."""
 
 _INLINE: Final = 1 << 20
 _READ: Final = 32 << 20
@@ -79,7 +83,7 @@ def import_catalog(
     """
     catalog = read_catalog(data, name=name, title=title or stem, version=version)
     checked_name(catalog.id)
-    if catalog.id in SHIPPED_CATALOGS:
+    if catalog.id in (*SHIPPED_CATALOGS, CERTIFICATES):
         raise Refused(
             "catalog.shipped",
             f"{catalog.id} comes with the product and stays as it is",
@@ -136,6 +140,8 @@ def find_catalog(name: str, settings: Settings) -> Catalog:
     """
     if name in SHIPPED_CATALOGS:
         return shipped_catalog(name)
+    if name == CERTIFICATES:
+        return _kinds()
     kept = kept_folder(settings) / f"{checked_name(name)}.json"
     if kept.is_file():
         return _from_file(kept)
@@ -200,6 +206,22 @@ def control_json(control: Control, lang: str) -> dict[str, Any]:
             {"id": p.id, "label": p.label, "choices": list(p.choices)} for p in control.parameters
         ],
     }
+
+
+def _kinds() -> Catalog:
+    """The kinds of certificate that are known, as a catalog."""
+    from kizuna.criteria.certificates import shipped_types
+
+    return Catalog(
+        id=CERTIFICATES,
+        title="Kinds of certificate",
+        version="1",
+        controls=tuple(
+            Control(id=name, title=one.title["en"], group=(one.id,), titles=dict(one.title))
+            for one in shipped_types()
+            for name in one.types
+        ),
+    )
 
 
 def _files(settings: Settings) -> list[Path]:

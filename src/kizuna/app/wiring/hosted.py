@@ -109,6 +109,17 @@ class Hosted:
         Raises:
             Absent: ``hosted.unknown``. Refused: ``gate.*`` and what the store refuses.
         """
+        handle, identity = self.key_of(name)
+        statement = self._signed(handle, kind, canonical(subject), payload)
+        digest, index = self._workspace.register_one(statement)
+        return {"statement": digest, "index": index, "issuer": identity}
+
+    def key_of(self, name: str) -> tuple[Handle, SubjectId]:
+        """The key that is kept for a member, and its identity.
+
+        Raises:
+            Absent: ``hosted.unknown``.
+        """
         handle = next((h for h in self._handles() if h.label == _PREFIX + name), None)
         if handle is None:
             raise Absent(
@@ -117,9 +128,7 @@ class Hosted:
                 hint="`kizuna key hosted list` prints them",
                 name=name[:60],
             )
-        statement = self._signed(handle, kind, canonical(subject), payload)
-        digest, index = self._workspace.register_one(statement)
-        return {"statement": digest, "index": index, "issuer": self._identity(handle)}
+        return handle, self._identity(handle)
 
     def who(self, digest: str) -> dict[str, Any]:
         """Whether a statement's issuer signed it, or an association for it.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from kizuna.app.wiring.catalogs import CERTIFICATES, catalogs_of, find_catalog, kept_folder
+from kizuna.app.wiring.files import read_file
 from kizuna.app.wiring.folder import write_whole
 from kizuna.app.wiring.question import Question
 from kizuna.criteria.catalogs import (
@@ -330,8 +331,7 @@ def _folder(settings: Settings) -> Path:
 
 
 def _from_file(path: Path) -> Mapping:
-    with path.open("rb") as file:
-        data = file.read(_READ)
+    data = read_file(path, limit=_READ)
     try:
         return Mapping.from_document(msgspec.json.decode(data))
     except msgspec.DecodeError as fault:

@@ -24,6 +24,7 @@ from kizuna.proof.assurance.questions import Question, Questionnaire
 
 __all__ = [
     "DIGEST",
+    "FILE",
     "LINKS",
     "STATEMENT",
     "SUMMARY",
@@ -45,6 +46,9 @@ SUMMARY: Final = "assessment"
 
 STATEMENT: Final = "application/cose"
 """Media type of evidence that is a registered statement, named by its digest."""
+
+FILE: Final = "application/octet-stream"
+"""Media type of evidence that is a file, whatever is in it."""
 
 LINKS: Final = "links"
 """Member of a claim's further members under which addresses of evidence stand."""
@@ -261,7 +265,7 @@ def _files(value: object) -> tuple[File, ...]:
         File(
             name=str(one.get("name", "")),
             sha256=str(one["sha256"]),
-            media_type=str(one.get("media_type", "")),
+            media_type=str(one.get("media_type") or FILE),
         )
         for one in value
         if isinstance(one, dict) and DIGEST.fullmatch(str(one.get("sha256")))

@@ -163,6 +163,6 @@ def test_the_shipped_mappings_point_somewhere_and_are_proposals(shared, name, fi
 
 
 def test_an_unknown_mapping_is_named():
-    assert len(SHIPPED_MAPPINGS) == 2
+    assert len(SHIPPED_MAPPINGS) == 3
     with pytest.raises(Absent):
         shipped_mapping("left-to-right")

@@ -19,7 +19,11 @@ __all__ = ["SHIPPED_CATALOGS", "SHIPPED_MAPPINGS", "shipped_catalog", "shipped_m
 SHIPPED_CATALOGS: Final = ("cpsf-1.0", "eu-cra-annex-i")
 """Names of the shipped catalogs."""
 
-SHIPPED_MAPPINGS: Final = ("cpsf-1.0-to-csf-2.0", "cpsf-1.0-to-sp-800-171r3")
+SHIPPED_MAPPINGS: Final = (
+    "cpsf-1.0-to-csf-2.0",
+    "cpsf-1.0-to-sp-800-171r3",
+    "certificates-to-cpsf-1.0",
+)
 """Names of the shipped mappings; each is a proposal."""
 
 
