@@ -62,4 +62,4 @@ lock: $(STAMP) ## renew requirements.lock and requirements-tpm.lock from pyproje
 	  --no-emit-index-url --no-header --no-annotate -o requirements-tpm.lock
 
 clean: ## remove everything that can be made again
-	@rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) build dist site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

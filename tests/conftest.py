@@ -1,18 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures that every test may use."""
 
+import fcntl
 import os
+import subprocess
+import tempfile
+import venv
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 os.environ["KIZUNA_SEEN"] = "off"  # nothing of whoever runs the tests is written to
 
-# What passed once passes again: a change is judged by its own examples, not by the day's luck.
-# ``make fuzz`` looks for new ones.
-settings.register_profile("ci", derandomize=True, database=None)
-settings.load_profile("ci" if os.environ.get("CI") == "true" else "default")
+# What passed once passes again: a change is judged by its own examples, not by the day's luck, and
+# on a busy machine as on an idle one. ``--fuzz`` (``make fuzz``) looks for new ones.
+settings.register_profile(
+    "steady",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("steady")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,10 +49,50 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             more.add(test)
             own = getattr(test, "_hypothesis_internal_use_settings", None) or settings()
             test._hypothesis_internal_use_settings = settings(
-                own, max_examples=own.max_examples * times, deadline=None
+                own, max_examples=own.max_examples * times, derandomize=False
             )
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def interpreter_with() -> Callable[[str], Path]:
+    """The interpreter of an environment with an independent implementation, by its requirement.
+
+    Environments are made once, in the user's cache: never in the project, and by one process at a
+    time. In CI one that cannot be made is a failure.
+    """
+    home = os.environ.get("XDG_CACHE_HOME")
+    base = (Path(home) if home else Path.home() / ".cache") / "kizuna-tests"
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        base = Path(tempfile.gettempdir()) / f"kizuna-tests-{os.getuid()}"
+        base.mkdir(mode=0o700, exist_ok=True)
+
+    def made(wanted: str) -> Path:
+        folder = base / f"oracle-{sha256(wanted.encode()).hexdigest()[:8]}"
+        python, ready = folder / "bin" / "python", folder / "ready"
+        with folder.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not ready.exists():
+                venv.create(folder, with_pip=True, clear=True)
+                done = subprocess.run(
+                    [str(python), "-m", "pip", "install", "--quiet", "--retries", "9", wanted],
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                    timeout=600,
+                )
+                if done.returncode != 0:
+                    words = f"the independent {wanted} cannot be installed: {done.stderr[-300:]}"
+                    if os.environ.get("CI") == "true":
+                        pytest.fail(words)
+                    pytest.skip(words)
+                ready.touch()
+        return python
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,7 @@ It wants an older CBOR library than ours, so it lives in an environment of its o
 """
 
 import json
-import os
 import subprocess
-import venv
-from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
@@ -25,9 +21,7 @@ from kizuna.roots.cose import SharedKey, encode, sign1
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units import EphemeralUnit
 
-ROOT = Path(__file__).resolve().parents[2]
 WANTED = "cwt==3.3.0"
-FOLDER = ROOT / ".cache" / f"oracle-{sha256(WANTED.encode()).hexdigest()[:8]}"
 SCRIPT = """
 import json, sys
 from cwt import COSE, COSEKey
@@ -48,24 +42,8 @@ print(json.dumps(told))
 
 
 @pytest.fixture(scope="session")
-def oracle():
-    python = FOLDER / "bin" / "python"
-    ready = FOLDER / "ready"
-    if not ready.exists():
-        venv.create(FOLDER, with_pip=True, clear=True)
-        done = subprocess.run(
-            [str(python), "-m", "pip", "install", "--quiet", WANTED],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        if done.returncode != 0:
-            words = f"the independent {WANTED} cannot be installed: {done.stderr[-300:]}"
-            if os.environ.get("CI") == "true":
-                pytest.fail(words)
-            pytest.skip(words)
-        ready.touch()
+def oracle(interpreter_with):
+    python = interpreter_with(WANTED)
 
     def ask(cases):
         done = subprocess.run(

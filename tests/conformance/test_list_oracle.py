@@ -5,11 +5,7 @@ It is under the LGPL, so it stays outside: in an environment of its own, made on
 """
 
 import json
-import os
 import subprocess
-import venv
-from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
@@ -23,9 +19,7 @@ from kizuna.roots.identity import did_key
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units import EphemeralUnit
 
-ROOT = Path(__file__).resolve().parents[2]
 WANTED = "openvc-core==1.37.0"
-FOLDER = ROOT / ".cache" / f"oracle-{sha256(WANTED.encode()).hexdigest()[:8]}"
 SCRIPT = """
 import json, sys
 from cryptography import x509
@@ -61,23 +55,8 @@ print(json.dumps([get_status(data, i, bits=inner["bits"]) for i in case["indices
 
 
 @pytest.fixture(scope="session")
-def oracle():
-    python, ready = FOLDER / "bin" / "python", FOLDER / "ready"
-    if not ready.exists():
-        venv.create(FOLDER, with_pip=True, clear=True)
-        done = subprocess.run(
-            [str(python), "-m", "pip", "install", "--quiet", WANTED],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        if done.returncode != 0:
-            words = f"the independent {WANTED} cannot be installed: {done.stderr[-300:]}"
-            if os.environ.get("CI") == "true":
-                pytest.fail(words)
-            pytest.skip(words)
-        ready.touch()
+def oracle(interpreter_with):
+    python = interpreter_with(WANTED)
 
     def ask(script, question):
         done = subprocess.run(

@@ -5,11 +5,7 @@ It wants older libraries than ours, so it lives in an environment of its own, ma
 """
 
 import json
-import os
 import subprocess
-import venv
-from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
@@ -27,9 +23,7 @@ from kizuna.criteria.profiles.oscal_exchange import to_oscal
 from kizuna.criteria.profiles.oscal_resolve import resolve_profile
 from kizuna.criteria.profiles.oscal_tailor import tailored
 
-ROOT = Path(__file__).resolve().parents[2]
 WANTED = "compliance-trestle==5.2.0"
-FOLDER = ROOT / ".cache" / f"oracle-{sha256(WANTED.encode()).hexdigest()[:8]}"
 NOW = 1_760_000_000
 BASE = "data/oscal/SP800-53/rev5/json/NIST_SP-800-53_rev5_"
 VALIDATE = """
@@ -59,24 +53,9 @@ print(json.dumps([c.id for c in CatalogInterface(made).get_all_controls_from_cat
 
 
 @pytest.fixture(scope="session")
-def trestle():
+def trestle(interpreter_with):
     """Python of an environment that has the oracle."""
-    python, ready = FOLDER / "bin" / "python", FOLDER / "ready"
-    if not ready.exists():
-        venv.create(FOLDER, with_pip=True, clear=True)
-        done = subprocess.run(
-            [str(python), "-m", "pip", "install", "--quiet", WANTED],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        if done.returncode != 0:
-            words = f"the independent {WANTED} cannot be installed: {done.stderr[-300:]}"
-            if os.environ.get("CI") == "true":
-                pytest.fail(words)
-            pytest.skip(words)
-        ready.touch()
+    python = interpreter_with(WANTED)
 
     def ask(script, *words, stdin=""):
         done = subprocess.run(

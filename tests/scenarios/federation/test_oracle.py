@@ -10,17 +10,12 @@ it reads each superior's policy on its own, so the policies here do not overlap.
 import json
 import os
 import subprocess
-import venv
-from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
 from kizuna.app.wiring.federation.book import BookKeeper
 
 WANTED = "spid-cie-oidc==1.6.3"
-ROOT = Path(__file__).resolve().parents[3]
-FOLDER = ROOT / ".cache" / f"oracle-{sha256(WANTED.encode()).hexdigest()[:8]}"
 WALK = """
 import json, sys
 from django.conf import settings
@@ -44,25 +39,9 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="session")
-def oracle():
+def oracle(interpreter_with):
     """Python of an environment that has the oracle."""
-    python, ready = FOLDER / "bin" / "python", FOLDER / "ready"
-    if not ready.exists():
-        venv.create(FOLDER, with_pip=True, clear=True)
-        done = subprocess.run(
-            [str(python), "-m", "pip", "install", "--quiet", WANTED],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=600,
-        )
-        if done.returncode != 0:
-            words = f"the independent {WANTED} cannot be installed: {done.stderr[-300:]}"
-            if os.environ.get("CI") == "true":
-                pytest.fail(words)
-            pytest.skip(words)
-        ready.touch()
-    return python
+    return interpreter_with(WANTED)
 
 
 def walk(oracle, country, name, longest, *marks):
