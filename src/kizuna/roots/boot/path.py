@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Certificate paths of devices (X.509), checked by our own rules.
+"""Certificate paths of devices (X.509), checked by our own rules, the same wherever one is checked.
 
 Keeps: 1. A path ends at an anchor that the caller trusts; there may be several, and an anchor may
-be a certificate or a bare key. 2. Every certificate above the leaf must be allowed to issue: CA
-flag, key usage, path length; embedded CAs on the device are held to the same rules. 3. A critical
-extension that nobody here understands is a fault. 4. "No anchor known" is another fault than a
-signature that is wrong.
+be a certificate or a bare key. One that came by certificate must itself be in time and be allowed
+to issue. The path is given in its order, leaf first. 2. Every certificate above the leaf must be
+allowed to issue: CA flag, key usage, path length; embedded CAs on the device are held to the same
+rules. 3. A critical extension that nobody here understands is a fault. 4. "No anchor known" is
+another fault than a signature that is wrong.
 Standard: RFC 5280 section 6 without names constraints, policies and revocation lists; TCG DICE
 Attestation Architecture, IEEE 802.1AR.
+Does not: use the primitives library's own verification of X.509. That follows the rules of the web
+(names of servers, no Ed25519, no critical extensions of others), by which hardly a device's
+certificate passes.
 """
 
 from __future__ import annotations
@@ -110,13 +114,19 @@ class Certificate:
 class Anchor:
     """Who may stand at the end of a path: a key, and the name it has where it came by certificate.
 
-    ``lengths`` is the path length that the anchor's own certificate allows.
+    ``lengths`` is the path length that the anchor's own certificate allows, ``certificate`` that
+    certificate.
     """
 
     key: PublicKey
     name: bytes | None = None
     lengths: int | None = None
-    der: bytes | None = None
+    certificate: Certificate | None = None
+
+    @property
+    def der(self) -> bytes | None:
+        """The certificate that it came by."""
+        return None if self.certificate is None else self.certificate.der
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +215,7 @@ def anchor_of(certificate: Certificate) -> Anchor:
         certificate.key,
         certificate.parsed.subject.public_bytes(),
         certificate.lengths,
-        certificate.der,
+        certificate,
     )
 
 
@@ -250,6 +260,8 @@ def check_path(
         # the chain could have written into it what they like
         known = any(anchor.name is not None for anchor in named)
         faults.append(PathFault.SIGNATURE if known else PathFault.ANCHOR)
+    elif anchor.certificate is not None:
+        faults += _own_faults(anchor.certificate, len(chain), now, understood)
     elif anchor.lengths is not None and len(chain) - 1 > anchor.lengths:
         faults.append(PathFault.ISSUER)
     return Path(tuple(certificates), tuple(dict.fromkeys(faults)), anchor)

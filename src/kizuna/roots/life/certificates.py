@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Certificates: IDevID chains checked, and short-lived ones issued by keys that stay in units.
 
-Keeps: 1. A chain is followed by names and signatures from the leaf to an anchor that the caller
-gives, nothing is fetched and nothing believed because it came along. 2. Every link is checked for
-validity, CA rights, path length and key usage; a critical extension that is not understood refuses
-the chain. 3. A certificate that we issue is signed by the unit; the key that it certifies lives
-in the process for hours only.
+Keeps: 1. A chain is followed as ``roots.boot.path`` follows every device's, from the leaf in its
+order to an anchor that the caller gives; nothing is fetched and nothing believed because it came
+along. 2. A device's own certificate issues nothing, and its key may sign. 3. A certificate that we
+issue is signed by the unit; the key that it certifies lives in the process for hours only.
 Standard: RFC 5280, IEEE 802.1AR-2018 (DevID: serial number in the subject, no early end needed).
 Does not: read revocation lists (a status statement revokes here).
 """
@@ -19,13 +18,20 @@ from datetime import UTC, datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.utils import CryptographyDeprecationWarning
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from kizuna.model.errors import Malformed, Refused
+from kizuna.roots.boot.path import (
+    Certificate,
+    PathFault,
+    anchor_of,
+    check_path,
+    read_certificate,
+)
 from kizuna.roots.keys import Algorithm, PublicKey, from_der, to_der, verify
 from kizuna.roots.units import Handle, Unit
 
@@ -44,15 +50,6 @@ __all__ = [
 MAX_CHAIN: Final = 8
 MAX_CERTIFICATE: Final = 16_384
 _MAX_FILE: Final = 1 << 20
-_UNDERSTOOD: Final = frozenset(
-    {
-        ExtensionOID.BASIC_CONSTRAINTS,
-        ExtensionOID.KEY_USAGE,
-        ExtensionOID.EXTENDED_KEY_USAGE,
-        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
-        ExtensionOID.CERTIFICATE_POLICIES,
-    }
-)
 _ALGORITHM_DER: Final = {
     Algorithm.ES256: bytes.fromhex("300a06082a8648ce3d040302"),
     Algorithm.EDDSA: bytes.fromhex("300506032b6570"),
@@ -102,7 +99,7 @@ def check_idevid(chain: Sequence[bytes], anchors: Sequence[bytes], now: int) -> 
     """The identity in an IDevID certificate that chains to an anchor.
 
     Args:
-        chain: DER, the device's own first; the others in any order.
+        chain: DER, the device's own first, then each that issued the one before.
         anchors: DER certificates of makers that the caller believes.
         now: seconds since 1970.
 
@@ -111,29 +108,13 @@ def check_idevid(chain: Sequence[bytes], anchors: Sequence[bytes], now: int) -> 
     """
     if not 1 <= len(chain) <= MAX_CHAIN or not 1 <= len(anchors) <= 1_000:
         raise _malformed(f"a chain has 1 to {MAX_CHAIN} certificates, and needs an anchor")
-    loaded = [_load(one) for one in chain]
-    trusted = [_load(one) for one in anchors]
-    leaf = loaded[0]
-    moment = datetime.fromtimestamp(now, UTC)
+    leaf = _load(chain[0])
     _leaf_rights(leaf)
-    at, below, used = leaf, 0, {0}
-    while True:
-        _in_time(at, moment)
-        _extensions(at)
-        anchor = next((a for a in trusted if _issued(at, a)), None)
-        if anchor is not None:
-            _authority(anchor, below)
-            _in_time(anchor, moment)
-            _extensions(anchor)
-            break
-        if at is not leaf and any(at == a for a in trusted):
-            break
-        place = next((n for n, c in enumerate(loaded) if n not in used and _issued(at, c)), None)
-        if place is None:
-            raise _refused("it does not lead to a maker that is believed here")
-        used.add(place)
-        _authority(loaded[place], below)
-        at, below = loaded[place], below + 1
+    path = check_path(
+        [_read(one) for one in chain], [anchor_of(_read(one)) for one in anchors], now=now
+    )
+    if path.faults:
+        raise _refused("; ".join(_FAULTS[fault] for fault in path.faults))
     serial = leaf.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
     if len(serial) != 1 or not isinstance(serial[0].value, str):
         raise _refused("its subject has no serial number (802.1AR asks for one)")
@@ -296,46 +277,23 @@ def _load(data: bytes) -> x509.Certificate:
         raise _malformed(str(fault)[:120] or "not X.509") from fault
 
 
-def _issued(child: x509.Certificate, parent: x509.Certificate) -> bool:
+def _read(data: bytes) -> Certificate:
+    _load(data)
     try:
-        child.verify_directly_issued_by(parent)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
+        return read_certificate(data)
+    except Malformed as fault:
+        raise _malformed(fault.why or fault.what) from fault
 
 
-def _in_time(certificate: x509.Certificate, now: datetime) -> None:
-    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
-        raise _refused("a certificate of its chain is not valid at this time")
-
-
-def _extensions(certificate: x509.Certificate) -> None:
-    try:
-        for extension in certificate.extensions:
-            if extension.critical and extension.oid not in _UNDERSTOOD:
-                raise _refused(
-                    f"critical extension {extension.oid.dotted_string} is not understood"
-                )
-    except (ValueError, x509.DuplicateExtension) as fault:
-        raise _malformed(str(fault)[:120]) from fault
-
-
-def _authority(certificate: x509.Certificate, below: int) -> None:
-    """See that a certificate may issue, with ``below`` others between it and the device's."""
-    try:
-        rights = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound as fault:
-        raise _refused("an issuer in its chain is no authority") from fault
-    except (ValueError, x509.DuplicateExtension) as fault:
-        raise _malformed(str(fault)[:120]) from fault
-    if not rights.ca or (rights.path_length is not None and below > rights.path_length):
-        raise _refused("an issuer in its chain may not issue this")
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except x509.ExtensionNotFound:
-        return
-    if not usage.key_cert_sign:
-        raise _refused("an issuer in its chain may not sign certificates")
+_FAULTS: Final = {
+    PathFault.SIGNATURE: "a certificate of its chain is not signed by the one it names",
+    PathFault.ORDER: "its certificates do not follow each other, the device's own first",
+    PathFault.ISSUER: "an issuer in its chain may not issue this",
+    PathFault.EXTENSION: "a critical extension in its chain is not understood",
+    PathFault.EXPIRED: "a certificate of its chain has expired",
+    PathFault.EARLY: "a certificate of its chain is not valid yet",
+    PathFault.ANCHOR: "it does not lead to a maker that is believed here",
+}
 
 
 def _leaf_rights(leaf: x509.Certificate) -> None:

@@ -166,6 +166,10 @@ def test_a_device_proves_its_maker():
         ([MAKER.mid()], [MAKER.root()]),
         ([MAKER.leaf(until=datetime.fromtimestamp(NOW - 1, UTC)), MAKER.mid()], [MAKER.root()]),
         ([MAKER.leaf(), MAKER.mid(until=datetime.fromtimestamp(NOW - 1, UTC))], [MAKER.root()]),
+        ([MAKER.leaf(), MAKER.root(), MAKER.mid()], [MAKER.root()]),
+        ([MAKER.leaf(), MAKER.mid()], [MAKER.root(until=datetime.fromtimestamp(NOW - 1, UTC))]),
+        ([MAKER.leaf(), MAKER.mid()], [MAKER.root(constraints=False)]),
+        ([MAKER.leaf(), MAKER.mid()], [MAKER.root(critical=True)]),
     ],
 )
 def test_a_chain_that_does_not_hold_is_refused(chain, anchors):
