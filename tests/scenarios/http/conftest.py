@@ -112,9 +112,11 @@ class Served:
 
 
 @contextmanager
-def running(workspace: Workspace, clock: Hand, limits: Limits) -> Iterator[Served]:
+def running(
+    workspace: Workspace, clock: Hand, limits: Limits, *, token: str | None = None
+) -> Iterator[Served]:
     """Serve a workspace until the block ends."""
-    app = create_app(workspace, limits=limits)
+    app = create_app(workspace, limits=limits, console_token=token)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, **server_options()))
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
@@ -162,6 +164,13 @@ def limits() -> Limits:
 @pytest.fixture
 def served(workspace: Workspace, clock: Hand, limits: Limits) -> Iterator[Served]:
     with running(workspace, clock, limits) as server:
+        yield server
+
+
+@pytest.fixture
+def opened(workspace: Workspace, clock: Hand, limits: Limits) -> Iterator[Served]:
+    """A server whose operator can sign in to the pages."""
+    with running(workspace, clock, limits, token="token-of-this-server") as server:  # noqa: S106
         yield server
 
 
