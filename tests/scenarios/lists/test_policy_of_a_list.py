@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A list whose policy asks for two signatures: one party alone changes nothing, by no door."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kizuna.app.wiring.trust_lists_authoring import Authoring
+from kizuna.app.wiring.trust_lists_policy import policy_of, set_policy
+from kizuna.model.errors import Malformed, Refused
+from kizuna.model.identifier import SubjectId
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Action, Norm, Standing, Status, Target
+from kizuna.record.lists import grant, service_for
+from kizuna.record.lists.policy import POLICY, PROPOSAL, ListPolicy
+from kizuna.record.store import Refusal
+
+LIST = "bodies"
+ROLE = "certification-body"
+
+
+@pytest.fixture
+def confirmer(stage):
+    party = type(stage.body)()
+    stage.association.lists.add(
+        party.identity, roles=["confirmation-body"], name="Confirmers", list_name=LIST
+    )
+    return party
+
+
+@pytest.fixture
+def strict(stage, confirmer):
+    set_policy(stage.association, LIST, two_signatures=["register", "withdraw"], by=[], none=False)
+    return confirmer
+
+
+def proposal(stage, by, member, *, state="granted", roles=(ROLE,), list_name=LIST):
+    services = [msgspec.to_builtins(service_for(role)) for role in roles]
+    document = {
+        "list": stage.association.lists.anchor(list_name).id, "state": state,
+        "services": services, "reason": "audit passed",
+    }  # fmt: skip
+    norm = Norm(type=PROPOSAL, name=PROPOSAL, version="1", document=document)
+    said = by.says(member, norm, Kind.NORM, stage.clock())
+    return stage.association.register_one(said)[0]
+
+
+def enter_alone(stage, member, **more):
+    return stage.association.lists.add(member, roles=[ROLE], list_name=LIST, **more)
+
+
+def entry_citing(stage, member, digest, *, roles=(ROLE,), state=Standing.GRANTED):
+    """An entry as the operator's key can sign it, whatever the tools would say."""
+    anchor = stage.association.lists.anchor(LIST)
+    made = grant(
+        SubjectId(anchor.id), [service_for(role) for role in roles], ext={"proposal": digest}
+    )
+    made = msgspec.structs.replace(made, state=state, reason="so")
+    return stage.association.sign(Kind.MEMBERSHIP, member, made)
+
+
+def refused(stage, statement):
+    (result,) = stage.association.register([statement])
+    assert isinstance(result, Refusal)
+    return result.problem.code
+
+
+def test_without_a_policy_everything_is_as_it_was(stage, confirmer):
+    lab = type(stage.body)().identity
+    enter_alone(stage, lab)
+    stage.association.lists.set_state(lab, "withdrawn", reason="left", list_name=LIST)
+
+
+def test_the_operator_alone_enters_and_withdraws_nobody(stage, strict):
+    lab = type(stage.body)().identity
+    with pytest.raises(Refused) as caught:
+        enter_alone(stage, lab)
+    assert caught.value.code == "list.four-eyes"
+    with pytest.raises(Refused) as caught:
+        stage.association.lists.set_state(
+            stage.body.identity, "withdrawn", reason="I say so", list_name=LIST
+        )
+    assert caught.value.code == "list.four-eyes"
+    # an emergency needs one: the policy does not name suspending
+    stage.association.lists.set_state(
+        stage.body.identity, "suspended", reason="key lost", list_name=LIST
+    )
+
+
+def test_both_together_do(stage, strict):
+    lab = type(stage.body)().identity
+    authoring = Authoring(stage.association, stage.association.lists)
+    told = authoring.enter_proposal(proposal(stage, strict, lab))
+    assert told["what"] == "added"
+    told = authoring.enter_proposal(proposal(stage, strict, lab, state="withdrawn"))
+    assert told["what"] == "withdrawn"
+
+
+def test_statements_made_by_hand_are_held_to_it_as_well(stage, strict):
+    lab, other = type(stage.body)().identity, type(stage.body)().identity
+    digest = proposal(stage, strict, lab)
+    assert refused(stage, entry_citing(stage, lab, "00" * 32)) == "list.four-eyes"
+    assert refused(stage, entry_citing(stage, other, digest)) == "list.four-eyes"
+    assert refused(stage, entry_citing(stage, lab, digest, roles=["assessor"])) == "list.four-eyes"
+    withdrawn = entry_citing(stage, lab, digest, state=Standing.WITHDRAWN)
+    assert refused(stage, withdrawn) == "list.four-eyes"
+    (result,) = stage.association.register([entry_citing(stage, lab, digest)])
+    assert not isinstance(result, Refusal)
+
+
+def test_a_proposal_is_used_once(stage, strict):
+    lab = type(stage.body)().identity
+    digest = proposal(stage, strict, lab)
+    Authoring(stage.association, stage.association.lists).enter_proposal(digest)
+    stage.clock.now += 60
+    assert refused(stage, entry_citing(stage, lab, digest)) == "list.four-eyes"
+
+
+def test_a_status_is_no_way_around(stage, strict):
+    entry = stage.association.lists.state(LIST).entries[stage.body.identity]
+    status = Status(action=Action.REVOKE, target=Target(statement=entry.statement), reason="so")
+    said = stage.association.sign(Kind.STATUS, stage.body.identity, status)
+    assert refused(stage, said) == "list.four-eyes"
+    assert stage.association.lists.state(LIST).entries[stage.body.identity].state is (
+        Standing.GRANTED
+    )
+
+
+def test_neither_a_stranger_nor_the_member_proposes(stage, strict):
+    lab = type(stage.body)()
+    for by in (stage.body, strict):
+        about = strict.identity if by is strict else lab.identity
+        digest = proposal(stage, by, about)
+        assert refused(stage, entry_citing(stage, about, digest)) == "list.four-eyes"
+
+
+def test_roles_say_who_signs(stage, confirmer):
+    deputy = type(stage.body)()
+    stage.association.lists.add(
+        deputy.identity, roles=["list-operator"], scope=["did:"], name="Deputy", list_name=LIST
+    )
+    set_policy(stage.association, LIST, two_signatures=[], by=["withdraw=operator"], none=False)
+    anchor = stage.association.lists.anchor(LIST)
+    made = grant(SubjectId(anchor.id), [service_for(ROLE)])
+    lab = type(stage.body)().identity
+    stage.association.register_one(deputy.says(lab, made, Kind.MEMBERSHIP, stage.clock()))
+    gone = msgspec.structs.replace(made, state=Standing.WITHDRAWN, reason="so")
+    said = deputy.says(lab, gone, Kind.MEMBERSHIP, stage.clock())
+    assert refused(stage, said) == "list.policy-role"
+    stage.association.lists.set_state(lab, "withdrawn", reason="left", list_name=LIST)
+
+
+def test_only_the_operator_makes_or_ends_the_policy(stage, strict):
+    anchor = stage.association.lists.anchor(LIST)
+    norm = Norm(type=POLICY, name=POLICY, version="1", document={"list": anchor.id, "acts": {}})
+    said = strict.says(anchor.id, norm, Kind.NORM, stage.clock())
+    stage.association.register_one(said)  # may say so, to no effect
+    with pytest.raises(Refused):
+        enter_alone(stage, type(stage.body)().identity)
+    set_policy(stage.association, LIST, two_signatures=[], by=[], none=True)
+    enter_alone(stage, type(stage.body)().identity)
+
+
+def test_a_policy_is_shown_as_it_was_written(stage, strict):
+    anchor = stage.association.lists.anchor(LIST)
+    found = policy_of(stage.association, anchor.id, anchor.operator)
+    assert found.document() == {
+        "list": anchor.id,
+        "acts": {
+            "register": {"proposed_by": ["confirmation-body"]},
+            "withdraw": {"proposed_by": ["confirmation-body"]},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("acts", "code"), [(["destroy"], "list.policy-act"), (["withdraw=king"], "list.role-unknown")]
+)
+def test_what_no_policy_knows_is_refused(stage, acts, code):
+    two = [a for a in acts if "=" not in a]
+    by = [a for a in acts if "=" in a]
+    with pytest.raises(Malformed) as caught:
+        set_policy(stage.association, LIST, two_signatures=two, by=by, none=False)
+    assert caught.value.code == code
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["list", "acts", "x"]), _JSON, max_size=3))
+def test_any_document_is_a_policy_or_refused(document):
+    norm = Norm(type=POLICY, name=POLICY, version="1", document=document)
+    try:
+        read = ListPolicy.read(norm)
+    except Malformed as fault:
+        assert fault.code == "list.policy"
+    else:
+        again = Norm(type=POLICY, name=POLICY, version="1", document=read.document())
+        assert ListPolicy.read(again) == read
