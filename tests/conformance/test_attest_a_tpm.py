@@ -89,7 +89,7 @@ def test_the_guide_holds(folder: tuple[Path, int]):
     code, answer = run(place, quote.replace(" --values-out values.txt", ""))
     assert code == 0, answer
     code, answer = run(place, appraise)
-    assert (code, answer["status"]) == (10, "contraindicated")
+    assert (code, answer["status"]) == (11, "contraindicated")
     assert [f["code"] for f in answer["findings"]] == ["attestation.firmware-unknown"]
 
 

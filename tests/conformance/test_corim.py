@@ -32,7 +32,10 @@ def test_every_document_of_the_general_form_is_read(shared):
         corim = read_corim(content(data))
         seen[name] = (len(corim.values), corim.left)
     assert seen["signed-good-corim"] == (3, ())
-    assert seen["corim-2"] == (3, ("endorsed-values",))
+    assert seen["corim-2"] == (
+        3,
+        ("endorsed-values of one layer", "layer of reference-values"),
+    )
     assert len(seen) == 11
 
 
@@ -45,7 +48,9 @@ def test_every_comid_is_read_and_what_is_not_understood_is_said(shared):
         "0",
         "my-ir",
     }
-    assert read["comid-cend"].left == ("conditional-endorsements",)
+    assert read["comid-cend"].left == (
+        "conditional-endorsements that ask for authorized-by",
+    )
     assert not [name for name, one in read.items() if not one.values and not one.left]
 
 

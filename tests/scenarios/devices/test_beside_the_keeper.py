@@ -130,13 +130,14 @@ def test_a_table_that_was_replaced_is_read_anew_and_nobody_begins_anew(kept):
     keeper.fleet._state.seen[0] = 77
     keeper.fleet._state.seen[1] = 77
     table = workspace.path / "fleet" / "devices"
-    changed = table.read_bytes().replace(b"73" * 32, b"74" * 32, 1)
+    first, *rest = table.read_bytes().splitlines(keepends=True)
+    changed = json.dumps(json.loads(first) | {"identity": "aa"}).encode() + b"\n"
     other = table.with_name("devices.new")
-    other.write_bytes(changed)
+    other.write_bytes(b"".join([changed, *rest]))
     other.replace(table)
     keeper.tick()
     register = keeper.fleet.register
-    assert register.device(register.find(DEVICE)).key == SharedKey(b"t" * 32)
+    assert register.device(register.find(DEVICE)).identity == b"\xaa"
     assert keeper.fleet._state.seen[1] == 77
     assert keeper.fleet._state.seen[0] != 77
 

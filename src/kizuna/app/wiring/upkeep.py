@@ -89,17 +89,19 @@ def migrate(workspace: Workspace) -> dict[str, Any]:
 
 def backup(workspace: Workspace, target: str) -> dict[str, Any]:
     """Copy the store as it is at one checkpoint, while it serves."""
+    from kizuna.app.wiring.devices.keeping import copied
     from kizuna.record.store.backup import backup as copy
 
     place = Path(target)
     manifest = copy(workspace.store, place, now=workspace.clock())
     own = place / _OWN
     own.mkdir(mode=0o700)
-    for name in _KEPT:
-        source = workspace.path / name
-        if source.is_file():
-            shutil.copyfile(source, own / name)
-            (own / name).chmod(0o600)
+    with copied(workspace, own):
+        for name in _KEPT:
+            source = workspace.path / name
+            if source.is_file():
+                shutil.copyfile(source, own / name)
+                (own / name).chmod(0o600)
     kept = workspace.path / "profiles"
     if kept.is_dir():
         shutil.copytree(kept, own / "profiles")
@@ -119,6 +121,7 @@ def restore(source: str, settings: Settings, *, secret: bytes | None) -> dict[st
     Raises:
         Absent: ``backup.own-files-missing``. Refused: ``store.exists``. And as the store's restore.
     """
+    from kizuna.app.wiring.devices.keeping import bring_back as bring_fleet_back
     from kizuna.app.wiring.folder import write_whole
     from kizuna.record.store.backup import restore as bring_back
 
@@ -145,6 +148,7 @@ def restore(source: str, settings: Settings, *, secret: bytes | None) -> dict[st
             write_whole(folder.path / name, (own.path / name).read_bytes())
     if (own.path / "profiles").is_dir():
         shutil.copytree(own.path / "profiles", folder.path / "profiles")
+    bring_fleet_back(own.path, folder.path)
     if secret is not None:
         write_whole(folder.secret_file, secret)
     folder.write_description(description)

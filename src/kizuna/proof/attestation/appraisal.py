@@ -21,7 +21,7 @@ from functools import lru_cache
 from typing import Final
 
 from kizuna.model.identifier import Digest, SubjectId
-from kizuna.model.outcome import Outcome, worst
+from kizuna.model.outcome import Outcome
 
 __all__ = [
     "NOTHING",
@@ -102,6 +102,7 @@ class AppraisalCode(StrEnum):
     KEY_UNKNOWN = "attestation.key-unknown"
     REFERENCE_MISSING = "attestation.reference-missing"
     MEASUREMENTS_MISSING = "attestation.measurements-missing"
+    SELECTION_UNBOUND = "attestation.selection-unbound"
 
     @property
     def status(self) -> Status:
@@ -136,9 +137,9 @@ _EFFECT: Final[dict[AppraisalCode, tuple[Status, str, int, Outcome]]] = {
     AppraisalCode.KEY_CHANGED: (_C, "instance_identity", 97, Outcome.TAMPERED),
     AppraisalCode.LOG_DIFFERS: (_C, "executables", 99, Outcome.TAMPERED),
     AppraisalCode.REGISTERS_DIFFER: (_C, "executables", 99, Outcome.TAMPERED),
-    AppraisalCode.FIRMWARE_UNKNOWN: (_C, "executables", 96, Outcome.NOT_TRUSTED),
-    AppraisalCode.OBSERVATION_DIFFERS: (_C, "configuration", 96, Outcome.NOT_TRUSTED),
-    AppraisalCode.DEVICE_OPEN: (_C, "configuration", 96, Outcome.NOT_TRUSTED),
+    AppraisalCode.FIRMWARE_UNKNOWN: (_C, "executables", 96, Outcome.TAMPERED),
+    AppraisalCode.OBSERVATION_DIFFERS: (_C, "configuration", 96, Outcome.TAMPERED),
+    AppraisalCode.DEVICE_OPEN: (_C, "configuration", 96, Outcome.TAMPERED),
     AppraisalCode.DEBUG_OPEN: (_W, "configuration", 33, Outcome.NOT_TRUSTED),
     AppraisalCode.FIRMWARE_UNLISTED: (_W, "executables", 33, Outcome.NOT_TRUSTED),
     AppraisalCode.OBSERVATION_DRIFTS: (_W, "configuration", 33, Outcome.NOT_TRUSTED),
@@ -152,6 +153,7 @@ _EFFECT: Final[dict[AppraisalCode, tuple[Status, str, int, Outcome]]] = {
     AppraisalCode.KEY_UNKNOWN: (_N, "", 0, Outcome.EVIDENCE_MISSING),
     AppraisalCode.REFERENCE_MISSING: (_N, "executables", 0, Outcome.EVIDENCE_MISSING),
     AppraisalCode.MEASUREMENTS_MISSING: (_N, "executables", 0, Outcome.EVIDENCE_MISSING),
+    AppraisalCode.SELECTION_UNBOUND: (_N, "executables", 0, Outcome.EVIDENCE_MISSING),
 }
 _STOPS: Final = frozenset(
     {
@@ -173,6 +175,9 @@ class AppraisalFinding:
 
     code: AppraisalCode
     about: Mapping[str, str | int] = field(default_factory=dict)
+    vouched: bool = True
+    """Whether the device's key vouches for what it is about; False where it lies in a part of the
+    evidence that no signature covers, which anybody on the way may have changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,12 +292,17 @@ class Appraisal:
 
     @property
     def outcome(self) -> Outcome:
-        """The exit code of the whole."""
-        found = worst(finding.code.outcome for finding in self.findings)
-        if self.status is Status.AFFIRMING:
-            return Outcome.HOLDS
-        if self.status is Status.NONE and found is Outcome.HOLDS:
-            return Outcome.EVIDENCE_MISSING
-        if self.status is not Status.NONE and found is Outcome.HOLDS:
-            return Outcome.NOT_TRUSTED
-        return found
+        """The exit code of the whole. The status alone decides: contraindicated is 11, a warning
+        10, none is 13, or 12 where the evidence is authentic and old.
+        """
+        if self.status is Status.NONE:
+            stale = any(one.code.outcome is Outcome.STALE for one in self.findings)
+            return Outcome.STALE if stale else Outcome.EVIDENCE_MISSING
+        return _OUTCOME[self.status]
+
+
+_OUTCOME: Final = {
+    Status.AFFIRMING: Outcome.HOLDS,
+    Status.WARNING: Outcome.NOT_TRUSTED,
+    Status.CONTRAINDICATED: Outcome.TAMPERED,
+}

@@ -25,6 +25,7 @@ from kizuna.proof.attestation.appraisal import (
     Status,
     Tier,
 )
+from kizuna.proof.attestation.endorsement import Endorsement, findings_of, first_fitting
 from kizuna.proof.attestation.freshness import Freshness
 from kizuna.proof.attestation.judgement import unread
 from kizuna.proof.attestation.reference import References
@@ -169,18 +170,13 @@ class Appraiser:
             references=self._references,
             freshness=begun.task.freshness,
         )
+        model = begun.enrolled.reference or begun.reading.model or ""
+        if endorsements := self._references.endorsements_of(model):
+            answer = _endorse(answer, endorsements)
         if begun.vouched or answer.status is not Status.AFFIRMING:
             return answer
-        unsigned = AppraisalFinding(
-            AppraisalCode.REFERENCE_UNSIGNED,
-            {"model": (begun.enrolled.reference or begun.reading.model or "")[:80]},
-        )
-        return replace(
-            answer,
-            status=unsigned.code.status,
-            vector=answer.vector.worsened(unsigned.code.claim, unsigned.code.number),
-            findings=(*answer.findings, unsigned),
-        )
+        unsigned = AppraisalFinding(AppraisalCode.REFERENCE_UNSIGNED, {"model": model[:80]})
+        return _found_more(answer, (unsigned,))
 
     def _endorsed(self, reading: Reading, enrolled: Enrolled, now: int) -> tuple[Enrolled, bool]:
         """With the key or the anchors that a maker vouched for, where enrolment brought none, and
@@ -192,7 +188,7 @@ class Appraiser:
         if found is not None and found.counts_at(now):
             named = enrolled.reference or reading.model or found.model
             return replace(enrolled, key=found.key, reference=named), found.signed
-        anchors = self._references.anchors_of(model, identity)
+        anchors = self._references.anchors_of(model, identity, now)
         if anchors:
             roots = tuple(anchor.certificates for anchor in anchors)
             return replace(enrolled, roots=roots), all(anchor.signed for anchor in anchors)
@@ -221,6 +217,37 @@ def _holds(check: Check) -> bool:
     if isinstance(key, PublicKey):
         return verify(key, check.signature, check.message)
     return key.holds(check.signature, check.message)
+
+
+def _endorse(answer: Appraisal, endorsements: Iterable[Endorsement]) -> Appraisal:
+    """With what makers say of a device that shows this; only evidence that holds shows anything."""
+    if any(finding.code.stops for finding in answer.findings):
+        return answer
+    said = [
+        (endorsement, one)
+        for endorsement in endorsements
+        for one in first_fitting(endorsement, answer.identity, answer.measurements, answer.at)
+    ]
+    if not said:
+        return answer
+    shown = [
+        {"component": one.component, **one.claims, "signed": endorsement.signed}
+        for endorsement, one in said
+    ]
+    answer = replace(answer, claims={**answer.claims, "endorsed": shown})
+    return _found_more(answer, tuple(findings_of(one for _, one in said)))
+
+
+def _found_more(answer: Appraisal, findings: tuple[AppraisalFinding, ...]) -> Appraisal:
+    """With findings that came after the scheme's own; they make it worse, never better."""
+    if not findings:
+        return answer
+    vector, status = answer.vector, answer.status
+    for one in findings:
+        vector = vector.worsened(one.code.claim, one.code.number)
+        if one.code.status.rank > status.rank:
+            status = one.code.status
+    return replace(answer, status=status, vector=vector, findings=(*answer.findings, *findings))
 
 
 def _digest(evidence: bytes) -> Digest:

@@ -66,6 +66,7 @@ def opening(
                 "identity": "" if reading.identity is None else reading.identity.hex()[:80],
                 "enrolled": enrolled.identity.hex()[:80],
             },
+            vouched=reading.names_itself,
         )
     return None
 

@@ -15,20 +15,23 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kizuna.model.identifier import Digest
 from kizuna.roots.keys import PublicKey
 
 if TYPE_CHECKING:
     from kizuna.proof.attestation.appraisal import AppraisalFinding, Measurement
+    from kizuna.proof.attestation.endorsement import Endorsement
 
-__all__ = ["Anchor", "Endorsed", "Reference", "References"]
+__all__ = ["ATTEST", "Anchor", "Endorsed", "Reference", "References"]
 
-_FOR_EVER = 2**63
+ATTEST: Final = "attest"
+_FOR_EVER: Final = 2**63
 
+_Place = tuple[str, str | None, bytes | None]
 _Kept = tuple[tuple["Measurement", ...], int, tuple["AppraisalFinding", ...]]
 
 
@@ -65,7 +68,8 @@ class Endorsed:
     model: str | None
     identity: bytes | None
     key: PublicKey
-    purpose: str = "attest"
+    purpose: str = ATTEST
+    """``attest``: it signs evidence. ``identity``: it says who the device is, and no more."""
     source: Digest | None = None
     signed: bool = False
     since: int | None = None
@@ -87,6 +91,14 @@ class Anchor:
     certificates: bytes
     source: Digest | None = None
     signed: bool = False
+    since: int | None = None
+    until: int | None = None
+
+    def counts_at(self, now: int) -> bool:
+        """Whether ``now`` lies in its validity."""
+        return (self.since is None or now >= self.since) and (
+            self.until is None or now <= self.until
+        )
 
 
 class References:
@@ -99,14 +111,16 @@ class References:
         self._models: dict[str, int] = {}
         self._components: dict[str, dict[str, int]] = {}
         self._closed: set[str] = set()
-        self._keys: dict[tuple[str | None, bytes | None], Endorsed] = {}
-        self._of_instance: dict[bytes, set[tuple[str | None, bytes | None]]] = {}
-        self._anchors: list[Anchor] = []
+        self._keys: dict[_Place, Endorsed] = {}
+        self._of_instance: dict[tuple[str, bytes], set[_Place]] = {}
+        self._anchors: dict[tuple[str | None, bytes | None, bytes], Anchor] = {}
+        self._said: dict[str, list[Endorsement]] = {}
         self.kept: dict[tuple[int, str, int], _Kept] = {}
         """What sets of measurements came to at a moment; emptied by every change."""
 
     def __len__(self) -> int:
-        return len(self._values) + len(self._keys)
+        said = sum(map(len, self._said.values()))
+        return len(self._values) + len(self._keys) + len(self._anchors) + said
 
     def __iter__(self) -> Iterator[Reference]:
         return iter(self._values.values())
@@ -138,22 +152,64 @@ class References:
 
     def endorse(self, key: Endorsed) -> None:
         """Accept a key that a maker vouches for; the same rule as for values."""
-        held = self._keys.get((key.model, key.identity))
+        place = (key.purpose, key.model, key.identity)
+        held = self._keys.get(place)
         if held is None or key.signed or not held.signed:
-            self._keys[key.model, key.identity] = key
+            self._keys[place] = key
             if key.identity is not None:
-                self._of_instance.setdefault(key.identity, set()).add((key.model, key.identity))
+                self._of_instance.setdefault((key.purpose, key.identity), set()).add(place)
 
     def vouch(self, anchor: Anchor) -> None:
-        """Accept certificates that vouch for keys."""
-        self._anchors.append(anchor)
+        """Accept certificates that vouch for keys; the same rule as for values."""
+        place = (anchor.model, anchor.identity, anchor.certificates)
+        held = self._anchors.get(place)
+        if held is None or anchor.signed or not held.signed:
+            self._anchors[place] = anchor
 
-    def anchors_of(self, model: str | None, identity: bytes | None) -> tuple[Anchor, ...]:
-        """The certificates that vouch for keys of this instance or class."""
+    def say(self, endorsement: Endorsement) -> None:
+        """Accept what a maker says of devices beyond their measurements."""
+        said = self._said.setdefault(endorsement.model, [])
+        if endorsement not in said:
+            said.append(endorsement)
+
+    def merge(self, other: References) -> None:
+        """Accept everything that another collection holds."""
+        for value in other:
+            self.add(value)
+        for key in other.endorsed:
+            self.endorse(key)
+        for anchor in other.anchors:
+            self.vouch(anchor)
+        for endorsement in other.endorsements:
+            self.say(endorsement)
+        for model in other.models:
+            if other.closed(model):
+                self.close(model)
+
+    @property
+    def anchors(self) -> Iterable[Anchor]:
+        """The certificates that vouch for keys."""
+        return self._anchors.values()
+
+    @property
+    def endorsements(self) -> Iterable[Endorsement]:
+        """What is said of devices beyond their measurements."""
+        return (one for said in self._said.values() for one in said)
+
+    def endorsements_of(self, model: str) -> Sequence[Endorsement]:
+        """What is said of a class and its instances."""
+        return self._said.get(model, ())
+
+    def anchors_of(
+        self, model: str | None, identity: bytes | None, now: int | None = None
+    ) -> tuple[Anchor, ...]:
+        """The certificates that vouch for keys of this instance or class, at ``now``."""
         return tuple(
             one
-            for one in self._anchors
-            if one.identity in (None, identity) and one.model in (None, model)
+            for one in self._anchors.values()
+            if one.identity in (None, identity)
+            and one.model in (None, model)
+            and (now is None or one.counts_at(now))
         )
 
     def close(self, model: str) -> None:
@@ -180,16 +236,19 @@ class References:
             (model, "", digest_alg, digest)
         )
 
-    def key_of(self, model: str | None, identity: bytes | None) -> Endorsed | None:
-        """The key vouched for: of this instance, else of the whole class.
+    def key_of(
+        self, model: str | None, identity: bytes | None, purpose: str = ATTEST
+    ) -> Endorsed | None:
+        """The key vouched for with this purpose: of this instance, else of the whole class.
 
-        Evidence that names no class is found by its instance alone, where that names one key.
+        Evidence that names no class is found by its instance alone, where that names one key. A key
+        that only says who a device is signs no evidence.
         """
         if model is None and identity is not None:
-            places = self._of_instance.get(identity, ())
+            places = self._of_instance.get((purpose, identity), ())
             return self._keys[next(iter(places))] if len(places) == 1 else None
         return (
-            self._keys.get((model, identity))
-            or self._keys.get((None, identity))
-            or (self._keys.get((model, None)) if model is not None else None)
+            self._keys.get((purpose, model, identity))
+            or self._keys.get((purpose, None, identity))
+            or (self._keys.get((purpose, model, None)) if model is not None else None)
         )

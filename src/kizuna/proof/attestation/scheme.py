@@ -78,6 +78,8 @@ class Reading:
     evidence: Digest
     """SHA-256 of the evidence as received."""
     identity: bytes | None = None
+    names_itself: bool = True
+    """Whether the identity stands under the signature."""
     model: str | None = None
     """The class that the evidence names (for PSA the implementation id in hexadecimal)."""
     nonce: bytes | None = None

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices in a store: each step a statement, what has no effect is refused before it is one."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +21,20 @@ from kizuna.proof.attestation.appraiser import Appraiser, Task
 from kizuna.proof.attestation.freshness import Freshness
 from kizuna.proof.attestation.reference import References
 from kizuna.proof.attestation.schemes import SCHEMES
+from kizuna.proof.attestation.schemes.dice import write_evidence as write_dice
 from kizuna.proof.attestation.schemes.tpm.evidence import write_evidence
+from kizuna.roots.boot.layer import (
+    Inputs,
+    Secrets,
+    certify_layer,
+    chain_of,
+    layer_key,
+    next_secrets,
+)
 from kizuna.roots.boot.quote import digest_of
-from kizuna.roots.cose import sign_statement
+from kizuna.roots.cose import encode, sign_statement
+from kizuna.roots.cose.cbor import bytes_of
+from kizuna.roots.cose.message import sig_structure
 from kizuna.roots.identity import did_key
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.life import idevid, ldevid, open_voucher, pinned_certificate, voucher_claim
@@ -300,3 +312,76 @@ def test_registers_are_named_without_a_quote_and_a_foreign_quote_binds_nothing(s
     lives.enrol(DEVICE, Enrolment(key=pem(K1), scheme="tpm", registers="0-2,7"))
     (device,) = Shelf(store).devices()
     assert device.about == {"selection": (("sha256", (0, 1, 2, 7)),)}
+
+
+# --- devices that show certificates --------------------------------------------------------------
+
+
+def dice(code: bytes, uds: bytes = b"uds"):
+    """A chain of one layer, the device's identity key, and evidence under its last key."""
+    secrets = Secrets(hashlib.sha256(uds).digest(), bytes(32))
+    root = layer_key(secrets.attest)
+    inputs = Inputs(code=code * 64, mode=1)
+    leaf = layer_key(next_secrets(secrets, inputs).attest)
+    chain = chain_of(root.public, [certify_layer(root, leaf.public, inputs)])
+    header = encode({1: int(leaf.public.algorithm)})
+    signature = leaf.sign(sig_structure(header, NONCE))
+    proof = b"\xd2\x84" + bytes_of(header) + b"\xa0" + bytes_of(NONCE) + bytes_of(signature)
+    return root.public, write_dice(chain, proof)
+
+
+NONCE = b"n" * 32
+
+
+def shared_jwk():
+    return "key.jwk", json.dumps({"kty": "oct", "k": "c3Nzc3Nzc3Nzc3Nzc3Nzcw"}).encode()
+
+
+def told_of(store, evidence):
+    (device,) = Shelf(store).devices()
+    task = Task(evidence, "dice", Freshness(now=1, nonce=NONCE), device)
+    return [f.code for f in Appraiser(References(), SCHEMES).appraise(task).findings]
+
+
+def test_a_dice_device_enrolled_by_its_own_key_is_checked_under_it(store):
+    root, good = dice(b"a")
+    _, foreign = dice(b"a", b"another device")
+
+    Lives(store).enrol(DEVICE, Enrolment(key=pem(root), scheme="dice"))
+
+    assert told_of(store, good) == [AppraisalCode.REFERENCE_MISSING]
+    assert told_of(store, foreign) == [AppraisalCode.KEY_UNKNOWN]
+
+
+def test_a_dice_device_without_anything_that_vouches_for_it_is_refused(store):
+    before = store.head().size
+
+    with pytest.raises(Malformed) as told:
+        Lives(store).enrol(DEVICE, Enrolment(key=shared_jwk(), scheme="dice"))
+
+    assert told.value.code == "life.dice-anchor"
+    assert "--anchor" in told.value.hint
+    assert store.head().size == before
+    assert list(Shelf(store).devices()) == []
+
+
+def test_a_dice_device_keeps_its_maker_s_roots_when_its_key_is_renewed(store, shared):
+    folder = shared / "vectors/veraison/scheme/riot/test/evidence"
+    chain = (folder / "evidence.pem").read_bytes()
+    root = b"-----BEGIN" + chain.split(b"-----BEGIN")[-1]
+    lives = Lives(store)
+
+    lives.enrol(DEVICE, Enrolment(key=pem(K1), scheme="dice"), anchors=[root])
+    lives.rotate(DEVICE, Enrolment(key=pem(K2)))
+
+    (device,) = Shelf(store).devices()
+    assert (device.key, device.roots) == (K2, (root,))
+
+
+def test_an_anchor_that_is_no_certificate_is_refused_before_anything_is_registered(store):
+    before = store.head().size
+
+    with pytest.raises(Malformed):
+        Lives(store).enrol(DEVICE, Enrolment(key=pem(K1), scheme="dice"), anchors=[b"no anchor"])
+
+    assert store.head().size == before

@@ -236,5 +236,5 @@ def test_the_exit_code_follows_status_and_findings():
     assert exit_of(Status.NONE) is Outcome.EVIDENCE_MISSING
     assert exit_of(Status.NONE, AppraisalCode.STALE) is Outcome.STALE
     assert exit_of(Status.CONTRAINDICATED, AppraisalCode.SIGNATURE_WRONG) is Outcome.TAMPERED
-    assert exit_of(Status.CONTRAINDICATED, AppraisalCode.FIRMWARE_UNKNOWN) is Outcome.NOT_TRUSTED
+    assert exit_of(Status.CONTRAINDICATED, AppraisalCode.FIRMWARE_UNKNOWN) is Outcome.TAMPERED
     assert exit_of(Status.WARNING) is Outcome.NOT_TRUSTED

@@ -54,6 +54,10 @@ def hang(app: typer.Typer) -> None:
         model: Annotated[
             str | None, typer.Option("--model", help="The class of its reference values.")
         ] = None,
+        registers: Annotated[
+            str | None,
+            typer.Option("--registers", metavar="0-7", help="What a TPM's quote must be over."),
+        ] = None,
         closed: Annotated[
             bool,
             typer.Option("--closed", help="The reference values are all there are."),
@@ -73,7 +77,8 @@ def hang(app: typer.Typer) -> None:
     ) -> None:
         """Say whether one piece of evidence is authentic, fresh, and what its maker published.
 
-        Works without a store; with --store its reference values count too.
+        Works without a store; with --store its reference values count too. Exit code: 0 affirming,
+        10 warning, 11 contraindicated, 13 nothing can be said, 12 authentic and too old.
 
         Example: kizuna device appraise token.cbor --scheme psa --key device.pem
         """
@@ -93,6 +98,7 @@ def hang(app: typer.Typer) -> None:
             closed=closed,
             allow_unsigned=allow_unsigned,
             use_store=door.store_named,
+            registers=registers,
         )
         if result is not None:
             signed = wiring.result(answer, door.workspace(), as_jwt=result.endswith(".jwt"))

@@ -66,6 +66,10 @@ def hang(app: typer.Typer) -> None:
                 "--quote", metavar="FILE", help="A TPM's quote: binds its registers and signer."
             ),
         ] = None,
+        activation: Annotated[
+            str | None,
+            typer.Option("--activation", metavar="ID", help="A chip proved that it holds the key."),
+        ] = None,
         voucher: Annotated[
             str | None,
             typer.Option("--voucher", metavar="DIGEST", help="The voucher this accepts."),
@@ -87,6 +91,7 @@ def hang(app: typer.Typer) -> None:
             identity=identity,
             registers=registers,
             quote=None if quote is None else door.read(quote, limit=1 << 20),
+            activation=activation,
             voucher=voucher,
             made=made,
         )
@@ -97,3 +102,16 @@ def hang(app: typer.Typer) -> None:
             anchors=[door.read(name, limit=1 << 20) for name in anchor or ()],
         )
         door.answer(done, [door.text("device.enrolled", **done)])
+
+    @command(app, "reseal")
+    def reseal(door: Door) -> None:
+        """Close the shared secrets of devices under a new key of the store; the old one ends.
+
+        Do it after somebody may have read the store's keys, and renew those, too.
+
+        Example: kizuna device reseal
+        """
+        from kizuna.app.wiring.devices.shelf import Shelf
+
+        count = Shelf(door.workspace()).renew_sealing()
+        door.answer({"secrets": count}, [door.text("fleet.resealed", count=count)])

@@ -56,8 +56,15 @@ def hang(app: typer.Typer) -> None:
                     "reference.imported",
                     values=made["values"],
                     keys=made["keys"],
+                    anchors=made["anchors"],
+                    endorsements=made["endorsements"],
                     models=", ".join(made["models"]) or "–",
-                )
+                ),
+                *(
+                    [door.text("reference.not-understood", left=", ".join(made["not_understood"]))]
+                    if made["not_understood"]
+                    else []
+                ),
             ],
         )
 

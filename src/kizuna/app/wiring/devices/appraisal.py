@@ -97,6 +97,7 @@ def appraise(
     closed: bool = False,
     allow_unsigned: bool = False,
     use_store: bool = False,
+    registers: str | None = None,
 ) -> Appraisal:
     """The appraisal of one piece of evidence.
 
@@ -113,10 +114,11 @@ def appraise(
         closed: the values are all there are, so any other digest tells against the device.
         allow_unsigned: take reference values that nobody signed; the answer then warns.
         use_store: add the reference values of the store.
+        registers: those that a TPM's quote must be over (``0-7,16``).
 
     Raises:
-        Malformed: ``attestation.no-scheme``, ``attestation.nonce-form``, and what is wrong with a
-            reference document. Refused, Tampered: a reference document that may not be believed.
+        Malformed: ``attestation.no-scheme``, ``attestation.nonce-form``, ``device.registers``, and
+            what is wrong with a reference document. Refused, Tampered: a reference document that may not be believed.
     """
     from kizuna.app.wiring.devices.reference import load
     from kizuna.proof.attestation.appraiser import Appraiser, Task
@@ -151,7 +153,7 @@ def appraise(
     about = None if subject is None else canonical(subject)
     answers = [
         appraiser.appraise(Task(evidence, scheme, freshness, enrolled))
-        for enrolled in _candidates(scheme, keys, vouching, about, model)
+        for enrolled in _candidates(scheme, keys, vouching, about, model, registers)
     ]
     return min(answers, key=_unfit)
 
@@ -220,14 +222,23 @@ def _candidates(
     vouching: frozenset[bytes],
     subject: Any,  # noqa: ANN401 - a SubjectId or None
     model: str | None,
+    registers: str | None,
 ) -> Iterable[Any]:
     """The devices that the evidence may come from: one for each key, or one without."""
+    from kizuna.app.wiring.devices import chips
     from kizuna.proof.attestation.scheme import Enrolled
+    from kizuna.roots.keys import PublicKey
 
     usable: list[Any] = [key for key in keys.public if key.thumbprint not in vouching]
     usable += keys.shared
+    bound = {} if registers is None else chips.bound(chips.said(registers, None, None))
     for key in usable or [None]:
-        yield Enrolled(scheme=scheme, subject=subject, key=key, roots=keys.roots, reference=model)
+        roots: tuple[Any, ...] = keys.roots
+        if scheme == "dice" and not roots and isinstance(key, PublicKey):
+            roots = (key,)  # the device's own key, under which its layers stand
+        yield Enrolled(
+            scheme=scheme, subject=subject, key=key, roots=roots, reference=model, about=bound
+        )
 
 
 def _unfit(appraisal: Appraisal) -> int:
@@ -247,13 +258,7 @@ def _add_store(known: References, settings: Settings) -> None:
         kept = Shelf(workspace).references()
     finally:
         workspace.close()
-    for value in kept:
-        known.add(value)
-    for key in kept.endorsed:
-        known.endorse(key)
-    for name in kept.models:
-        if kept.closed(name):
-            known.close(name)
+    known.merge(kept)
 
 
 def _nonce(words: str) -> bytes:

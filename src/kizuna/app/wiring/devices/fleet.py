@@ -132,6 +132,7 @@ class Keeper:
         self._shelf = Shelf(workspace)
         self._lock = threading.RLock()
         self._shelf.take()
+        self._shelf.close_secrets()
         now = workspace.clock()
         held = self._shelf.state()
         self._fleet = Fleet(now, rules)

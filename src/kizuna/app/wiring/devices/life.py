@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from kizuna.app.wiring.devices.activation import Activation
 from kizuna.app.wiring.devices.appraisal import read_keys
 from kizuna.model.errors import Absent, Malformed, Refused
 from kizuna.model.identifier import SubjectId, canonical
@@ -56,6 +57,8 @@ class Enrolment:
     """The registers that a TPM's quotes are over, as numbers; others are refused."""
     quote: bytes | None = None
     """A quote of the TPM, of which registers and signer are bound."""
+    activation: str | None = None
+    """A challenge that the chip answered, which proves that it holds the key."""
     voucher: str | None = None
     made: bool = False
     """Whether this is said by the maker (``idevid``) and not by the owner (``ldevid``)."""
@@ -143,7 +146,7 @@ class Lives:
         device = canonical(subject)
         key, papers = self._key_of(said, chain, anchors)
         named = _named(key)
-        about = self._about(said, key) | papers.about
+        about = self._about(said, key) | papers.about | self._proven(said, key, device)
         owner = canonical(said.owner) if said.owner else self._workspace.identity
         life = self.life(device)
         if not said.made and said.scheme in _SPEAKING and named is None and not said.identity:
@@ -153,13 +156,14 @@ class Lives:
                 why="a maker's document vouches for the keys of many devices",
                 hint="give the device's public key with --key, or its instance id with --identity",
             )
+        roots = self._roots(device, said, key, anchors)
         if said.made:
             claim = idevid(_needed(named), about=about, chain=papers.digest)
         else:
             claim = ldevid(named, owner=owner, voucher=said.voucher, about=about)
         done = self._register(life, device, [(Kind.CERTIFICATE, claim)], self._ties(said))
         if not said.made and said.scheme:
-            self._tell_fleet(device, said, key, about)
+            self._tell_fleet(device, said, key, about, roots)
         return done | {
             "subject": device,
             "owner": None if said.made else owner,
@@ -271,7 +275,8 @@ class Lives:
         done = self._register(life, device, [(Kind.CERTIFICATE, claim)])
         scheme = said.scheme or kept.get("scheme")
         if isinstance(scheme, str):
-            self._tell_fleet(device, _filled(said, kept, scheme), key, about)
+            filled = _filled(said, kept, scheme)
+            self._tell_fleet(device, filled, key, about, self._roots(device, filled, key, ()))
         return done | {"subject": device, "old": last.key, "new": str(claim.claims["key"])}
 
     def revoke(
@@ -437,6 +442,16 @@ class Lives:
             )
         return keys[0], _Papers({}, None)
 
+    def _proven(self, said: Enrolment, key: object, device: SubjectId) -> dict[str, Scalar]:
+        """Which chip holds the key, where that was proven."""
+        from kizuna.roots.keys import PublicKey
+
+        if said.activation is None:
+            return {}
+        public = key if isinstance(key, PublicKey) else None
+        held = Activation(self._workspace).proven(said.activation, public, device)
+        return {"chip": held.chip, "chip-maker": held.maker}
+
     @staticmethod
     def _about(said: Enrolment, key: object) -> dict[str, Scalar]:
         from kizuna.app.wiring.devices import chips
@@ -470,12 +485,52 @@ class Lives:
             # no scheme reads its evidence: a maker who vouches for the same key brings it back not
             self._tell_fleet(device, _filled(Enrolment(), kept, ENDED), None, {})
 
+    def _roots(
+        self,
+        device: SubjectId,
+        said: Enrolment,
+        key: PublicKey | SharedKey | None,
+        anchors: Sequence[bytes],
+    ) -> tuple[Any, ...]:
+        """What vouches for a device's chain of certificates: the makers' roots given, those of its
+        last enrolment, or its own identity key.
+
+        Raises:
+            Malformed: ``life.dice-anchor``, ``boot.malformed``.
+        """
+        from kizuna.app.wiring.devices.shelf import Shelf
+        from kizuna.roots.boot.path import read_anchors
+        from kizuna.roots.keys import PublicKey
+
+        if said.scheme != "dice" or said.made:
+            return ()
+        for anchor in anchors:
+            read_anchors(anchor)
+        if anchors:
+            return tuple(anchors)
+        known = (d for d in Shelf(self._workspace).devices(secrets=False) if d.subject == device)
+        last = next(known, None)
+        kept = tuple(root for root in (last.roots if last else ()) if isinstance(root, bytes))
+        if kept:
+            return kept
+        if key is None:
+            return ()  # enrolled by its instance id: a maker's document vouches for it
+        if isinstance(key, PublicKey):
+            return (key,)
+        raise Malformed(
+            "life.dice-anchor",
+            "nothing was given that vouches for the certificates of this device",
+            why="the chain that a device sends proves nothing by itself",
+            hint="give the maker's root with --anchor, or the device's own identity key with --key",
+        )
+
     def _tell_fleet(
         self,
         device: SubjectId,
         said: Enrolment,
         key: PublicKey | SharedKey | None,
         about: Mapping[str, Scalar],
+        roots: tuple[Any, ...] = (),
     ) -> None:
         from kizuna.app.wiring.devices import chips
         from kizuna.app.wiring.devices.shelf import Shelf
@@ -495,6 +550,7 @@ class Lives:
                     scheme=said.scheme or "",
                     subject=device,
                     key=key,
+                    roots=roots,
                     reference=said.reference,
                     identity=identity,
                     position=canonical(said.gateway) if said.gateway else said.position,

@@ -57,7 +57,7 @@ class Look:
         self._shelf = Shelf(workspace)
         now = workspace.clock()
         self.fleet = Fleet(now)
-        for device in self._shelf.devices():
+        for device in self._shelf.devices(secrets=False):
             self.fleet.enrol(device, now)
         held = self._shelf.state()
         if held is not None:

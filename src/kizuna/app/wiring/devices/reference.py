@@ -95,7 +95,7 @@ def import_references(
         known = References()
         corim.feed(known)
         shelf.add_references(known, closed=closed)
-        shelf.add_endorsed(known.endorsed)
+        shelf.add_vouched(known)
         values += len(corim.values)
         keys += len(corim.keys)
     return {
@@ -103,6 +103,8 @@ def import_references(
         "subject": about,
         "values": values,
         "keys": keys,
+        "anchors": sum(len(corim.anchors) for _, corim in opened),
+        "endorsements": sum(len(corim.endorsements) for _, corim in opened),
         "models": sorted({value.model for _, corim in opened for value in corim.values}),
         "not_understood": sorted({left for _, corim in opened for left in corim.left}),
     }

@@ -5,7 +5,8 @@
 
     fleet/devices      one enrolled device a line (JSON), the last line of a name counts; 0600
     fleet/references   one reference value a line (JSON)
-    fleet/endorsed     one key that a maker vouches for a line (JSON)
+    fleet/endorsed     one key, certificate or word of a maker a line (JSON)
+    fleet/sealing      what closes the shared secrets among the devices (see ``sealing``)
     fleet/state        counters, epochs and digests of recent evidence; written whole
     fleet/notices      digest of the notice in effect, by device
     fleet/results/     signed attestation results (EAR) of standings that went bad, by SHA-256
@@ -17,8 +18,7 @@
 
 Keeps: 1. A line half written by a crash is left out, the others count. 2. One process keeps the
 fleet; others add lines to its tables, one at a time. 3. Shared secrets of HMAC devices stand here
-and nowhere else: whoever can read this folder can speak for those devices, as can this verifier
-itself.
+and nowhere else, closed under a key of the store's unit: this folder alone opens none of them.
 """
 
 from __future__ import annotations
@@ -33,17 +33,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from kizuna.app.wiring.devices import lines
+from kizuna.app.wiring.devices.sealing import Sealing
 from kizuna.app.wiring.folder import write_whole
-from kizuna.model.errors import Malformed, Unavailable
-from kizuna.model.identifier import Digest, canonical
-from kizuna.proof.attestation.reference import Endorsed, Reference, References
-from kizuna.proof.attestation.scheme import Enrolled
-from kizuna.proof.attestation.schemes.observed import LEARNT, Learnt
-from kizuna.roots.cose import SharedKey
-from kizuna.roots.keys import Algorithm, PublicKey
+from kizuna.model.errors import Malformed, Tampered, Unavailable
+from kizuna.proof.attestation.reference import Reference, References
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
+    from kizuna.proof.attestation.scheme import Enrolled
 
 __all__ = ["Shelf"]
 
@@ -56,6 +54,7 @@ class Shelf:
 
     def __init__(self, workspace: Workspace) -> None:
         self.path: Path = workspace.path / "fleet"
+        self._sealing = Sealing(workspace, self.path / "sealing")
         self._lock: IO[bytes] | None = None
 
     # --- one writer ---------------------------------------------------------------------------
@@ -88,20 +87,64 @@ class Shelf:
 
     # --- devices ------------------------------------------------------------------------------
 
-    def devices(self) -> Iterator[Enrolled]:
-        """Everybody enrolled, each once, as last enrolled."""
-        return self.read_devices(self._lines("devices"))
+    def devices(self, *, secrets: bool = True) -> Iterator[Enrolled]:
+        """Everybody enrolled, each once, as last enrolled; without ``secrets`` nothing is opened.
 
-    def read_devices(self, entries: Iterable[Mapping[str, Any]]) -> Iterator[Enrolled]:
+        Raises:
+            Misconfigured: ``fleet.sealing-lost``. Tampered: ``fleet.secret-changed``.
+        """
+        return self.read_devices(self._lines("devices"), secrets=secrets)
+
+    def read_devices(
+        self, entries: Iterable[Mapping[str, Any]], *, secrets: bool = True
+    ) -> Iterator[Enrolled]:
         """The devices of some lines, each once, as the last of them says."""
         last: dict[str, Mapping[str, Any]] = {}
         for entry in entries:
             last[entry["subject"]] = entry
-        return map(_device, last.values())
+        sealing = self._sealing if secrets else None
+        changed: Tampered | None = None
+        for entry in last.values():
+            try:
+                device = lines.device_of(entry, sealing)
+            except Tampered as fault:
+                changed = changed or fault  # told once the others are known
+                continue
+            yield device
+        if changed is not None:
+            raise changed
 
     def add_devices(self, devices: Iterable[Enrolled]) -> None:
         """Write these down, durably."""
-        self._append("devices", map(_entry, devices), mode=0o600)
+        with self.turn():  # what closes the secrets is made once, and read before it is used
+            self._add_lines(
+                "devices", [lines.device_entry(device, self._sealing) for device in devices]
+            )
+
+    def close_secrets(self) -> int:
+        """Close the secrets that an earlier version wrote down in the open: how many there were."""
+        if not any(lines.in_the_open(entry) for entry in self._lines("devices")):
+            return 0
+        return self._rewrite()
+
+    def renew_sealing(self) -> int:
+        """Close every secret under a new key, and end the old one: how many there are."""
+        with self.turn():
+            held = list(self.devices())
+            self._sealing.renew()
+            count = self._write_devices(held)
+            self._sealing.forget_former()
+        return count
+
+    def _rewrite(self) -> int:
+        with self.turn():
+            return self._write_devices(list(self.devices()))
+
+    def _write_devices(self, devices: Iterable[Enrolled]) -> int:
+        made = [lines.device_entry(device, self._sealing) for device in devices]
+        data = b"".join(json.dumps(entry).encode() + b"\n" for entry in made)
+        write_whole(self.path / "devices", data)
+        return sum("sealed" in entry for entry in made)
 
     # --- references ---------------------------------------------------------------------------
 
@@ -109,80 +152,21 @@ class Shelf:
         """The reference values kept here; a class with one is closed unless it says otherwise."""
         found = References()
         for entry in self._lines("references"):
-            found.add(
-                Reference(
-                    model=entry["model"],
-                    component=entry["component"],
-                    digest_alg=entry["alg"],
-                    digest=bytes.fromhex(entry["digest"]),
-                    version=entry.get("version"),
-                    signer=bytes.fromhex(entry["signer"]) if entry.get("signer") else None,
-                    source=Digest(bytes.fromhex(entry["source"])) if entry.get("source") else None,
-                    signed=bool(entry.get("signed")),
-                    since=entry.get("since"),
-                    until=entry.get("until"),
-                )
-            )
-            if entry.get("closed", True):
-                found.close(entry["model"])
+            lines.take_reference(found, entry)
         for entry in self._lines("endorsed"):
-            found.endorse(
-                Endorsed(
-                    model=entry["model"],
-                    identity=bytes.fromhex(entry["identity"]) if entry.get("identity") else None,
-                    key=PublicKey.from_cose(
-                        bytes.fromhex(entry["key"]), Algorithm(entry["algorithm"])
-                    ),
-                    purpose=entry["purpose"],
-                    source=Digest(bytes.fromhex(entry["source"])) if entry.get("source") else None,
-                    signed=bool(entry.get("signed")),
-                    since=entry.get("since"),
-                    until=entry.get("until"),
-                )
-            )
+            lines.take_vouched(found, entry)
         return found
 
-    def add_endorsed(self, keys: Iterable[Endorsed]) -> None:
-        """Accept keys that makers vouch for, durably: for devices enrolled without one."""
-        self._append(
-            "endorsed",
-            (
-                {
-                    "model": k.model,
-                    "identity": None if k.identity is None else k.identity.hex(),
-                    "key": k.key.cose_key.hex(),
-                    "algorithm": k.key.algorithm.value,
-                    "purpose": k.purpose,
-                    "source": None if k.source is None else k.source.hex(),
-                    "signed": k.signed,
-                    "since": k.since,
-                    "until": k.until,
-                }
-                for k in keys
-            ),
-        )
+    def add_vouched(self, references: References) -> None:
+        """Accept, durably, what makers say of keys and devices beside reference values."""
+        made = [lines.endorsed_entry(key) for key in references.endorsed]
+        made += [lines.anchor_entry(anchor) for anchor in references.anchors]
+        made += [lines.endorsement_entry(one) for one in references.endorsements]
+        self._append("endorsed", made)
 
     def add_references(self, values: Iterable[Reference], *, closed: bool = True) -> None:
         """Accept these values, durably."""
-        self._append(
-            "references",
-            (
-                {
-                    "model": v.model,
-                    "component": v.component,
-                    "alg": v.digest_alg,
-                    "digest": v.digest.hex(),
-                    "version": v.version,
-                    "signer": None if v.signer is None else v.signer.hex(),
-                    "source": None if v.source is None else v.source.hex(),
-                    "signed": v.signed,
-                    "since": v.since,
-                    "until": v.until,
-                    "closed": closed,
-                }
-                for v in values
-            ),
-        )
+        self._append("references", (lines.reference_entry(v, closed=closed) for v in values))
 
     # --- state --------------------------------------------------------------------------------
 
@@ -300,20 +284,24 @@ class Shelf:
             path=str(self.path / name),
         )
 
-    def _append(self, name: str, entries: Iterable[Mapping[str, Any]], mode: int = 0o600) -> None:
+    def _append(self, name: str, entries: Iterable[Mapping[str, Any]]) -> None:
+        with self.turn():
+            self._add_lines(name, entries)
+
+    def _add_lines(self, name: str, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Add lines durably; whoever calls holds the turn to write."""
         data = b"".join(json.dumps(dict(entry)).encode() + b"\n" for entry in entries)
-        with self._writing():
-            descriptor = os.open(self.path / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode)
-            with os.fdopen(descriptor, "ab") as file:
-                end = file.tell()
-                if end and not self._ends_whole(name):
-                    file.write(b"\n")
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+        descriptor = os.open(self.path / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "ab") as file:
+            end = file.tell()
+            if end and not self._ends_whole(name):
+                file.write(b"\n")
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
 
     @contextlib.contextmanager
-    def _writing(self) -> Iterator[None]:
+    def turn(self) -> Iterator[None]:
         """One at a time, of all processes: no line runs into another's."""
         self.path.mkdir(mode=0o700, exist_ok=True)
         with (self.path / "appending").open("ab") as turn:
@@ -324,85 +312,3 @@ class Shelf:
         with (self.path / name).open("rb") as file:
             file.seek(-1, os.SEEK_END)
             return file.read(1) == b"\n"
-
-
-def _entry(device: Enrolled) -> dict[str, Any]:
-    entry: dict[str, Any] = {"subject": device.subject, "scheme": device.scheme}
-    if isinstance(device.key, PublicKey):
-        entry["key"] = _key_text(device.key)
-    elif device.key is not None:
-        entry["secret"] = device.key.secret.hex()
-    if device.roots:
-        entry["roots"] = [_root_text(root) for root in device.roots]
-    for name in ("reference", "position"):
-        if getattr(device, name) is not None:
-            entry[name] = getattr(device, name)
-    if device.identity is not None:
-        entry["identity"] = device.identity.hex()
-    if isinstance(signer := device.about.get("signer"), bytes):
-        entry["signer"] = signer.hex()
-    if selection := device.about.get("selection"):
-        entry["selection"] = selection
-    learnt = device.about.get(LEARNT)
-    if isinstance(learnt, Learnt):
-        entry["learnt"] = {
-            "address": learnt.address,
-            "position": learnt.position,
-            "banner": None if learnt.banner is None else learnt.banner.hex(),
-            "interval": learnt.interval,
-            "tolerance": learnt.tolerance,
-        }
-    return entry
-
-
-def _device(entry: Mapping[str, Any]) -> Enrolled:
-    key: PublicKey | SharedKey | None = None
-    if "key" in entry:
-        key = _key(entry["key"])
-    elif "secret" in entry:
-        key = SharedKey(bytes.fromhex(entry["secret"]))
-    about: dict[str, Any] = {}
-    if learnt := entry.get("learnt"):
-        banner = learnt["banner"]
-        about[LEARNT] = Learnt(
-            address=learnt["address"],
-            position=learnt["position"],
-            banner=None if banner is None else bytes.fromhex(banner),
-            interval=learnt["interval"],
-            tolerance=learnt["tolerance"],
-        )
-    if signer := entry.get("signer"):
-        about["signer"] = bytes.fromhex(signer)
-    if selection := entry.get("selection"):
-        about["selection"] = tuple((bank, tuple(numbers)) for bank, numbers in selection)
-    identity = entry.get("identity")
-    return Enrolled(
-        scheme=entry["scheme"],
-        subject=canonical(entry["subject"]),
-        key=key,
-        roots=tuple(_root(text) for text in entry.get("roots", ())),
-        reference=entry.get("reference"),
-        identity=None if identity is None else bytes.fromhex(identity),
-        position=entry.get("position"),
-        about=about,
-    )
-
-
-def _key_text(key: PublicKey) -> str:
-    return f"{key.algorithm.value}:{key.cose_key.hex()}"
-
-
-def _key(text: str) -> PublicKey:
-    algorithm, _, cose_key = text.partition(":")
-    return PublicKey(Algorithm(int(algorithm)), bytes.fromhex(cose_key))
-
-
-def _root_text(root: object) -> str:
-    if isinstance(root, PublicKey):
-        return "key:" + _key_text(root)
-    return "bytes:" + root.hex() if isinstance(root, bytes) else ""
-
-
-def _root(text: str) -> PublicKey | bytes:
-    form, _, rest = text.partition(":")
-    return _key(rest) if form == "key" else bytes.fromhex(rest)

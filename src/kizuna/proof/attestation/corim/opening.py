@@ -14,13 +14,8 @@ from hashlib import sha256
 
 from kizuna.model.errors import Malformed, Refused, Tampered
 from kizuna.model.identifier import Digest
-from kizuna.proof.attestation.corim.reading import (
-    MAX_CORIM,
-    Corim,
-    malformed,
-    read_corim,
-    read_validity,
-)
+from kizuna.proof.attestation.corim.parts import malformed
+from kizuna.proof.attestation.corim.reading import MAX_CORIM, Corim, read_corim, read_validity
 from kizuna.roots.cose import check_sign1, decode, read_sign1
 from kizuna.roots.keys import PublicKey
 

@@ -2,25 +2,38 @@
 """Reading the content of a CoRIM: bounded, and into values that the verifier looks up.
 
 Keeps: 1. Size, depth and count are bounded. 2. A value is taken only where its environment names
-a class, or a key its instance or class; what else the document says is listed in ``left``. 3. Where
-the document names a profile known here, its rules are kept or the document is refused.
+a class, or a key its instance or class; what else the document says is listed in ``left``. A value
+for something narrower than can be told apart here is left out: it would count for too much.
+3. Where the document names a profile known here, its rules are kept or the document is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeGuard
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 from uuid import UUID
 
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import Digest
-from kizuna.proof.attestation.corim.rules import Environment, Triple, rules_named
+from kizuna.proof.attestation.corim import endorsing
+from kizuna.proof.attestation.corim.parts import (
+    OID_TAG,
+    component_of,
+    decoded,
+    digests_of,
+    dotted,
+    environment_of,
+    is_list,
+    malformed,
+)
+from kizuna.proof.attestation.corim.rules import Triple, rules_named
+from kizuna.proof.attestation.endorsement import Endorsement
 from kizuna.proof.attestation.reference import Anchor, Endorsed, Reference, References
-from kizuna.roots.cose.cbor import Tag, decode
+from kizuna.roots.cose.cbor import Tag
 from kizuna.roots.keys import PublicKey
 
-__all__ = ["DIGESTS", "MAX_CORIM", "Corim", "malformed", "read_comid", "read_corim"]
+__all__ = ["MAX_CORIM", "Corim", "read_comid", "read_corim", "read_validity"]
 
 MAX_CORIM: Final = 8 << 20
 """Largest document in bytes."""
@@ -28,17 +41,11 @@ MAX_VALUES: Final = 200_000
 """Most values and keys of one document."""
 MAX_TAGS: Final = 1024
 
-_DEPTH: Final = 24
 _CORIM: Final = 501
-_COSWID, _COMID, _COTL = 505, 506, 508
-_UUID, _OID = 37, 111
-_BYTES: Final = frozenset({560, 600})
+_COMID: Final = 506
 _KEY, _CERT, _CHAIN, _COSE_KEY = 554, 555, 556, 558
 _NO_DIGEST: Final = Digest(bytes(32))
 
-DIGESTS: Final = {1: "sha-256", 7: "sha-384", 8: "sha-512", 10: "sha3-256", 11: "sha3-384"}
-"""Names of hash algorithms by their number in the registry of RFC 6920."""
-_SIZES: Final = {"sha-256": 32, "sha-384": 48, "sha-512": 64, "sha3-256": 32, "sha3-384": 48}
 _TRIPLES: Final = {
     0: "reference-values",
     1: "endorsed-values",
@@ -50,8 +57,11 @@ _TRIPLES: Final = {
     8: "conditional-endorsement-series",
     10: "conditional-endorsements",
 }
-_ANY_COMPONENT: Final = frozenset({"psa.software-component", "cca.software-component"})
-"""Measurement keys that name a kind of part; the part's own name is in the value."""
+_ENDORSING: Final = {1: endorsing.endorsed, 8: endorsing.series, 10: endorsing.conditional}
+_OTHERS: Final = {505: "coswid", 507: "cots", 508: "cotl"}
+"""Tags in a CoRIM that are not judged here."""
+_UNDERSTOOD: Final = frozenset({0, 2, 11, 13, 14})
+"""Members of a reference value that evidence is held against, or that name it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +76,8 @@ class Corim:
     keys: tuple[Endorsed, ...] = ()
     anchors: tuple[Anchor, ...] = ()
     """Certificates that vouch for device keys; nobody has looked into them yet."""
+    endorsements: tuple[Endorsement, ...] = ()
+    """What is said of devices beyond their measurements, always or on conditions."""
     left: tuple[str, ...] = ()
     """What was read and has no effect: kinds of triples and tags, sorted."""
     signed: bool = False
@@ -77,44 +89,45 @@ class Corim:
 
     def feed(self, references: References) -> None:
         """Put values and keys among those that the verifier accepts."""
+        marks: dict[str, Any] = {
+            "source": self.digest,
+            "signed": self.signed,
+            "since": self.since,
+            "until": self.until,
+        }
         for value in self.values:
-            references.add(
-                Reference(
-                    model=value.model,
-                    component=value.component,
-                    digest_alg=value.digest_alg,
-                    digest=value.digest,
-                    version=value.version,
-                    signer=value.signer,
-                    source=self.digest,
-                    signed=self.signed,
-                    since=self.since,
-                    until=self.until,
-                )
-            )
+            references.add(replace(value, **marks))
         for key in self.keys:
-            references.endorse(
-                Endorsed(
-                    model=key.model,
-                    identity=key.identity,
-                    key=key.key,
-                    purpose=key.purpose,
-                    source=self.digest,
-                    signed=self.signed,
-                    since=self.since,
-                    until=self.until,
-                )
-            )
+            references.endorse(replace(key, **marks))
         for anchor in self.anchors:
-            references.vouch(
-                Anchor(
-                    model=anchor.model,
-                    identity=anchor.identity,
-                    certificates=anchor.certificates,
-                    source=self.digest,
-                    signed=self.signed,
-                )
-            )
+            references.vouch(replace(anchor, **marks))
+        for endorsement in self.endorsements:
+            references.say(replace(endorsement, **marks))
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found so far."""
+
+    values: list[Reference] = field(default_factory=list)
+    keys: list[Endorsed] = field(default_factory=list)
+    anchors: list[Anchor] = field(default_factory=list)
+    endorsements: list[Endorsement] = field(default_factory=list)
+    left: set[str] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        said = sum(1 + len(one.options) for one in self.endorsements)
+        return len(self.values) + len(self.keys) + len(self.anchors) + said
+
+    def corim(self, **about: Any) -> Corim:  # noqa: ANN401 - members of ``Corim``
+        return Corim(
+            values=tuple(self.values),
+            keys=tuple(self.keys),
+            anchors=tuple(self.anchors),
+            endorsements=tuple(self.endorsements),
+            left=tuple(sorted(self.left)),
+            **about,
+        )
 
 
 def read_corim(data: bytes) -> Corim:
@@ -125,37 +138,28 @@ def read_corim(data: bytes) -> Corim:
     """
     if len(data) > MAX_CORIM:
         raise malformed(f"{len(data)} bytes, at most {MAX_CORIM}")
-    whole = _decoded(data)
+    whole = decoded(data)
     if not isinstance(whole, Tag) or whole.tag != _CORIM or not isinstance(whole.value, Mapping):
         raise malformed("not a CoRIM (tag 501)")
     document = whole.value
     tags = document.get(1)
-    if not _is_list(tags) or len(tags) > MAX_TAGS:
+    if not is_list(tags) or len(tags) > MAX_TAGS:
         raise malformed(f"it has a list of at most {MAX_TAGS} tags")
     profile = _profile(document.get(3))
     since, until = read_validity(document.get(4))
-    values: list[Reference] = []
-    keys: list[Endorsed | Anchor] = []
-    left: set[str] = set()
+    found = _Found()
+    if document.get(2) is not None:
+        found.left.add("dependent-rims")
     for tag in tags:
         if not isinstance(tag, Tag) or not isinstance(tag.value, bytes):
             raise malformed("a tag of the list is none")
         if tag.tag != _COMID:
-            left.add({_COSWID: "coswid", _COTL: "cotl"}.get(tag.tag, f"tag {tag.tag}"))
+            found.left.add(_OTHERS.get(tag.tag, f"tag {tag.tag}"))
             continue
-        _comid(_decoded(tag.value), profile, values, keys, left)
-        if len(values) + len(keys) > MAX_VALUES:
+        _comid(decoded(tag.value), profile, found)
+        if len(found) > MAX_VALUES:
             raise malformed(f"more than {MAX_VALUES} values")
-    return Corim(
-        id=_id(document.get(0)),
-        profile=profile,
-        since=since,
-        until=until,
-        values=tuple(values),
-        keys=tuple(key for key in keys if isinstance(key, Endorsed)),
-        anchors=tuple(key for key in keys if isinstance(key, Anchor)),
-        left=tuple(sorted(left)),
-    )
+    return found.corim(id=_id(document.get(0)), profile=profile, since=since, until=until)
 
 
 def read_comid(data: bytes, profile: str | None = None) -> Corim:
@@ -164,22 +168,13 @@ def read_comid(data: bytes, profile: str | None = None) -> Corim:
     Raises:
         Malformed: ``corim.malformed``, ``corim.profile``.
     """
-    values: list[Reference] = []
-    keys: list[Endorsed | Anchor] = []
-    left: set[str] = set()
-    comid = _decoded(data)
+    found = _Found()
+    comid = decoded(data)
     if isinstance(comid, Tag) and comid.tag == _COMID:
-        comid = comid.value if isinstance(comid.value, Mapping) else _decoded(comid.value)
-    _comid(comid, profile, values, keys, left)
+        comid = comid.value if isinstance(comid.value, Mapping) else decoded(comid.value)
+    _comid(comid, profile, found)
     name = comid.get(1)
-    return Corim(
-        id=_id(name.get(0)) if isinstance(name, Mapping) else "",
-        profile=profile,
-        values=tuple(values),
-        keys=tuple(key for key in keys if isinstance(key, Endorsed)),
-        anchors=tuple(key for key in keys if isinstance(key, Anchor)),
-        left=tuple(sorted(left)),
-    )
+    return found.corim(id=_id(name.get(0)) if isinstance(name, Mapping) else "", profile=profile)
 
 
 def read_validity(value: object) -> tuple[int | None, int | None]:
@@ -195,91 +190,53 @@ def read_validity(value: object) -> tuple[int | None, int | None]:
     return _instant(value.get(0)), _instant(value.get(1))
 
 
-def malformed(why: str) -> Malformed:
-    """The problem of bytes that are no CoRIM."""
-    return Malformed(
-        "corim.malformed",
-        f"the reference values cannot be read: {why}",
-        why=why,
-        hint="give a CoRIM in CBOR as its maker published it",
-        fault=why[:200],
-    )
-
-
-def _comid(
-    comid: object,
-    profile: str | None,
-    values: list[Reference],
-    keys: list[Endorsed | Anchor],
-    left: set[str],
-) -> None:
+def _comid(comid: object, profile: str | None, found: _Found) -> None:
     if not isinstance(comid, Mapping):
         raise malformed("a CoMID is a map")
     triples = comid.get(4)
     if not isinstance(triples, Mapping):
         raise malformed("a CoMID has triples")
+    if comid.get(3) is not None:
+        found.left.add("linked-tags")
     rules = rules_named(profile)
     for number, records in triples.items():
         name = _TRIPLES.get(number) if type(number) is int else None
         if name is None:
-            left.add(f"triples {str(number)[:20]}")
+            found.left.add(f"triples {str(number)[:20]}")
             continue
-        if not _is_list(records) or not records:
+        if not is_list(records) or not records:
             raise malformed(f"the {name} are no list")
         if number == 0:
             for triple in _records(records, name):
                 if rules is not None:
                     rules.check_values(triple)
-                values.extend(_values(triple, left))
+                found.values.extend(_values(triple, found.left))
         elif number in (2, 3):
             for triple in _records(records, name):
                 if rules is not None and number == 3:
                     rules.check_keys(triple)
-                keys.extend(_keys(triple, "identity" if number == 2 else "attest", left))
+                _keys(triple, "identity" if number == 2 else "attest", found)
+        elif number in _ENDORSING:
+            for record in records:
+                if not is_list(record) or len(record) < 2:
+                    raise malformed(f"one of the {name} is no record")
+                found.endorsements.extend(_ENDORSING[number](record, found.left))
         else:
-            left.add(name)
+            found.left.add(name)
 
 
 def _records(records: Sequence[Any], name: str) -> Iterator[Triple]:
     for record in records:
-        if not _is_list(record) or len(record) < 2 or not isinstance(record[0], Mapping):
+        if not is_list(record) or len(record) < 2 or not isinstance(record[0], Mapping):
             raise malformed(f"one of the {name} is not environment and values")
-        if not _is_list(record[1]) or not record[1]:
+        if not is_list(record[1]) or not record[1]:
             raise malformed(f"one of the {name} has no values")
-        yield Triple(name=name, environment=_environment(record[0]), items=tuple(record[1]))
-
-
-def _environment(value: Mapping[Any, Any]) -> Environment:
-    kind = value.get(0)
-    if kind is not None and not isinstance(kind, Mapping):
-        raise malformed("the class of an environment is no map")
-    class_id = None if kind is None else kind.get(0)
-    instance = value.get(1)
-    model = None
-    if kind is not None:
-        if class_id is not None:
-            model = _name_of(class_id)
-        else:
-            words = [w for w in (kind.get(1), kind.get(2)) if type(w) is str and w]
-            model = "/".join(words)[:200] or None
-    identity = None
-    if isinstance(instance, Tag) and isinstance(instance.value, bytes):
-        identity = instance.value
-    elif isinstance(instance, bytes):
-        identity = instance
-    return Environment(
-        model=model,
-        identity=identity,
-        class_tag=class_id.tag if isinstance(class_id, Tag) else None,
-        class_bytes=class_id.value
-        if isinstance(class_id, Tag) and isinstance(class_id.value, bytes)
-        else None,
-        instance_tag=instance.tag if isinstance(instance, Tag) else None,
-        instance_name=_name_of(instance)
-        if isinstance(instance, Tag) and isinstance(instance.value, bytes)
-        else "",
-        vendor=kind.get(1) if kind is not None and type(kind.get(1)) is str else None,
-    )
+        yield Triple(
+            name=name,
+            environment=environment_of(record[0]),
+            items=tuple(record[1]),
+            conditional=len(record) > 2,
+        )
 
 
 def _values(triple: Triple, left: set[str]) -> Iterator[Reference]:
@@ -287,23 +244,34 @@ def _values(triple: Triple, left: set[str]) -> Iterator[Reference]:
     model = where.model
     if model is None and where.instance_name:
         model = where.instance_name  # values for one instance of no class: it is its own class
+    elif where.identity is not None:
+        left.add("reference-values of one instance of a class")
+        return
+    if where.narrower:
+        left.add(f"{where.narrower} of reference-values")
+        if where.narrower == "group":
+            return  # it would count for every group
     for one in triple.items:
         if not isinstance(one, Mapping) or not isinstance(one.get(1), Mapping):
             raise malformed("a measurement has no values")
         says = one[1]
         name = says.get(11)
-        component = name if type(name) is str and 0 < len(name) <= 200 else _component(one.get(0))
+        component = name if type(name) is str and 0 < len(name) <= 200 else component_of(one.get(0))
         version = says.get(0)
         number = version.get(0) if isinstance(version, Mapping) else None
-        signer = None
-        for key in says.get(13) or () if _is_list(says.get(13)) else ():
-            if isinstance(key, Tag) and key.tag in _BYTES and isinstance(key.value, bytes):
-                signer = key.value
-        digests = list(_digests(says.get(2)))
+        signer = endorsing.signer_of(says)
+        if 2 in one:
+            left.add("authorized-by of reference-values")
+            continue
+        for member in says:
+            if member not in _UNDERSTOOD:
+                known = endorsing.MEMBERS.get(member) if type(member) is int else None
+                left.add(f"{known or f'member {str(member)[:20]}'} of reference-values")
+        digests = list(digests_of(says.get(2)))
         registers = says.get(14)
         if isinstance(registers, Mapping):
             for register, held in registers.items():
-                for algorithm, digest in _digests(held):
+                for algorithm, digest in digests_of(held):
                     if model is not None:
                         yield _reference(model, str(register)[:200], algorithm, digest)
         if not digests:
@@ -328,8 +296,18 @@ def _reference(model: str, component: str, algorithm: str, digest: bytes) -> Ref
     return Reference(model=model, component=component, digest_alg=algorithm, digest=digest)
 
 
-def _keys(triple: Triple, purpose: str, left: set[str]) -> Iterator[Endorsed | Anchor]:
-    where = triple.environment
+def _keys(triple: Triple, purpose: str, found: _Found) -> None:
+    where, left = triple.environment, found.left
+    if triple.conditional:
+        left.add("keys under conditions")
+        return
+    if where.model is None and where.identity is None:
+        left.add("keys without class or instance")
+        return
+    if where.narrower:
+        left.add(f"{where.narrower} of keys")
+        if where.narrower == "group":
+            return
     for one in triple.items:
         if not isinstance(one, Tag):
             raise malformed("a key is not tagged with its form")
@@ -339,8 +317,10 @@ def _keys(triple: Triple, purpose: str, left: set[str]) -> Iterator[Endorsed | A
             elif one.tag == _COSE_KEY and isinstance(one.value, Mapping):
                 key = PublicKey.from_cose_map(one.value)
             elif one.tag in (_CERT, _CHAIN) and isinstance(one.value, str):
-                yield Anchor(
-                    model=where.model, identity=where.identity, certificates=one.value.encode()
+                found.anchors.append(
+                    Anchor(
+                        model=where.model, identity=where.identity, certificates=one.value.encode()
+                    )
                 )
                 continue
             elif one.tag == _COSE_KEY and isinstance(one.value, bytes):
@@ -351,10 +331,9 @@ def _keys(triple: Triple, purpose: str, left: set[str]) -> Iterator[Endorsed | A
         except Malformed:
             left.add("keys that cannot be used")
             continue
-        if where.model is None and where.identity is None:
-            left.add("keys without class or instance")
-            continue
-        yield Endorsed(model=where.model, identity=where.identity, key=key, purpose=purpose)
+        found.keys.append(
+            Endorsed(model=where.model, identity=where.identity, key=key, purpose=purpose)
+        )
 
 
 def _pem(text: str) -> bytes:
@@ -364,70 +343,11 @@ def _pem(text: str) -> bytes:
     return f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n".encode()
 
 
-def _digests(value: object) -> Iterator[tuple[str, bytes]]:
-    if value is None:
-        return
-    if not _is_list(value):
-        raise malformed("digests are no list")
-    for one in value:
-        if not _is_list(one) or len(one) != 2 or not isinstance(one[1], bytes):
-            raise malformed("a digest is an algorithm and bytes")
-        number = one[0]
-        algorithm = DIGESTS.get(number, f"{number}") if type(number) is int else number
-        if type(algorithm) is not str or not 0 < len(algorithm) <= 40:
-            raise malformed("the algorithm of a digest is no number and no name")
-        if _SIZES.get(algorithm, len(one[1])) != len(one[1]):
-            raise malformed(f"a digest of {algorithm} has {_SIZES[algorithm]} bytes")
-        yield algorithm, one[1]
-
-
-def _component(key: object) -> str:
-    if key is None:
-        return ""
-    if type(key) is str:
-        return "" if key in _ANY_COMPONENT else key[:200]
-    if type(key) is int:
-        return str(key)
-    return _name_of(key)
-
-
-def _name_of(value: object) -> str:
-    """A class id or measurement key as text: UUID and OID as URN, bytes as hexadecimal."""
-    if isinstance(value, Tag) and isinstance(value.value, bytes):
-        if value.tag == _UUID:
-            if len(value.value) != 16:
-                raise malformed("a UUID has 16 bytes")
-            return UUID(bytes=value.value).urn
-        if value.tag == _OID:
-            return f"urn:oid:{_dotted(value.value)}"
-        return value.value[:256].hex()
-    if isinstance(value, bytes):
-        return value[:256].hex()
-    if type(value) is str and 0 < len(value) <= 200:
-        return value
-    if type(value) is int:
-        return str(value)
-    raise malformed("a class or component is named by something unknown")
-
-
-def _dotted(data: bytes) -> str:
-    numbers, value = [], 0
-    for byte in data[:128]:
-        value = value << 7 | byte & 0x7F
-        if byte < 0x80:
-            numbers.append(value)
-            value = 0
-    if numbers:
-        first = min(numbers[0] // 40, 2)
-        numbers[:1] = [first, numbers[0] - 40 * first]
-    return ".".join(map(str, numbers))
-
-
 def _profile(value: object) -> str | None:
     if value is None:
         return None
-    if isinstance(value, Tag) and value.tag == _OID and isinstance(value.value, bytes):
-        return f"urn:oid:{_dotted(value.value)}"
+    if isinstance(value, Tag) and value.tag == OID_TAG and isinstance(value.value, bytes):
+        return f"urn:oid:{dotted(value.value)}"
     if isinstance(value, Tag):
         value = value.value
     if type(value) is not str or len(value) > 400:
@@ -455,14 +375,3 @@ def _instant(value: object) -> int | None:
     if type(value) is not int or not 0 <= value < 2**53:
         raise malformed("a time is no number of seconds")
     return value
-
-
-def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
-    return isinstance(value, list | tuple)
-
-
-def _decoded(data: bytes) -> Any:  # noqa: ANN401 - CBOR holds anything
-    try:
-        return decode(data, _DEPTH)
-    except Malformed as fault:
-        raise malformed(fault.why) from fault

@@ -35,6 +35,8 @@ class Environment:
     instance_tag: int | None = None
     instance_name: str = ""
     vendor: str | None = None
+    narrower: str = ""
+    """What narrows it further than can be judged here: a layer, an index, a group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class Triple:
     name: str
     environment: Environment
     items: tuple[Any, ...]
+    conditional: bool = False
+    """Whether it counts under further conditions only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from kizuna.proof.attestation.corim.reading import DIGESTS, malformed, read_corim
+from kizuna.proof.attestation.corim.parts import DIGESTS, malformed
+from kizuna.proof.attestation.corim.reading import read_corim
 from kizuna.proof.attestation.reference import Endorsed, Reference
 from kizuna.roots.cose import encode, sign1
 from kizuna.roots.cose.cbor import Tag

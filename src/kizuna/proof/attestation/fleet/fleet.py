@@ -211,6 +211,9 @@ class Fleet:
             return self._foreign(index, codes, epoch, now, source, vouched=vouched)
         if codes & _OLD:
             return self._once(index, Alarm.STALE, epoch, now, source, appraisal)
+        if _only_on_the_way(appraisal):
+            # what no signature covers anybody may have changed: it is told, and changes nothing
+            return self._once(index, Alarm.TAMPERING, epoch, now, source, appraisal)
         state = self._state
         if state.is_copy(index, appraisal.evidence):
             self.copies += 1
@@ -702,6 +705,12 @@ class Fleet:
 
 
 _TOP: Final = 2**64 - 2
+
+
+def _only_on_the_way(appraisal: Appraisal) -> bool:
+    """Whether all that tells against the device lies outside what its key signed."""
+    against = [one for one in appraisal.findings if one.code.status is Status.CONTRAINDICATED]
+    return bool(against) and not any(one.vouched for one in against)
 
 
 def _by_findings(appraisal: Appraisal, codes: set[AppraisalCode]) -> tuple[Alarm | None, str]:

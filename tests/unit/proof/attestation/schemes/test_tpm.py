@@ -193,7 +193,49 @@ def test_a_digest_alone_is_not_made_of_registers_that_software_sets_back():
         digest = digest_of((("sha256", (number,)),), registers)
         known.add(_reference("pcr-digest", digest))
         known.close("server")
-        assert appraise(data, known).status is status
+        selection = (("sha256", (number,)),)
+        assert appraise(data, known, about={"selection": selection}).status is status
+
+
+@pytest.mark.parametrize("number", [0, 6, 8, 15])
+def test_a_digest_alone_counts_only_for_the_registers_bound_at_enrolment(number: int):
+    """A register that nobody uses can be led to the value that another one should have."""
+    good = {("sha256", 0): REGISTERS["sha256", 0]}
+    known = References()
+    known.add(_reference("pcr-digest", digest_of((("sha256", (0,)),), good) or b""))
+    known.close("server")
+    attest = quote({("sha256", number): REGISTERS["sha256", 0]})
+    data = bytes(16) + len(attest).to_bytes(2, "big") + attest + tpm_signature(attest)
+
+    unbound = appraise(data, known)
+    bound = appraise(data, known, about={"selection": (("sha256", (0,)),)})
+
+    assert codes(unbound) == [AppraisalCode.SELECTION_UNBOUND]
+    assert unbound.status is Status.NONE
+    assert bound.status is (Status.AFFIRMING if number == 0 else Status.CONTRAINDICATED)
+    assert codes(bound) == ([] if number == 0 else [AppraisalCode.REGISTERS_DIFFER])
+
+
+def test_a_digest_over_registers_whose_values_are_listed_needs_no_selection():
+    attest = quote(REGISTERS)
+    data = bytes(16) + len(attest).to_bytes(2, "big") + attest + tpm_signature(attest)
+    assert appraise(data).status is Status.AFFIRMING
+
+
+def test_what_no_signature_covers_is_told_from_what_the_chip_signed():
+    broken = ((0, FIRMWARE, "firmware"), (4, LOADER, "loader"))
+    log = appraise(evidence(unit=broken))
+    assert [(f.code, f.vouched) for f in log.findings] == [(AppraisalCode.LOG_DIFFERS, False)]
+    values = appraise(evidence(shown=REGISTERS | {("sha256", 0): bytes(32)}))
+    assert [f.vouched for f in values.findings] == [False]
+
+    # a device that runs something else and shows the log of what it should run
+    other = REGISTERS | {("sha256", 4): extended(LOADER, b"\x66" * 32)}
+    tampered = appraise(evidence(other))
+    assert [(f.code, f.vouched) for f in tampered.findings] == [
+        (AppraisalCode.LOG_DIFFERS, False),
+        (AppraisalCode.FIRMWARE_UNKNOWN, True),
+    ]
 
 
 def test_values_that_do_not_give_the_signed_digest_are_found():
@@ -285,7 +327,12 @@ def test_the_published_enacttrust_token_is_appraised_as_expected(shared: Path):
     """Results file ``enacttrust.good.json``: affirming, executables 2."""
     token, _, node = enacttrust(shared)
     known = corim(shared, "tpm-enacttrust", "corim-enacttrust-valid.cbor")
-    appraisal = appraise(token, known, nonce=None, key=None, reference=None, identity=node)
+    bound = {"selection": (("sha256", (1, 2, 3, 4)),)}
+    unbound = appraise(token, known, nonce=None, key=None, reference=None, identity=node)
+    assert codes(unbound) == [AppraisalCode.SELECTION_UNBOUND]
+    appraisal = appraise(
+        token, known, nonce=None, key=None, reference=None, identity=node, about=bound
+    )
     assert appraisal.status in (Status.AFFIRMING, Status.WARNING)
     assert appraisal.vector.executables == 2
     assert appraisal.claims["pcr-selection"] == [1, 2, 3, 4]

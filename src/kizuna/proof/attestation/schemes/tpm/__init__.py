@@ -85,6 +85,7 @@ class Tpm:
             scheme=self.name,
             evidence=Digest(sha256(evidence).digest()),
             identity=parts.node,
+            names_itself=False,
             model=_model(parts.node),
             nonce=quote.nonce,
             epoch=parts.epoch,
@@ -131,7 +132,8 @@ class Tpm:
         if not findings:
             model = enrolled.reference or reading.model or ""
             known = known_of(references, model, now)
-            executables, more = register_findings(parts, known, model)
+            bound = enrolled.about.get("selection") is not None
+            executables, more = register_findings(parts, known, model, bound=bound)
             findings += more
         return judged(
             reading,
@@ -166,7 +168,8 @@ def _quote_findings(parts: Parts, about: Mapping[str, object]) -> tuple[Appraisa
     if parts.registers is not None:
         made = _digest(parts, parts.registers)
         if made != quote.digest:
-            return (_registers_differ("the values do not give the digest that was signed"),)
+            what = "the values do not give the digest that was signed"
+            return (_registers_differ(what, vouched=False),)
     return ()
 
 
@@ -183,8 +186,8 @@ def _digest(parts: Parts, registers: Bank) -> bytes | None:
     return kept.get(place)
 
 
-def _registers_differ(fault: str) -> AppraisalFinding:
-    return AppraisalFinding(AppraisalCode.REGISTERS_DIFFER, {"what": fault})
+def _registers_differ(fault: str, *, vouched: bool = True) -> AppraisalFinding:
+    return AppraisalFinding(AppraisalCode.REGISTERS_DIFFER, {"what": fault}, vouched)
 
 
 def _measurements(parts: Parts) -> tuple[Measurement, ...]:

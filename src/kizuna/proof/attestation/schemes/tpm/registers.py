@@ -4,7 +4,10 @@
 Keeps: 1. Every register that the reference values name must be quoted. 2. A register is known by
 its value; else by a log that replays to exactly that value and whose events are all listed under
 the component ``event``. 3. Where only a digest over registers came, it is rebuilt from the values
-that are referenced, within bounds. 4. The tables are made once for each set of reference values.
+that are referenced, within bounds; a published digest counts only for the registers bound at
+enrolment, since others can be made to hold the same. 4. A log that does not replay is no word of
+the chip: what tells against the device then is what the chip signed. 5. The tables are made once
+for each set of reference values.
 """
 
 from __future__ import annotations
@@ -84,30 +87,36 @@ def known_of(references: References, model: str, now: int) -> Known:
     return known
 
 
-def register_findings(parts: Parts, known: Known, model: str) -> tuple[int, list[AppraisalFinding]]:
+def register_findings(
+    parts: Parts, known: Known, model: str, *, bound: bool = False
+) -> tuple[int, list[AppraisalFinding]]:
     """A number for the claim ``executables``, and what was found.
 
-    The values that came along must have been found to give the digest of the quote.
+    The values that came along must have been found to give the digest of the quote; ``bound`` says
+    that the quote is over the registers enrolled.
     """
     quote = parts.quote
     shown = (quote.selection, parts.signature.hash_name, quote.digest)
     if parts.log is not None or parts.registers is None:
-        return _judge(parts, known, model)
+        return _judge(parts, known, model, bound=bound)
     kept = known.judged.get(shown)
     if kept is None:
-        number, findings = _judge(parts, known, model)
+        number, findings = _judge(parts, known, model, bound=bound)
         if len(known.judged) >= _MOST_KEPT:
             known.judged.clear()
         kept = known.judged[shown] = number, tuple(findings)
     return kept[0], list(kept[1])
 
 
-def _judge(parts: Parts, known: Known, model: str) -> tuple[int, list[AppraisalFinding]]:
+def _judge(
+    parts: Parts, known: Known, model: str, *, bound: bool
+) -> tuple[int, list[AppraisalFinding]]:
     if parts.log is not None and parts.registers is not None:
         for bank in {bank for bank, _ in parts.quote.selection}:
             misfit = _misfit(parts, bank)
             if misfit is not None:
-                return AppraisalCode.LOG_DIFFERS.number, [_log_differs(misfit)]
+                signed = list(_against_values(parts, known, model))
+                return AppraisalCode.LOG_DIFFERS.number, [_log_differs(misfit), *signed]
     if known.empty:
         return 0, [AppraisalFinding(AppraisalCode.REFERENCE_MISSING, {"model": model[:80]})]
     left_out = _left_out(parts.quote.selection, known)
@@ -115,7 +124,7 @@ def _judge(parts: Parts, known: Known, model: str) -> tuple[int, list[AppraisalF
         return 0, [AppraisalFinding(AppraisalCode.MEASUREMENTS_MISSING, {"register": left_out})]
     used: list[Reference] = []
     findings = list(
-        _by_digest(parts, known, model, used)
+        _by_digest(parts, known, model, used, bound=bound)
         if parts.registers is None
         else _by_value(parts, known, model, used)
     )
@@ -140,6 +149,18 @@ def _left_out(selection: Selection, known: Known) -> int | None:
         known.gaps.clear()
     known.gaps[selection] = found
     return found
+
+
+def _against_values(parts: Parts, known: Known, model: str) -> Iterator[AppraisalFinding]:
+    """Registers that have reference values and show none of them, whatever a log says."""
+    held = parts.registers or {}
+    for bank, numbers in parts.quote.selection:
+        for number in numbers:
+            listed = known.registers.get((bank, number))
+            value = held[bank, number]
+            found = None if listed is None else listed.get(value)
+            if listed is not None and (found is None or not found.counts_at(known.at)):
+                yield _unknown(known, model, str(number), value, "")
 
 
 def _by_value(
@@ -188,15 +209,23 @@ def _by_events(
 
 
 def _by_digest(
-    parts: Parts, known: Known, model: str, used: list[Reference]
+    parts: Parts, known: Known, model: str, used: list[Reference], *, bound: bool
 ) -> Iterator[AppraisalFinding]:
-    """Where only the digest over the registers came, as Parsec and EnactTrust send it."""
+    """Where only the digest over the registers came, as Parsec and EnactTrust send it.
+
+    It does not say which registers it is over, and the sender chose them: software can lead a
+    register that nobody uses to any value that another one has (8 to 15), and several that the
+    firmware leaves alone hold the same (2, 3, 6).
+    """
     quote = parts.quote
     found = known.digests.get(quote.digest)
     # a register that software may set back can be made to hold what another one should
     fixed = all(number < _RESETTABLE for _, numbers in quote.selection for number in numbers)
     if found is not None and fixed and found.counts_at(known.at):
-        used.append(found)
+        if bound:
+            used.append(found)
+        else:
+            yield AppraisalFinding(AppraisalCode.SELECTION_UNBOUND)
         return
     choices = [
         [one for one in known.registers.get((bank, n), {}).values() if one.counts_at(known.at)]
@@ -235,6 +264,7 @@ def _log_differs(misfit: Misfit) -> AppraisalFinding:
             "name": misfit.name[:80],
             "cause": misfit.cause,
         },
+        vouched=False,
     )
 
 

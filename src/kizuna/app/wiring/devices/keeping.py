@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A fleet in a store's backup, and brought back from it.
+
+Keeps: 1. The tables and the store's keys are copied in one turn, so that the keys open what the
+tables hold. 2. The secret of epochs is not copied: with a new one, nothing that was heard before
+the backup, or after it, is heard again as new. 3. A fleet brought back believes nothing of the
+epochs that run, as after a crash.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kizuna.app.wiring.devices.shelf import Shelf
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
+
+__all__ = ["bring_back", "copied"]
+
+FOLDER: Final = "fleet"
+_TABLES: Final = ("devices", "references", "endorsed", "sealing", "state", "notices", "history")
+_RESULTS: Final = "results"
+
+
+@contextmanager
+def copied(workspace: Workspace, target: Path) -> Iterator[None]:
+    """Copy the fleet's tables into ``target``; nobody changes them until the block ends."""
+    source = workspace.path / FOLDER
+    if not source.is_dir():
+        yield
+        return
+    with Shelf(workspace).turn():
+        _copy(source, target / FOLDER)
+        yield
+
+
+def bring_back(source: Path, store: Path) -> None:
+    """Put the tables of a backup into a store's new folder."""
+    if (source / FOLDER).is_dir():
+        _copy(source / FOLDER, store / FOLDER)
+        (store / FOLDER / "open").touch()
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.mkdir(mode=0o700)
+    for name in _TABLES:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+            (target / name).chmod(0o600)
+    if (source / _RESULTS).is_dir():
+        shutil.copytree(source / _RESULTS, target / _RESULTS)
