@@ -21,7 +21,7 @@ from kizuna.model.statement import Envelope, Statement
 from kizuna.roots.cose import check_signature, open_document
 from kizuna.roots.keys import PublicKey
 
-__all__ = ["checked", "decoded"]
+__all__ = ["checked", "decoded", "payload_of"]
 
 _OWN: Final = frozenset(media_type_of(kind) for kind in Kind)
 
@@ -71,26 +71,16 @@ def decoded(
         Malformed: ``payload.*``, ``identifier.malformed``, ``identifier.not-canonical``.
     """
     media_type = envelope.media_type
-    kind = kind_of(media_type)
-    content = envelope.payload
-    if envelope.by_hash:
-        content = b"" if document is None else open_document(envelope, document)
-    payload: Payload | None = None
+    payload = payload_of(envelope, document, again=again, new=new)
     document_digest = Digest(envelope.payload) if envelope.by_hash else None
     if media_type not in _OWN and not envelope.by_hash:
-        document_digest = digest_of(content)
-    if media_type in _OWN and not (envelope.by_hash and document is None):
-        payload = decode_payload(kind, content)
-        if not again:
-            _spelt(identifiers_of(payload), new=new)
-    if new:
-        _spelt((envelope.issuer, envelope.subject, *envelope.audience), new=True)
+        document_digest = digest_of(envelope.payload)
     return Statement(
         digest=envelope.digest,
         content=envelope.content,
         issuer=envelope.issuer,
         subject=envelope.subject,
-        kind=kind,
+        kind=kind_of(media_type),
         media_type=media_type,
         key_id=key.thumbprint,
         payload=payload,
@@ -98,6 +88,32 @@ def decoded(
         issued_at=envelope.issued_at,
         audience=envelope.audience,
     )
+
+
+def payload_of(
+    envelope: Envelope,
+    document: bytes | None = None,
+    *,
+    again: bool = False,
+    new: bool = False,
+) -> Payload | None:
+    """The payload that ``decoded`` gives its statement, under the same rules; none for a document
+    of the field, or where the document of a hash envelope is not at hand.
+
+    Raises:
+        As ``decoded``.
+    """
+    media_type, content = envelope.media_type, envelope.payload
+    if envelope.by_hash:
+        content = b"" if document is None else open_document(envelope, document)
+    payload: Payload | None = None
+    if media_type in _OWN and not (envelope.by_hash and document is None):
+        payload = decode_payload(kind_of(media_type), content)
+        if not again:
+            _spelt(identifiers_of(payload), new=new)
+    if new:
+        _spelt((envelope.issuer, envelope.subject, *envelope.audience), new=True)
+    return payload
 
 
 def _spelt(names: Iterable[str], *, new: bool) -> None:

@@ -18,19 +18,23 @@ from hashlib import sha256
 from typing import Final
 
 from kizuna.model.identifier import Digest
-from kizuna.model.payload import Action, Links, Membership, Status
+from kizuna.model.payload import Action, Links, Membership, Payload, Status
 from kizuna.model.statement import Statement
 
 __all__ = [
     "KEYS_VERSION",
     "dependents_key",
     "keys_of",
+    "keys_under",
     "members_key",
     "statement_key",
     "subject_key",
 ]
 
 KEYS_VERSION: Final = 1
+
+_FURTHER: Final = (Links, Status, Membership)
+"""Payloads that put a statement under more keys than its subject's."""
 
 
 @lru_cache(maxsize=131_072)
@@ -65,9 +69,14 @@ def keys_of(statement: Statement) -> tuple[bytes, ...]:
     - a status: the statement it acts on; for a key event the issuer;
     - a membership: the member (its subject) and the list.
     """
-    subject = statement.subject
+    return keys_under(statement.subject, statement.issuer, statement.payload)
+
+
+def keys_under(subject: str, issuer: str, payload: Payload | None) -> tuple[bytes, ...]:
+    """As ``keys_of``, of the parts of a statement that decide it."""
+    if not isinstance(payload, _FURTHER):
+        return (subject_key(subject),)
     keys = {subject_key(subject)}
-    payload = statement.payload
     if isinstance(payload, Links):
         for link in payload.links:
             near, far = link.subject or subject, link.object or subject
@@ -89,7 +98,7 @@ def keys_of(statement: Statement) -> tuple[bytes, ...]:
         if payload.target.statement is not None:
             keys.add(statement_key(bytes.fromhex(payload.target.statement)))
         if payload.target.key is not None or payload.action is Action.ENROL:
-            keys.add(subject_key(statement.issuer))
+            keys.add(subject_key(issuer))
     elif isinstance(payload, Membership):
         keys.add(members_key(payload.list_id))
     return tuple(sorted(keys))

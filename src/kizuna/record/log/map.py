@@ -21,6 +21,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -143,6 +144,8 @@ class VerifiableMap:
         self._heads = heads
         self._lock = RLock()
         self._wrote = False
+        self._beginnings = 0
+        """How often the file was emptied: a sync that began before says nothing of it."""
         self._reserved: set[int] = set()
         """Groups of nodes for which the disk has given room, as far as this process knows."""
         try:
@@ -337,6 +340,7 @@ class VerifiableMap:
         """Empty the map: an empty file, covering nothing."""
         with self._lock:
             self._wrote = True
+            self._beginnings += 1
             self._reserved.clear()
             self._file.close()
             os.ftruncate(self._descriptor, 0)
@@ -345,7 +349,8 @@ class VerifiableMap:
             self._file = mmap.mmap(self._descriptor, _SIZE)
 
     def sync(self) -> None:
-        """Bring everything to disk; later crashes need only the rows after ``covered``.
+        """Bring everything to disk; later crashes need only the rows after ``covered``. May run
+        beside a thread that writes: then up to where the map was when this began.
 
         Whoever only reads has nothing to sync, and leaves the file to its writer.
 
@@ -353,15 +358,28 @@ class VerifiableMap:
             Unavailable: ``map.unavailable`` when the disk refuses.
         """
         with self._lock:
-            generation, covered, synced, root = self._head()
+            _, covered, synced, _ = self._head()
             if synced == covered or not self._wrote:
                 return
-            try:
-                self._file.flush()
-                self._set_head(generation, covered, covered, root)
+            beginning = self._beginnings
+        try:
+            # whoever writes goes on meanwhile: what they write is covered later than ``covered``
+            self._to_disk()
+            with self._lock:
+                if self._beginnings != beginning or self._file.closed:
+                    return
+                generation, present, _, root = self._head()
+                self._set_head(generation, present, covered, root)
                 self._file.flush(0, _HEADER)
-            except OSError as fault:
-                raise _unavailable(fault, self.path) from fault
+        except OSError as fault:
+            raise _unavailable(fault, self.path) from fault
+
+    def _to_disk(self) -> None:
+        if sys.platform == "linux":  # brings mapped pages too, and lets other threads run
+            os.fdatasync(self._descriptor)
+        else:
+            with self._lock:
+                self._file.flush()
 
     def close(self) -> None:
         """Sync and let go of the file."""

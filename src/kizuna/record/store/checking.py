@@ -14,19 +14,19 @@ statements as they arrived, public keys, signatures and messages, and nothing el
 
 from __future__ import annotations
 
-import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
 from kizuna.record.store.examining import Examined, Examiner
-from kizuna.record.store.pipes import receive, send, widen
+from kizuna.record.store.pipes import Line, receive, send
 from kizuna.roots.keys import Algorithm, Check, PublicKey, verify, verify_many
 
-__all__ = ["Checkers", "serve"]
+__all__ = ["Checkers", "Looked", "serve"]
 
 _PAYS_FROM: Final = 4096
 """Signatures after which helpers are started."""
@@ -34,17 +34,43 @@ _PAYS_FROM: Final = 4096
 _SMALL: Final = 64
 """Fewer than these are checked here: asking would take longer."""
 
+_PIECE: Final = 512
+"""Most that one question to a helper holds: the next is in the pipe before this is answered."""
+
 _MOST_KEYS: Final = 65_536
 _PROGRAM: Final = "from kizuna.record.store.checking import serve; serve()"
 
 _CHECK: Final = b"c"
 _EXAMINE: Final = b"e"
 
-T = TypeVar("T")
-A = TypeVar("A")
-
 _Wire = list[tuple[int, bytes, bytes, bytes]]
 _Seen = list[Examined | None]
+
+
+class Looked:
+    """What helpers see in statements: there once all of them have answered."""
+
+    def __init__(
+        self, parts: Sequence[tuple[int, Future[bytes | None] | None]], failed: Callable[[], None]
+    ) -> None:
+        self._parts = parts
+        self._failed = failed
+
+    def done(self) -> bool:
+        """Whether ``result`` answers at once."""
+        return all(answer is None or answer.done() for _, answer in self._parts)
+
+    def result(self, timeout: float | None = None) -> list[Examined | None]:
+        """What was seen in each statement, in order; none where the writer must look itself."""
+        seen: list[Examined | None] = []
+        failed = False
+        for count, answer in self._parts:
+            found = None if answer is None else _seen(answer.result(timeout), count)
+            failed = failed or (answer is not None and found is None)
+            seen += [None] * count if found is None else found
+        if failed:
+            self._failed()
+        return seen
 
 
 class Checkers:
@@ -58,10 +84,11 @@ class Checkers:
     def __init__(self, threads: int, *, helpers: bool) -> None:
         self._threads = threads
         self._helpers = helpers and threads > 1
-        self._seen = 0
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._counted = 0
+        self._running: list[Line] = []
+        self._turn = 0
+        self._guard = threading.Lock()
         self._queue = ThreadPoolExecutor(1, "signatures")
-        self._pipes = ThreadPoolExecutor(threads, "signature-pipes")
 
     def submit(self, checks: Sequence[Check]) -> Future[list[bool]]:
         """Have signatures checked; the answers come in the order of the checks."""
@@ -71,131 +98,95 @@ class Checkers:
             return nothing
         return self._queue.submit(self._check, checks)
 
-    def examine(self, statements: Sequence[bytes]) -> Future[list[Examined | None]]:
+    def examine(self, statements: Sequence[bytes]) -> Looked:
         """Have statements looked at, where helpers run and it pays; else all stay open."""
-        return self._queue.submit(self._examine, statements)
+        parts: list[tuple[int, Future[bytes | None] | None]] = []
+        with self._guard:
+            lines = self._lines(len(statements))
+            if not lines:
+                parts.append((len(statements), None))
+            else:
+                for at in range(0, len(statements), _PIECE):
+                    piece = statements[at : at + _PIECE]
+                    question = _EXAMINE + msgspec.msgpack.encode(piece)
+                    parts.append((len(piece), self._next(lines).ask(question)))
+        return Looked(parts, self._give_up)
 
     def close(self) -> None:
         """End helpers and threads."""
         self._queue.shutdown()
-        self._pipes.shutdown()
         self._stop()
 
     def _check(self, checks: Sequence[Check]) -> list[bool]:
-        if not self._pays(len(checks)):
+        with self._guard:
+            lines = self._lines(len(checks))
+            asked = [
+                (piece, self._next(lines).ask(_CHECK + _wire(piece)))
+                for piece in (checks[at : at + _PIECE] for at in range(0, len(checks), _PIECE))
+                if lines
+            ]
+        if not lines:
             return verify_many(checks, self._threads)
         answers: list[bool] = []
         failed = False
-        for part, answer in self._shared(checks, _ask):
-            failed = failed or answer is None
-            answers += verify_many(part, self._threads) if answer is None else answer
+        for piece, future in asked:
+            answer = future.result()
+            if answer is None or len(answer) != len(piece):
+                failed = True
+                answers += verify_many(piece, self._threads)
+            else:
+                answers += [byte == 1 for byte in answer]
         if failed:
             self._give_up()
         return answers
 
-    def _examine(self, statements: Sequence[bytes]) -> list[Examined | None]:
-        if not self._pays(len(statements)):
-            return [None] * len(statements)
-        seen: list[Examined | None] = []
-        failed = False
-        for part, answer in self._shared(statements, _show):
-            failed = failed or answer is None
-            seen += [None] * len(part) if answer is None else answer
-        if failed:
-            self._give_up()
-        return seen
+    def _lines(self, count: int) -> list[Line]:
+        """The helpers, where they run by now and this many are worth asking for."""
+        self._counted += count
+        if self._helpers and not self._running and self._counted >= _PAYS_FROM:
+            try:
+                self._running = [
+                    Line([sys.executable, "-P", "-c", _PROGRAM]) for _ in range(self._threads)
+                ]
+            except OSError:
+                self._helpers = False
+        return self._running if count >= _SMALL else []
 
-    def _pays(self, count: int) -> bool:
-        """Whether helpers run by now and this many are worth asking for."""
-        self._seen += count
-        if self._helpers and not self._running and self._seen >= _PAYS_FROM:
-            self._start()
-        return bool(self._running) and count >= _SMALL
-
-    def _shared(
-        self,
-        items: Sequence[T],
-        ask: Callable[[subprocess.Popen[bytes], Sequence[T]], list[A] | None],
-    ) -> list[tuple[Sequence[T], list[A] | None]]:
-        """Each part of the items, with what a helper made of it; none where it failed."""
-        share = -(-len(items) // len(self._running))
-        parts = [items[at : at + share] for at in range(0, len(items), share)]
-        asked = [
-            self._pipes.submit(ask, helper, part)
-            for helper, part in zip(self._running, parts, strict=False)
-        ]
-        return [(part, future.result()) for part, future in zip(parts, asked, strict=True)]
+    def _next(self, lines: Sequence[Line]) -> Line:
+        self._turn += 1
+        return lines[self._turn % len(lines)]
 
     def _give_up(self) -> None:
-        self._stop()
         self._helpers = False
-
-    def _start(self) -> None:
-        try:
-            self._running = [
-                subprocess.Popen(  # noqa: S603 - our own program, no input of others
-                    [sys.executable, "-P", "-c", _PROGRAM],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    start_new_session=True,  # an interrupt at the terminal is for the writer
-                )
-                for _ in range(self._threads)
-            ]
-        except OSError:
-            self._helpers = False
-        for helper in self._running:
-            for pipe in (helper.stdin, helper.stdout):
-                if pipe is not None:
-                    widen(pipe)
+        self._stop()
 
     def _stop(self) -> None:
-        for helper in self._running:
-            for pipe in (helper.stdin, helper.stdout):
-                if pipe is not None:
-                    try:
-                        pipe.close()
-                    except OSError:
-                        continue
-            helper.kill()
-            helper.wait()
-        self._running = []
+        with self._guard:
+            running, self._running = self._running, []
+        for line in running:
+            line.close()
 
 
-def _ask(helper: subprocess.Popen[bytes], checks: Sequence[Check]) -> list[bool] | None:
-    """A helper's answers; none where it failed."""
+def _wire(checks: Sequence[Check]) -> bytes:
     wire: _Wire = [
         (key.algorithm.value, key.cose_key, signature, message)
         for key, signature, message in checks
     ]
-    answer = _exchange(helper, _CHECK + msgspec.msgpack.encode(wire))
-    if answer is None or len(answer) != len(checks):
-        return None
-    return [byte == 1 for byte in answer]
+    return msgspec.msgpack.encode(wire)
 
 
-def _show(
-    helper: subprocess.Popen[bytes], statements: Sequence[bytes]
-) -> list[Examined | None] | None:
-    """What a helper saw in statements; none where it failed."""
-    answer = _exchange(helper, _EXAMINE + msgspec.msgpack.encode(statements))
+def _seen(answer: bytes | None, count: int) -> list[Examined | None] | None:
+    """A helper's answer about so many statements; none where it failed."""
     if answer is None:
         return None
     try:
-        seen = msgspec.msgpack.decode(answer, type=_Seen)
+        seen = _ANSWERS.decode(answer)
     except msgspec.DecodeError:
         return None
-    return seen if len(seen) == len(statements) else None
+    return seen if len(seen) == count else None
 
 
-def _exchange(helper: subprocess.Popen[bytes], question: bytes) -> bytes | None:
-    if helper.stdin is None or helper.stdout is None:
-        return None
-    try:
-        send(helper.stdin, question)
-        return receive(helper.stdout)
-    except OSError:
-        return None
+_ANSWERS: Final = msgspec.msgpack.Decoder(_Seen)
 
 
 def serve() -> None:

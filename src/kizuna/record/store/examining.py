@@ -21,11 +21,11 @@ from kizuna.model.errors import Problem
 from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.statement import Envelope
-from kizuna.record.log.keys import keys_of
+from kizuna.record.log.keys import keys_under
 from kizuna.roots.cose import check_signature, envelope_of, parse_sign1
 from kizuna.roots.identity import genesis_keys
 from kizuna.roots.keys import PublicKey
-from kizuna.roots.statement import decoded
+from kizuna.roots.statement import payload_of
 
 __all__ = ["Examined", "Examiner", "envelope_from"]
 
@@ -80,7 +80,7 @@ class Examiner:
         if key is not None:
             holds = check_signature(envelope, key)
         if holds and key is not None:
-            keys = _map_keys(envelope, key)
+            keys = _map_keys(envelope)
         return Examined(
             envelope.digest,
             envelope.content,
@@ -140,14 +140,14 @@ def envelope_from(data: bytes, seen: Examined) -> Envelope:
     )
 
 
-def _map_keys(envelope: Envelope, key: PublicKey) -> bytes | None:
+def _map_keys(envelope: Envelope) -> bytes | None:
     if envelope.media_type not in _TELLING:
         return None
     try:
-        statement = decoded(envelope, key, new=True)
+        payload = payload_of(envelope, new=True)
     except Problem:
         return None
-    return b"".join(keys_of(statement))
+    return b"".join(keys_under(envelope.subject, envelope.issuer, payload))
 
 
 def _head_size(length: int) -> int:

@@ -1,19 +1,102 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages through the pipes between this process and its helpers: a length, then so many bytes.
 
-Keeps: a message comes whole or not at all (none: the other end is gone).
+Keeps: 1. A message comes whole or not at all (none: the other end is gone). 2. Questions to one
+helper are answered in the order asked, and the next lies in its pipe while it works at this one:
+it never waits for a process that is busy with something else. 3. A helper ends with its pipe,
+however this process ends.
 """
 
 from __future__ import annotations
 
 import fcntl
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import IO, Final
 
-__all__ = ["receive", "send", "widen"]
+__all__ = ["Line", "receive", "send", "widen"]
 
 _PREFIX: Final = 4
 _ROOM: Final = 1 << 20
+
+
+class Line:
+    """One helper process. Any thread may ask.
+
+    Mutable state, guarded by one lock: the questions that wait for an answer.
+
+    Raises:
+        OSError: where the process cannot be started.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.process = subprocess.Popen(  # noqa: S603 - our own program, no input of others
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # an interrupt at the terminal is for the writer
+        )
+        self._questions: SimpleQueue[bytes | None] = SimpleQueue()
+        self._awaited: deque[Future[bytes | None]] = deque()
+        self._gone = False
+        self._guard = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        for work, pipe in ((self._feed, self.process.stdin), (self._hear, self.process.stdout)):
+            if pipe is not None:
+                widen(pipe)
+                thread = threading.Thread(
+                    target=work, args=(pipe,), name="helper-pipe", daemon=True
+                )
+                self._threads.append(thread)
+                thread.start()
+
+    def ask(self, question: bytes) -> Future[bytes | None]:
+        """Put a question; the answer is none where the helper is gone."""
+        future: Future[bytes | None] = Future()
+        with self._guard:
+            if self._gone:
+                future.set_result(None)
+            else:
+                self._awaited.append(future)
+                self._questions.put(question)
+        return future
+
+    def close(self) -> None:
+        """End the helper; what still waits for an answer gets none."""
+        self._questions.put(None)
+        self.process.kill()
+        self.process.wait()
+        for thread in self._threads:
+            thread.join()
+
+    def _feed(self, sink: IO[bytes]) -> None:
+        with suppress(OSError):  # whoever hears notices that it is gone
+            while (question := self._questions.get()) is not None:
+                send(sink, question)
+        with suppress(OSError):
+            sink.close()
+
+    def _hear(self, source: IO[bytes]) -> None:
+        with suppress(OSError), source:
+            while (answer := receive(source)) is not None:
+                with self._guard:
+                    future = self._awaited.popleft() if self._awaited else None
+                if future is None:  # it speaks unasked: believe nothing more
+                    break
+                future.set_result(answer)
+        self.process.kill()
+        with self._guard:
+            self._gone = True
+            left = list(self._awaited)
+            self._awaited.clear()
+        for future in left:
+            future.set_result(None)
 
 
 def send(sink: IO[bytes], data: bytes) -> None:

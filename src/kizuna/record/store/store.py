@@ -38,9 +38,8 @@ from kizuna.record.log.map_head import map_head_subject
 from kizuna.record.log.tiles import Source
 from kizuna.record.store.archive import HEADER, PREFIX, Archive
 from kizuna.record.store.backend import Backend
-from kizuna.record.store.checking import Checkers
+from kizuna.record.store.checking import Checkers, Looked
 from kizuna.record.store.completing import Statements, take_lost
-from kizuna.record.store.examining import Examined
 from kizuna.record.store.heads import TableHeads
 from kizuna.record.store.pipeline import Accepted, Item, Outcome, Refusal, find_keys, parse
 from kizuna.record.store.policy import Members, Rate, RegistrationPolicy
@@ -59,7 +58,15 @@ ARCHIVE: Final = "statements"
 MAP: Final = "map"
 
 _GROUP: Final = 4096
-"""Most statements of one transaction."""
+"""Most statements of several callers in one transaction, and of one that is not cut."""
+
+_LARGEST: Final = 8192
+"""Most statements of one transaction where one caller sent more than ``_GROUP``: pages of the
+tables that are changed again and again are then written half as often."""
+
+_LAST: Final = 1024
+"""About as many the last part of what was cut holds: while it is written, nothing is left that
+could be checked beside it."""
 
 _AHEAD: Final = 2
 """Groups that helpers look at while one is written."""
@@ -106,14 +113,21 @@ class MapAnswer:
 class _Ticket:
     """What one caller waits for."""
 
-    __slots__ = ("documents", "done", "now", "outcomes", "statements")
+    __slots__ = ("documents", "done", "now", "outcomes", "part", "statements")
 
     def __init__(
-        self, statements: Sequence[bytes], documents: Mapping[Digest, bytes], now: int | None
+        self,
+        statements: Sequence[bytes],
+        documents: Mapping[Digest, bytes],
+        now: int | None,
+        *,
+        part: bool,
     ) -> None:
         self.statements = statements
         self.documents = documents
         self.now = now
+        self.part = part
+        """Whether it was cut from a larger one: then it is not joined with another again."""
         self.done: Future[list[Outcome]] = Future()
 
 
@@ -122,7 +136,7 @@ class _Group:
 
     __slots__ = ("examined", "items", "now", "ready", "tickets", "verified")
 
-    def __init__(self, tickets: list[_Ticket], examined: Future[list[Examined | None]]) -> None:
+    def __init__(self, tickets: list[_Ticket], examined: Looked) -> None:
         self.tickets = tickets
         self.now = tickets[0].now
         self.examined = examined
@@ -308,8 +322,8 @@ class Store:
             return []
         beside = documents or {}
         tickets = [
-            _Ticket(statements[place : place + _GROUP], beside, now)
-            for place in range(0, len(statements), _GROUP)
+            _Ticket(statements[first:end], beside, now, part=len(statements) > _GROUP)
+            for first, end in pairwise(_cuts(len(statements)))
         ]
         with self._waiting:
             if self._closing:
@@ -673,7 +687,8 @@ class Store:
             while self._queue:
                 following = self._queue[0]
                 count += len(following.statements)
-                if count > _GROUP or following.now != tickets[0].now:
+                apart = following.part or tickets[0].part
+                if apart or count > _GROUP or following.now != tickets[0].now:
                     break
                 tickets.append(self._queue.popleft())
         return _Group(
@@ -717,6 +732,16 @@ class Store:
                     _log.exception("a listener failed; the batch is registered")
         for ticket, items in zip(group.tickets, group.items, strict=True):
             ticket.done.set_result([item.outcome for item in items if item.outcome is not None])
+
+
+def _cuts(count: int) -> list[int]:
+    """Where what one caller sent is cut: large parts first, then half of what is left."""
+    if count <= _GROUP:
+        return [0, count]
+    cuts = [0]
+    while (left := count - cuts[-1]) > 0:
+        cuts.append(cuts[-1] + (left if left <= _LAST else min(_LARGEST, -(-left // 2))))
+    return cuts
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import secrets
 import time
@@ -56,8 +57,12 @@ from kizuna.roots.statement import decoded
 
 __all__ = ["OperatorKey", "Writer", "restored"]
 
+_log = logging.getLogger(__name__)
+
 _POLL: Final = 0.01
-_SYNC_EVERY: Final = 50_000
+_SYNC_EVERY: Final = 200_000
+"""Statements after which the map is brought to disk, all of whose pages they have changed by then.
+After a loss of power the paths of as many are computed again: seconds."""
 _REPLAY: Final = 4096
 
 
@@ -111,6 +116,7 @@ class Writer:
             backend, archive, head=Known(origin=log.origin, size=2**62, root=""), view=OPERATOR
         )
         self._disk = ThreadPoolExecutor(1, "archive")
+        self._aside = ThreadPoolExecutor(1, "map")
         self._head_key = subject_key(map_head_subject(log.origin))
         self._pinned = pinned
         self.keyring = self.another_keyring()
@@ -138,8 +144,9 @@ class Writer:
         return self.planner.is_superior(issuer, identity)
 
     def close(self) -> None:
-        """Let go of the helper thread."""
+        """Let go of the helper threads."""
         self._disk.shutdown()
+        self._aside.shutdown()
 
     # -- a batch -------------------------------------------------------------------------------
 
@@ -186,7 +193,7 @@ class Writer:
             self._publish(plan, staged)
         self._since_sync += len(plan.rows)
         if self._since_sync >= _SYNC_EVERY:
-            self.map.sync()
+            self._aside.submit(self._sync_map)
             self._since_sync = 0
         if plan.erased:
             self.backend.scrub()
@@ -242,6 +249,12 @@ class Writer:
     def _keep(self, place: int, records: Sequence[bytes]) -> None:
         self.archive.write(place, records)
         self.archive.sync()
+
+    def _sync_map(self) -> None:
+        try:
+            self.map.sync()
+        except Unavailable as fault:  # nothing is lost: more is computed again after a crash
+            _log.warning("the map was not brought to disk: %s", fault.why)
 
     def _add_map_head(self, plan: Plan, staged: Staged) -> None:
         claim = map_head_claim(staged.covered, staged.root)

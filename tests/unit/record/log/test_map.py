@@ -241,6 +241,29 @@ def test_what_was_synced_survives_and_the_rest_is_refreshed_from_its_keys(tmp_pa
     again.close()
 
 
+def test_what_is_written_while_the_map_goes_to_disk_does_not_count_as_there(kept, monkeypatch):
+    kept.apply([(key_of(1), 0, digest_of(0))], 1)
+    to_disk = kept._to_disk
+
+    def meanwhile():
+        to_disk()
+        kept.apply([(key_of(2), 1, digest_of(1))], 2)
+
+    monkeypatch.setattr(kept, "_to_disk", meanwhile)
+    kept.sync()
+    assert (kept.covered, kept.synced) == (2, 1)
+    monkeypatch.undo()
+    kept.sync()
+    assert kept.synced == 2
+
+
+def test_a_map_that_is_emptied_while_it_goes_to_disk_holds_nothing_for_certain(kept, monkeypatch):
+    kept.apply([(key_of(1), 0, digest_of(0))], 1)
+    monkeypatch.setattr(kept, "_to_disk", kept.clear)
+    kept.sync()
+    assert (kept.covered, kept.synced) == (0, 0)
+
+
 def _rebuilt(path, heads, covered):
     made = VerifiableMap(path, heads)
     made.rebuild(heads.everything(), covered)

@@ -170,8 +170,8 @@ def test_helpers_that_die_leave_everything_to_the_writer(monkeypatch: pytest.Mon
     seen = checkers.examine(statements).result(60)
     assert all(one is not None and one.holds for one in seen)
     for helper in checkers._running:
-        helper.kill()
-        helper.wait()
+        helper.process.kill()
+        helper.process.wait()
     assert checkers.examine(statements).result(60) == [None] * 200
     assert not checkers._running
     checkers.close()

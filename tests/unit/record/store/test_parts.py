@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from kizuna.record.store.archive import HEADER, Archive, framed
 from kizuna.record.store.checking import Checkers
 from kizuna.record.store.heads import TableHeads, _form, _parse
 from kizuna.record.store.sqlite import SqliteBackend
+from kizuna.record.store.store import _cuts
 from kizuna.roots.cose import parse_sign1
 from kizuna.roots.keys import Check
 
@@ -199,12 +201,42 @@ def test_a_helper_that_dies_is_given_up_and_nothing_is_skipped(eager: None) -> N
     checkers = Checkers(2, helpers=True)
     assert checkers.submit(checks).result(60) == expected
     for helper in checkers._running:
-        helper.kill()
-        helper.wait()
+        helper.process.kill()
+        helper.process.wait()
     assert checkers.submit(checks).result(60) == expected
     assert not checkers._running
     assert checkers.submit(checks).result(60) == expected
     checkers.close()
+
+
+# -- cutting what one caller sent --------------------------------------------------------------
+
+
+@given(count=st.integers(min_value=1, max_value=300_000))
+def test_what_one_caller_sent_is_cut_into_all_of_it(count: int) -> None:
+    cuts = _cuts(count)
+    sizes = [end - first for first, end in pairwise(cuts)]
+    assert sum(sizes) == count
+    assert (cuts[0], cuts[-1]) == (0, count)
+    assert min(sizes) > 0
+    assert max(sizes) <= 8192
+    assert sizes == sorted(sizes, reverse=True)
+    assert count <= 4096 or sizes[-1] <= 1024
+
+
+def test_parts_of_what_one_caller_sent_are_answered_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kizuna.record.store.store._GROUP", 8)
+    monkeypatch.setattr("kizuna.record.store.store._LAST", 2)
+    statements = claims_of(Organisation(b"maker"), range(40))
+    with Place(tmp_path).create() as store:
+        outcomes = store.submit(statements)
+        assert [o.digest for o in outcomes if isinstance(o, Accepted)] == [
+            parse_sign1(raw).digest for raw in statements
+        ]
+        # 20, 10, 5, 3, 2: each with the head of the map behind it
+        assert [size for size, _ in store.log.published_sizes()] == [0, 21, 32, 38, 42, 45]
 
 
 # -- anything at all ---------------------------------------------------------------------------
