@@ -24,9 +24,11 @@ from kizuna.app.api.context import Context
 from kizuna.app.api.intake import body_of, send_bytes
 from kizuna.app.api.problems import BadMethod, UnknownMedia
 from kizuna.app.wiring.devices import messages
+from kizuna.app.wiring.devices.activation import Activation
 from kizuna.app.wiring.devices.fleet import Keeper, keeper_of, seen
 from kizuna.app.wiring.devices.shown import fleet_json, standing_json
 from kizuna.model.errors import Problem
+from kizuna.roots.cose import encode
 
 __all__ = ["HOT", "devices", "heartbeat"]
 
@@ -70,6 +72,25 @@ def devices(context: Context) -> Sequence[ControllerRouterHandler]:
             client = scope.get("client")
             source = str(client[0]) if client else ""
             told = await context.intake.run(lambda: answer(keeper(), body, source))
+            await send_bytes(send, 200, CBOR, told)
+
+        return handler
+
+    def proving(path: str, answer: Callable[[Activation, bytes], bytes]) -> ControllerRouterHandler:
+        """Few and small: a chip asks for a challenge, or answers one."""
+
+        @asgi(path, opt=_SIGNED, copy_scope=False, name=path)
+        async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+            if method(scope) != "POST":
+                raise BadMethod(
+                    "http.method",
+                    "what devices send is sent with POST",
+                    hint="standings are read at /api/devices",
+                    allow="POST",
+                )
+            body = await body_of(receive)
+            activation = Activation(workspace)
+            told = await context.intake.run(lambda: answer(activation, body))
             await send_bytes(send, 200, CBOR, told)
 
         return handler
@@ -136,6 +157,8 @@ def devices(context: Context) -> Sequence[ControllerRouterHandler]:
         hot("/api/devices/evidence", messages.evidence),
         hot("/api/devices/bundle", messages.bundle),
         hot("/api/devices/opening", messages.opening),
+        proving("/api/devices/endorsement", lambda held, body: held.challenge(body)),
+        proving("/api/devices/activation", lambda held, body: encode(held.answer(body))),
         epoch,
         challenge,
         fleet,

@@ -32,6 +32,7 @@ __all__ = [
     "open_home",
     "open_named",
     "open_unit",
+    "read_pin",
 ]
 
 HOME: Final = "home"
@@ -112,7 +113,7 @@ def open_unit(said: str, folder: Folder, settings: Settings, name: str) -> Unit:
         from kizuna.roots.units.process import ProcessUnit
 
         return ProcessUnit(rest)
-    pin = _pin(settings)
+    pin = read_pin(settings)
     if kind == "pkcs11":
         try:
             from kizuna.roots.units.pkcs11 import Pkcs11Unit
@@ -167,7 +168,12 @@ def _parsed(said: str) -> tuple[str, str]:
     return kind, rest
 
 
-def _pin(settings: Settings) -> bytes:
+def read_pin(settings: Settings) -> bytes:
+    """The PIN of a unit; empty where none is set.
+
+    Raises:
+        Unavailable: ``unit.pin-unreadable``.
+    """
     file: Path | None = settings.unit_pin_file
     if file is None:
         return b""

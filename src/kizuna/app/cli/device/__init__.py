@@ -8,6 +8,7 @@ import typer
 from kizuna.app.cli.device import (
     agent,
     appraise,
+    chip,
     enrol,
     firmware,
     fleet,
@@ -35,3 +36,4 @@ def hang(app: typer.Typer) -> None:
     listen.hang(app)
     firmware.hang(app)
     quote.hang(app)
+    chip.hang(app)

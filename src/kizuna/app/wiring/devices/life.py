@@ -162,10 +162,13 @@ class Lives:
         else:
             claim = ldevid(named, owner=owner, voucher=said.voucher, about=about)
         done = self._register(life, device, [(Kind.CERTIFICATE, claim)], self._ties(said))
+        if said.activation is not None:
+            Activation(self._workspace).used(said.activation, str(about["chip"]), device)
         if not said.made and said.scheme:
             self._tell_fleet(device, said, key, about, roots)
         return done | {
             "subject": device,
+            "chip": about.get("chip"),
             "owner": None if said.made else owner,
             "key": None if named is None else (named if isinstance(named, str) else _name(named)),
             "scheme": said.scheme,
