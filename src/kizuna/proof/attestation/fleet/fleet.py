@@ -315,8 +315,6 @@ class Fleet:
                 return Alarm.CLONE, back
             again = counters.sequence is not None and state.sequence[index] == counters.sequence + 1
             return (Alarm.TWO_STREAMS if again else Alarm.COUNTER_BACK), back
-        if elsewhere and state.epoch[index] == epoch and state.flags[index] & _Flag.HEARD:
-            return Alarm.TWO_STREAMS, state.sources[state.source[index]]
         position = self.register.position_of(index)
         foreign = position is not None and state.sources[place] != position
         if position is not None and foreign and self._affirmed_at(index, position, epoch):
@@ -328,7 +326,14 @@ class Fleet:
                 state.former[index], state.voice[index] = state.voice[index], voice
             if alternates:
                 return Alarm.TWO_STREAMS, "boot session"
-        if state.doubles[index] >= 2:
+        # an address proves nothing: a device that roams, or whose network changes, has many. Two
+        # things with one key are told by their counters, which cross; by their boot sessions, which
+        # alternate; and where evidence has neither, by coming twice an epoch again and again
+        forward = counters.clock is not None and counters.clock > state.clock[index] - 1
+        if counters.sequence is not None or forward or voice:
+            return None, ""
+        beside = elsewhere and state.epoch[index] == epoch
+        if state.doubles[index] >= (1 if beside else 2):
             return Alarm.TWO_STREAMS, "evidence twice an epoch"
         return None, ""
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fleet: which alarm for what, who may change a standing, and what a restart remembers."""
 
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -174,13 +175,94 @@ def test_a_gateway_that_vouches_for_the_place_tells_a_swap_at_once(fleet):
     assert alarms(hear(fleet, other, minute=1, vouched=True)) == [Alarm.SWAP]
 
 
-def test_two_places_at_once_are_two_streams_and_with_a_counter_back_a_clone(fleet):
+def test_two_places_at_once_are_no_alarm_and_with_a_counter_back_a_clone(fleet):
     hear(fleet, evidence(1, sequence=5), source="a")
-    assert alarms(hear(fleet, evidence(2, sequence=6), source="b")) == [Alarm.TWO_STREAMS]
+    assert alarms(hear(fleet, evidence(2, sequence=6), source="b")) == []
+    assert alarms(hear(fleet, evidence(3, sequence=6), source="a")) == [Alarm.CLONE]
     other = Fleet(NOW)
     other.enrol(enrolled(), NOW)
     hear(other, evidence(1, sequence=5), source="a")
     assert alarms(hear(other, evidence(2, sequence=4), source="b")) == [Alarm.CLONE]
+
+
+class Stream:
+    """One thing with the device's key: what it says, epoch by epoch."""
+
+    def __init__(self, kind: str, number: int = 0) -> None:
+        self.kind, self.sequence, self.clock, self.seed = kind, 5, 1000, bytes([number]) * 8
+        self.name = f"{kind} {number}"
+
+    def say(self, minute):
+        self.sequence, self.clock = self.sequence + 1, self.clock + 60_000
+        what = f"{self.name} {minute}"
+        if self.kind == "sequence":
+            return evidence(what, boot=1, sequence=self.sequence)
+        if self.kind == "clock":
+            return evidence(what, clock=self.clock, resets=1, restarts=0)
+        return evidence(what, claims={"psa-boot-seed": self.seed} if self.kind == "seed" else None)
+
+
+KINDS = st.sampled_from(["sequence", "clock", "seed", "nothing"])
+PLACES = st.lists(st.sampled_from("abcdef"), min_size=3, max_size=3)
+
+
+@given(KINDS, st.lists(PLACES, min_size=1, max_size=12))
+def test_a_device_that_roams_raises_no_alarm(kind, places):
+    """Another address each minute, and the same bytes sent again from yet others."""
+    fleet, stream, found = Fleet(NOW), Stream(kind), []
+    fleet.enrol(enrolled(), NOW)
+    for minute, (first, *others) in enumerate(places):
+        said = stream.say(minute)
+        found += alarms(hear(fleet, said, minute=minute, source=first))
+        for place in others:
+            copied = fleet.copied(
+                DEVICE, said.evidence, epoch=EPOCH + minute, now=NOW + 60 * minute, source=place
+            )
+            assert copied is not None
+            found += alarms(copied)
+    assert found == []
+    assert standing(fleet) is Status.AFFIRMING
+
+
+@given(KINDS, st.booleans(), st.integers(0, 3))
+def test_a_clone_is_found_within_four_minutes_wherever_it_speaks_from(kind, beside, ahead):
+    """Two things with one key and the same memory, or one that spoke some minutes more."""
+    fleet, found = Fleet(NOW), []
+    fleet.enrol(enrolled(), NOW)
+    first, second = Stream(kind, 1), Stream(kind, 2)
+    for _ in range(ahead):
+        second.say(-1)
+    for minute in range(4):
+        for stream, place in ((first, "a"), (second, "a" if beside else "b")):
+            found += alarms(hear(fleet, stream.say(minute), minute=minute, source=place))
+    assert {Alarm.CLONE, Alarm.TWO_STREAMS, Alarm.COUNTER_BACK, Alarm.CLOCK_BACK} & set(found)
+    assert standing(fleet) is Status.CONTRAINDICATED
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=1, max_size=8))
+def test_a_device_with_a_counter_may_speak_twice_an_epoch_from_two_places(places):
+    fleet, stream, found = Fleet(NOW), Stream("sequence"), []
+    fleet.enrol(enrolled(), NOW)
+    for minute, place in enumerate(places):
+        for source in (place, "other"):
+            found += alarms(hear(fleet, stream.say(minute), minute=minute, source=source))
+    assert found == []
+
+
+def test_what_no_signature_covers_is_told_and_changes_no_standing(fleet):
+    hear(fleet, evidence(1, sequence=5))
+    about = AppraisalFinding(AppraisalCode.LOG_DIFFERS, {}, False)
+    forged = evidence(2, status=Status.CONTRAINDICATED, sequence=6)
+    changed = replace(forged, findings=(about,))
+    (told,) = hear(fleet, changed, minute=1)
+    assert (told.alarm, told.changed) == (Alarm.TAMPERING, False)
+    assert hear(fleet, changed, minute=1) == []  # once an epoch
+    assert hear(fleet, evidence(3, sequence=6), minute=1) == []  # the device's own still counts
+    assert standing(fleet) is Status.AFFIRMING
+    signed = AppraisalFinding(AppraisalCode.FIRMWARE_UNKNOWN)
+    own = replace(forged, findings=(about, signed), counters=Counters(sequence=7))
+    (event,) = hear(fleet, own, minute=2)
+    assert (event.alarm, event.after) == (Alarm.UNKNOWN_FIRMWARE, Status.CONTRAINDICATED)
 
 
 def test_boot_sessions_that_alternate_are_two_streams(fleet):
