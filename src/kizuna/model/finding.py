@@ -79,7 +79,12 @@ class Code(StrEnum):
     NOTICE_UNCONFIRMED = "notice.unconfirmed"
     WAIVED = "finding.waived"
     WAIVER_IDLE = "waiver.without-effect"
+    BILLS_DIFFER = "bill.contradicted"
     SIGNATURE_INSIDE_UNVERIFIED = "document.signature-unverified"
+    MAPPING_CARRIED = "mapping.carried"
+    MAPPING_PROPOSED = "mapping.proposed"
+    MAPPING_PARTLY = "mapping.partly"
+    MAPPING_NONE = "mapping.none"
 
     @property
     def value_given(self) -> Value:
@@ -135,7 +140,12 @@ _EFFECT: Final[dict[Code, tuple[Value, Outcome]]] = {
     Code.NOTICE_UNCONFIRMED: (_T, Outcome.HOLDS),
     Code.WAIVED: (_T, Outcome.HOLDS),
     Code.WAIVER_IDLE: (_T, Outcome.HOLDS),
+    Code.BILLS_DIFFER: (_T, Outcome.HOLDS),
     Code.SIGNATURE_INSIDE_UNVERIFIED: (_T, Outcome.HOLDS),
+    Code.MAPPING_CARRIED: (_T, Outcome.HOLDS),
+    Code.MAPPING_PROPOSED: (_T, Outcome.HOLDS),
+    Code.MAPPING_PARTLY: (_T, Outcome.HOLDS),
+    Code.MAPPING_NONE: (_T, Outcome.HOLDS),
 }
 _NEVER_WAIVED: Final = frozenset(
     {

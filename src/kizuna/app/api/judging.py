@@ -8,6 +8,7 @@ Keeps: the answers are those of the command line, member for member: both are ma
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -23,6 +24,7 @@ from kizuna.app.wiring.answers import tree_json, verdict_json
 from kizuna.app.wiring.hosted import with_signers
 from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
 from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.through import reading_through
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
@@ -65,6 +67,16 @@ _Across = Annotated[
 ]
 
 
+_Through = Annotated[
+    list[str] | None,
+    QueryParameter(
+        name="through",
+        description="Count claims made under another catalog as far as these mappings carry them.",
+        max_items=16,
+    ),
+]
+
+
 class QuestionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A question in the body, for identifiers that should not stand in an address."""
 
@@ -73,6 +85,8 @@ class QuestionBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     at: str | int | None = None
     known: list[str] = []
     lists: list[str] | None = None
+    through: list[str] = []
+    """Names of mappings through which claims made under another catalog count."""
     across: bool = False
     """Ask the stores elsewhere that the anchors give an address for; the operator's alone."""
 
@@ -87,15 +101,22 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
 
         def judge() -> dict[str, Any]:
             question = question_of(workspace, view)
-            profile = question.profile
-            if asked.across:
-                across = across_for(workspace, view)
-                judged = across.verify(question)
-                names = across.names(question.subject, identifiers_in(judged.findings))
+            lang = language(request.scope)
+            across = across_for(workspace, view) if asked.across else None
+            verify = workspace.verify if across is None else across.verify
+            profile, told = question.profile, {}
+            if asked.through:
+                reading = reading_through(workspace.settings, profile, asked.through)
+                judged = reading.judge(lambda by: verify(replace(question, profile=by)))
+                profile, told = reading.profile, {"through": reading.told(lang)}
             else:
-                judged = workspace.verify(question)
-                names = showing.names(workspace, identifiers_in(judged.findings), view)
-            return verdict_json(judged, language(request.scope), profile=profile, names=names)
+                judged = verify(question)
+            called = identifiers_in(judged.findings)
+            if across is not None:
+                names = across.names(question.subject, called)
+            else:
+                names = showing.names(workspace, called, view)
+            return verdict_json(judged, lang, profile=profile, names=names) | told
 
         return await context.ask(judge)
 
@@ -113,6 +134,7 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
         at: _At = None,
         known: _Known = None,
         lists: _Lists = None,
+        through: _Through = None,
         *,
         across: _Across = False,
     ) -> dict[str, Any]:
@@ -122,6 +144,7 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
             at=at,
             known=known or [],
             lists=lists,
+            through=through or [],
             across=across,
         )
         answer: dict[str, Any] = await verdict(request, asked, b"")

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +15,10 @@ from kizuna.app.cli.times import instant, known_of, not_known_elsewhere
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
+    from kizuna.criteria.profiles import Profile
     from kizuna.model.identifier import SubjectId
+    from kizuna.model.outcome import Outcome
+    from kizuna.model.verdict import Verdict
 
 __all__ = ["hang"]
 
@@ -57,6 +62,14 @@ def hang(app: typer.Typer) -> None:
                 help="A verdict under each list (A,B: under both), and what makes them differ.",
             ),
         ] = False,
+        through: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--through",
+                metavar="MAPPING",
+                help="Count claims made under another catalog as far as this mapping carries them.",
+            ),
+        ] = None,
         bundle: Annotated[
             str | None,
             typer.Option("--bundle", metavar="FILE", help="Judge a proof bundle; needs no store."),
@@ -87,9 +100,10 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna verify --bundle proof.kz --trust trust.json --profile iot-device
 
         Example: kizuna verify SUBJECT -p software-product --list own --list area --each-list
+
+        Example: kizuna verify SUBJECT -p supplier --through our-csf-to-cpsf
         """
         from kizuna.app.wiring.across import AcrossJudge, stores_elsewhere
-        from kizuna.app.wiring.answers import verdict_json
         from kizuna.app.wiring.member import member_of
         from kizuna.app.wiring.naming import identifiers_in
         from kizuna.app.wiring.profiles import find_profile
@@ -106,6 +120,12 @@ def hang(app: typer.Typer) -> None:
             )
         wanted = None if subject is None else canonical(subject)
         if each_list or len(profile) > 1:
+            if through:
+                raise Malformed(
+                    "verify.through-one",
+                    "mappings are read with one profile at a time",
+                    hint="ask once for each profile",
+                )
             _several(
                 door,
                 wanted,
@@ -126,14 +146,19 @@ def hang(app: typer.Typer) -> None:
             chosen = find_profile(measure, door.settings)
             data = Door.read(bundle)
             anchors = None if trust is None else Door.read(trust)
-            verdict, names = opened(data, anchors, subject=wanted, lists=lists).verify(
-                chosen, at=door.settings.clock() if moment is None else moment
-            )
+            proof = opened(data, anchors, subject=wanted, lists=lists)
+            then = door.settings.clock() if moment is None else moment
+
+            def ask(by: Profile) -> tuple[Verdict, dict[str, str]]:
+                return proof.verify(by, at=then)
         elif (member := member_of(door.settings)) is not None:
             not_known_elsewhere(known)
             chosen = find_profile(measure, door.settings)
             assert wanted is not None  # noqa: S101 - checked above
-            verdict, names = member.verify(Question(wanted, chosen, at=moment, lists=lists))
+            asked = Question(wanted, chosen, at=moment, lists=lists)
+
+            def ask(by: Profile) -> tuple[Verdict, dict[str, str]]:
+                return member.verify(replace(asked, profile=by))
         else:
             here = workspace = door.workspace(read_only=True)
             chosen = workspace.profile(measure)
@@ -141,24 +166,55 @@ def hang(app: typer.Typer) -> None:
             heads = workspace.known(known_of(known or ()))
             question = Question(wanted, chosen, at=moment, known=heads, lists=lists)
             elsewhere = stores_elsewhere(workspace)
-            if elsewhere:
-                if not offline:
-                    door.say("across.asking", count=len(elsewhere))
-                judge = AcrossJudge(workspace)
-                verdict = judge.verify(question, offline=offline)
-                names = judge.names(wanted, identifiers_in(verdict.findings))
-            else:
-                verdict = workspace.verify(question)
-                names = workspace.names(identifiers_in(verdict.findings))
-        told = verdict_json(verdict, door.lang, profile=chosen, names=names)
+            judge = AcrossJudge(workspace) if elsewhere else None
+            if judge is not None and not offline:
+                door.say("across.asking", count=len(elsewhere))
+
+            def ask(by: Profile) -> tuple[Verdict, dict[str, str]]:
+                put = replace(question, profile=by)
+                if judge is None:
+                    found = workspace.verify(put)
+                    return found, workspace.names(identifiers_in(found.findings))
+                found = judge.verify(put, offline=offline)
+                return found, judge.names(put.subject, identifiers_in(found.findings))
+
+        told, outcome = _judged(door, chosen, through, ask)
         if here is not None and wanted is not None:
             from kizuna.app.wiring.hosted import signed_for
 
             if signers := signed_for(here, [wanted]):
                 told["signed_for"] = signers[wanted]
         door.answer(told, lambda: verdict_lines(door, told, everything=all_findings))
-        if verdict.outcome:
-            raise Failure(verdict.outcome)
+        if outcome:
+            raise Failure(outcome)
+
+
+def _judged(
+    door: Door,
+    profile: Profile,
+    through: list[str] | None,
+    ask: Callable[[Profile], tuple[Verdict, dict[str, str]]],
+) -> tuple[dict[str, Any], Outcome]:
+    """The verdict as it is told, read through mappings where some are named; and its outcome."""
+    from kizuna.app.wiring.answers import verdict_json
+
+    if not through:
+        verdict, names = ask(profile)
+        told = verdict_json(verdict, door.lang, profile=profile, names=names)
+        return told, verdict.outcome
+    from kizuna.app.wiring.through import reading_through
+
+    called: dict[str, str] = {}
+
+    def put(by: Profile) -> Verdict:
+        found, more = ask(by)
+        called.update(more)
+        return found
+
+    reading = reading_through(door.settings, profile, through)
+    verdict = reading.judge(put)
+    told = verdict_json(verdict, door.lang, profile=reading.profile, names=called)
+    return told | {"through": reading.told(door.lang)}, verdict.outcome
 
 
 def _several(

@@ -7,16 +7,18 @@ Keeps: every question goes to the one workspace with the console's view; nothing
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kizuna.app.console.chains import chain_of, short_name
 from kizuna.app.console.folding import Chain, fold, without_shortcuts
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.answers import tree_json, verdict_json
+from kizuna.app.wiring.mappings import mappings_of
 from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
 from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.several_lists import judge_each, measures_of
+from kizuna.app.wiring.through import reading_through
 from kizuna.model.finding import Value
 from kizuna.model.identifier import Digest, SubjectId
 
@@ -74,14 +76,35 @@ class Reading:
         }
 
     def subject(
-        self, subject: SubjectId, profile_name: str, at: int | None, lang: str
+        self,
+        subject: SubjectId,
+        profile_name: str,
+        at: int | None,
+        lang: str,
+        through: Sequence[str] = (),
     ) -> tuple[dict[str, Any], Chain]:
-        """One subject: verdict, chain, what depends on it, what was said about it."""
-        profile = showing.profile_named(self.workspace, profile_name)
-        explained = self.workspace.explain(Question(subject, profile, at=at, view=self.view))
+        """One subject: verdict, chain, what depends on it, what was said about it; ``through``: the
+        mappings through which claims made under another catalog count.
+        """
+        chosen = showing.profile_named(self.workspace, profile_name)
+        reading = reading_through(self.workspace.settings, chosen, through) if through else None
+        profile = chosen if reading is None else reading.profile
+        question = Question(subject, profile, at=at, view=self.view)
+        explained = self.workspace.explain(question)
+        found = explained.verdict
+        if reading is not None:
+            found = reading.judge(
+                lambda by: (
+                    explained.verdict
+                    if by is profile
+                    else self.workspace.verify(replace(question, profile=by))
+                )
+            )
         names = self._names(explained)
         tree = tree_json(explained.tree, lang, profile=profile, names=names)
-        verdict = verdict_json(explained.verdict, lang, profile=profile, names=names)
+        verdict = verdict_json(found, lang, profile=profile, names=names)
+        if reading is not None:
+            verdict["through"] = reading.told(lang)
         whole, left_out = chain_of(tree)
         plain = without_shortcuts(whole)
         folded = fold(plain)
@@ -108,6 +131,8 @@ class Reading:
             "dependents": self.dependents(subject),
             "statements": showing.about(self.workspace, subject, _PAGE, self.view),
             "profiles": self.profiles(lang),
+            "mappings": [m.name for m, _ in mappings_of(self.workspace.settings)],
+            "through": list(through),
         }, folded
 
     def _names(self, explained: Explained) -> dict[str, str]:

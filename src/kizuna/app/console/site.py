@@ -209,18 +209,20 @@ class Site:
         profile = asked.text("profile") or await self._first_profile(asked)
         at_text = asked.text("at")
         at = instant(at_text)
+        through = asked.many("through")
         data, chain = await self._run(
-            lambda: self._of(asked).subject(subject, profile, at, asked.lang)
+            lambda: self._of(asked).subject(subject, profile, at, asked.lang, through)
         )
         data["asked_at"] = at_text
         explain = asked.url("/explain", id=subject, profile=profile)
         when = f" --at {at_text}" if at_text else ""
+        read = "".join(f" --through {quoted(name)}" for name in through)
         return _Shown(
             "subject.html",
             data["name"],
             data,
             [
-                f"kizuna verify {quoted(subject)} --profile {profile}{when}",
+                f"kizuna verify {quoted(subject)} --profile {profile}{when}{read}",
                 f"kizuna explain {quoted(subject)} --profile {profile}{when}",
                 f"kizuna impact {quoted(subject)}",
                 f"kizuna export {quoted(subject)} --profile {profile} --out proof.kz",

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judging under one profile where claims made under another catalog count through mappings.
+
+Keeps: 1. The verdict is the engine's own, by a profile that holds what accepted mappings carry and
+nothing more; its digest says so. 2. What carried, what is only proposed, what is mapped in part and
+what is not mapped stand in the findings, each with its reason; none of them decides. 3. Mappings
+are those that the verifier names and has at hand; a proposed one never makes anything trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from kizuna.app.wiring.catalogs import catalogs_of
+from kizuna.app.wiring.mappings import find_mapping, mapping_json
+from kizuna.app.wiring.profiles import every_profile
+from kizuna.criteria.profiles.through import Carry, How, Through, through
+from kizuna.model.errors import Refused
+from kizuna.model.finding import Code, Finding, Value
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.settings import Settings
+    from kizuna.criteria.catalogs import Mapping
+    from kizuna.criteria.profiles import Profile
+    from kizuna.model.verdict import Verdict
+
+__all__ = ["Reading", "reading_through"]
+
+_MAPPINGS: Final = 16
+_BEST: Final = (How.CARRIES, How.PROPOSED, How.PARTLY, How.TOGETHER, How.OTHERWISE, How.UNASKED)
+
+
+class Reading:
+    """One profile read through mappings, ready to judge."""
+
+    def __init__(self, read: Through, mappings: Sequence[Mapping]) -> None:
+        self._read = read
+        self._mappings = mappings
+
+    @property
+    def profile(self) -> Profile:
+        """The measure, with what accepted mappings carry."""
+        return self._read.profile
+
+    def judge(self, ask: Callable[[Profile], Verdict]) -> Verdict:
+        """The verdict under the measure, with findings that say what mappings did.
+
+        Args:
+            ask: judges under a profile; called up to three times.
+        """
+        read = self._read
+        verdict = ask(read.profile)
+        plain = verdict if read.profile is read.plain else ask(read.plain)
+        more = verdict if read.proposing is read.profile else ask(read.proposing)
+        now, before, then = (_unmet(v) for v in (verdict, plain, more))
+        said = [
+            _finding(Code.MAPPING_CARRIED, place, self._best(place[1], (How.CARRIES,)))
+            for place in sorted(before - now)
+        ]
+        for place in sorted(now):
+            if place not in then:
+                best = self._best(place[1], (How.PROPOSED,))
+                said.append(_finding(Code.MAPPING_PROPOSED, place, best))
+            elif place[1] in read.unmapped:
+                said.append(_finding(Code.MAPPING_NONE, place, None))
+            elif (best := self._best(place[1], _BEST[2:])) is not None:
+                said.append(_finding(Code.MAPPING_PARTLY, place, best))
+        return replace(verdict, findings=tuple(sorted((*verdict.findings, *said))))
+
+    def told(self, lang: str) -> dict[str, Any]:
+        """By what was read: members for ``through`` of a verdict."""
+        read = self._read
+        return {
+            "mappings": [mapping_json(m, "", lang) for m in self._mappings],
+            "profile_digest_without": read.plain.digest,
+            "ways": [
+                {
+                    "requirement": way.requirement,
+                    "how": way.how.value,
+                    "mapping": way.mapping,
+                    "relation": way.relation.value,
+                    "confidence": way.confidence.value,
+                    "catalog": way.catalog,
+                    "sources": list(way.sources),
+                    "claims": list(way.claims),
+                }
+                for way in read.ways
+            ],
+            "unmapped": list(read.unmapped),
+        }
+
+    def _best(self, requirement: str, among: Iterable[How]) -> Carry | None:
+        ways = self._read.of(requirement)
+        return next((w for how in among for w in ways if w.how is how), None)
+
+
+def reading_through(settings: Settings, profile: Profile, names: Sequence[str]) -> Reading:
+    """A profile read through the mappings of these names, with the catalogs and profiles at hand.
+
+    Raises:
+        Absent: ``mapping.unknown``. Refused: ``mapping.too-many``.
+    """
+    if len(names) > _MAPPINGS:
+        raise Refused(
+            "mapping.too-many",
+            f"{len(names)} mappings, at most {_MAPPINGS}",
+            hint="name those that lead to the catalogs of the profile",
+            count=len(names),
+            limit=_MAPPINGS,
+        )
+    mappings = [find_mapping(name, settings) for name in dict.fromkeys(names)]
+    catalogs = {c.id: c for c, _ in catalogs_of(settings)}
+    return Reading(through(profile, mappings, catalogs, every_profile(settings)), mappings)
+
+
+def _unmet(verdict: Verdict) -> set[tuple[str, str]]:
+    """What keeps something from being trusted, by subject and requirement."""
+    return {
+        (f.subject, f.requirement)
+        for f in verdict.findings
+        if f.requirement and f.code.value_given < Value.TRUSTED
+    }
+
+
+def _finding(code: Code, place: tuple[Any, str], way: Carry | None) -> Finding:
+    subject, requirement = place
+    about: dict[str, str] = {}
+    if way is not None:
+        about = {
+            "mapping": way.mapping,
+            "catalog": way.catalog,
+            "control": ", ".join(way.sources[:5]),
+            "relation": way.relation.value,
+            "how": way.how.value,
+        }
+    return Finding(
+        subject=subject,
+        code=code,
+        requirement=requirement,
+        about=tuple(sorted(about.items())),
+        counts=False,
+    )
