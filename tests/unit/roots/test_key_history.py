@@ -350,7 +350,9 @@ def test_more_knowledge_of_later_events_never_changes_what_a_row_was_at_its_plac
             else:
                 assert (intake is None) == (judged is KeyStanding.GOOD)
             now = final.standing(key.thumbprint, index, at(index))
-            if judged is not KeyStanding.GOOD:
+            if judged is KeyStanding.UNCERTAIN:
+                assert now <= judged
+            elif judged is not KeyStanding.GOOD:
                 assert now is judged
 
 
