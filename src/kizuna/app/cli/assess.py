@@ -265,7 +265,13 @@ def hang(app: typer.Typer) -> None:
     @command(app, "status")
     def status(
         door: Door,
-        file: Annotated[str, typer.Argument(metavar="FILE", help="The signed list (vc+jwt).")],
+        file: Annotated[
+            str,
+            typer.Argument(
+                metavar="FILE|URL",
+                help="The signed list (vc+jwt, or a Token Status List as JWT or CWT).",
+            ),
+        ],
         key: Annotated[
             str | None,
             typer.Option("--key", metavar="FILE", help="Its issuer's public key (JWK)."),
@@ -273,9 +279,13 @@ def hang(app: typer.Typer) -> None:
     ) -> None:
         """Honour a status list for imported credentials: what it ends, the import ends too.
 
+        The list is kept: credentials that are imported later are held to it as well.
+
         Example: kizuna assess status list.jwt --key issuer.jwk
+
+        Example: kizuna assess status https://issuer.example/status/3
         """
-        from kizuna.app.wiring.certificates_status import apply_status
+        from kizuna.app.wiring.certificates_status import apply_status, fetch_status
 
         public = None
         if key is not None:
@@ -283,7 +293,11 @@ def hang(app: typer.Typer) -> None:
             from kizuna.roots.strict_json import read_object
 
             public = PublicKey.from_jwk(read_object(Door.read(key), "key.encoding", 65_536))
-        made = apply_status(door.workspace(), Door.read(file, limit=24 << 20), public)
+        if file.startswith(("https://", "http://")):
+            data = fetch_status(file)
+        else:
+            data = Door.read(file, limit=24 << 20)
+        made = apply_status(door.workspace(), data, public)
         door.answer(made, [door.text("certificate.status", **made)])
 
     @command(app, "certificates")

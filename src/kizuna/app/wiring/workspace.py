@@ -49,9 +49,10 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.question import Question
     from kizuna.app.wiring.seen import Seen
     from kizuna.app.wiring.trust_lists import TrustLists
+    from kizuna.app.wiring.trust_lists_policy import ListRules
     from kizuna.criteria.profiles import Profile
     from kizuna.model.errors import Problem
-    from kizuna.model.statement import Registered
+    from kizuna.model.statement import Registered, Statement
     from kizuna.record.log import EvidenceLog
     from kizuna.record.store import Accepted, Refusal, Store, View
     from kizuna.record.store.hosting import Hosting
@@ -94,6 +95,7 @@ class Workspace:
         self._described = 0
         self._seen: Seen | None = None
         self._anchors: tuple[int, Anchors] | None = None
+        self._rules: ListRules | None = None
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -185,7 +187,16 @@ class Workspace:
         from kizuna.app.wiring.seen import remembering
 
         self.store = store
+        store.members.refuses = self._refused_by_lists
         self._seen = remembering(self.settings.state, store.log)
+
+    def _refused_by_lists(self, said: Statement, now: int) -> Problem | None:
+        """What the policies of lists say to a statement that is about to be registered."""
+        if self._rules is None:
+            from kizuna.app.wiring.trust_lists_policy import ListRules
+
+            self._rules = ListRules(self)
+        return self._rules.refuses(said, now)
 
     @property
     def log(self) -> EvidenceLog:
@@ -438,6 +449,12 @@ class Workspace:
             prepared.statements.append(self.sign(Kind.STATUS, subject, status))
         results = self.register(prepared.statements, prepared.documents, progress=progress)
         receipts = self.store.receipts([r.digest for r in results if isinstance(r, Accepted)])
+        if (self.path / "status").is_dir() and any(
+            b'"status_list"' in one for one in prepared.statements
+        ):
+            from kizuna.app.wiring.certificates_status import apply_kept
+
+            apply_kept(self)
         beyond = self.beyond(prepared.statements)
         return replace(outcome_of(prepared, results, receipts), beyond=beyond)
 

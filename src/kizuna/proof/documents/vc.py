@@ -3,10 +3,11 @@
 
 Keeps: 1. An import says only "the importer says so", whoever issued the credential. 2. The inner
 signature is judged where its key is in the issuer's own name (``did:key``, ``did:jwk``) or was
-handed in; a key of somebody other than the issuer makes it wrong, and data-integrity proofs are
-kept and not judged. 3. A credential whose end cannot be read makes no claim: it must not hold for
-ever; of an end in the token and one in the credential the earlier counts. 4. A status reference is
-kept in the claim, so that a list at hand can be asked; of several that by which it is revoked.
+handed in; a key of somebody other than the issuer makes it wrong. Of data-integrity proofs those
+over canonical JSON are judged; those over RDF could not be verified. 3. A credential whose end
+cannot be read makes no claim: it must not hold for ever; of an end in the token and one in the
+credential the earlier counts. 4. A status reference is kept in the claim, so that a list at hand
+can be asked; of several that by which it is revoked.
 Standard: VC Data Model 2.0 (and the dates of 1.1), Securing VCs using JOSE and COSE.
 Does not: fetch contexts, keys or status lists; expand JSON-LD.
 """
@@ -24,6 +25,7 @@ from kizuna.model.kind import Kind
 from kizuna.model.payload import Claim, Reference
 from kizuna.proof.documents.bill import draft, flatten
 from kizuna.proof.documents.cyclonedx.vulnerabilities import instant
+from kizuna.proof.documents.data_integrity import judge_proof
 from kizuna.proof.documents.jsontext import decode_json
 from kizuna.proof.documents.names import clean, document_name, identifier, machine_name
 from kizuna.proof.documents.untp import Said, kind_of_credential, read_untp
@@ -51,6 +53,8 @@ _CONTEXTS: Final = (
 _TOKEN: Final = re.compile(r"\s*[A-Za-z0-9_-]{4,65536}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*\s*")
 _TYPES: Final = frozenset({"vc+jwt", "vc+ld+jwt", "vc+ld+json+jwt", "JWT", ""})
 _SUBJECTS: Final = 200
+_PROOFS: Final = 20
+_MOST_ENTRIES: Final = 1 << 32
 _THUMBPRINT: Final = re.compile(r"[0-9a-f]{64}")
 _ENVELOPED: Final = "data:application/vc+jwt,"
 
@@ -77,7 +81,8 @@ def _in_token(text: str) -> tuple[dict[str, Any], Jws] | None:
     except Problem:
         return None
     if isinstance(value, dict) and isinstance(value.get("vc"), dict):  # as VC 1.1 had it
-        value = {**value["vc"], "issuer": value["vc"].get("issuer", value.get("iss"))}
+        more = {"status": value["status"]} if "status" in value else {}
+        value = {**more, **value["vc"], "issuer": value["vc"].get("issuer", value.get("iss"))}
     return (value, token) if isinstance(value, dict) and _is_credential(value) else None
 
 
@@ -215,8 +220,12 @@ def _token_period(
 
 
 def _status(value: Mapping[str, Any], remarks: list[Remark]) -> dict[str, Any]:
-    """The reference to a status list, as fields: that by which it is revoked, else the first."""
+    """The reference to a status list, as fields: that by which it is revoked, else the first; of a
+    token that names a Token Status List and no other, that one.
+    """
     found = value.get("credentialStatus")
+    if found is None and "status" in value:
+        return _token_status(value, remarks)
     first = found[0] if isinstance(found, list) and found else found
     for one in found if isinstance(found, list) else ():
         if isinstance(one, Mapping) and one.get("statusPurpose") == "revocation":
@@ -238,6 +247,18 @@ def _status(value: Mapping[str, Any], remarks: list[Remark]) -> dict[str, Any]:
     }
 
 
+def _token_status(value: Mapping[str, Any], remarks: list[Remark]) -> dict[str, Any]:
+    """The reference to a Token Status List, as fields."""
+    status = value["status"]
+    inner = status.get("status_list") if isinstance(status, Mapping) else None
+    index = inner.get("idx") if isinstance(inner, Mapping) else None
+    listed = clean(inner.get("uri"), 1000) if isinstance(inner, Mapping) else ""
+    if not listed or type(index) is not int or not 0 <= index < _MOST_ENTRIES:
+        remarks.append(Remark("/status", "status-unreadable"))
+        return {}
+    return {"status_list": listed, "status_index": index, "status_purpose": "token"}
+
+
 def _signatures(
     value: Mapping[str, Any], token: Jws | None, issuer: SubjectId, source: Source
 ) -> tuple[InnerSignature, ...]:
@@ -245,19 +266,10 @@ def _signatures(
     if token is not None:
         judged.append(_of_token(token, issuer, source))
     proofs = value.get("proof")
-    for place, proof in enumerate(proofs if isinstance(proofs, list) else [proofs]):
+    for place, proof in enumerate(proofs[:_PROOFS] if isinstance(proofs, list) else [proofs]):
         if isinstance(proof, Mapping):
-            judged.append(
-                InnerSignature(
-                    where=f"/proof/{place}" if isinstance(proofs, list) else "/proof",
-                    form="data-integrity",
-                    result=SignatureResult.UNVERIFIED,
-                    algorithm=clean(proof.get("cryptosuite") or proof.get("type"), 80),
-                    key_id=clean(proof.get("verificationMethod"), 200),
-                    reason="form",
-                    signer=issuer,
-                )
-            )
+            where = f"/proof/{place}" if isinstance(proofs, list) else "/proof"
+            judged.append(judge_proof(value, proof, where=where, issuer=issuer, source=source))
     return tuple(judged)
 
 

@@ -4,17 +4,20 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as trials
+from hypothesis import strategies as st
 
-from kizuna.app.wiring.certificates_status import _resting_on, apply_status
+from kizuna.app.wiring.certificates_status import _resting_on, apply_status, fetch_status
 from kizuna.app.wiring.certificates_vc import as_credential
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
-from kizuna.model.errors import Malformed, Refused, Tampered
+from kizuna.model.errors import Malformed, Problem, Refused, Tampered
 from kizuna.model.identifier import canonical
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import Action, Claim, Status, Target, encode_payload
 from kizuna.proof.documents import SignatureResult, read
-from kizuna.record.status import write_bitstring
+from kizuna.record.status import Bits, StatusList, write_bitstring, write_status_list
 from kizuna.roots.cose import sign_statement
 from kizuna.roots.identity import did_key
 from kizuna.roots.jws import sign_jws
@@ -59,6 +62,22 @@ class Issuer:
             }
         )
 
+    def token_credential(self, index):
+        return self.sign(
+            {
+                "type": ["VerifiableCredential", "Label"],
+                "credentialSubject": {"id": PUMP},
+                "status": {"status_list": {"idx": index, "uri": LIST}},
+            }
+        )
+
+    def token_list(self, values, *, issued=NOW, expires=None, as_cwt=False, uri=LIST):
+        bits = Bits.of_size(64, width=2)
+        for index, value in values.items():
+            bits[index] = value
+        made = StatusList(uri=uri, bits=bits, issued=issued, expires=expires, lifetime=None)
+        return write_status_list(self.unit, self.handle, made, as_cwt=as_cwt)
+
     def listed(self, *ended, **more):
         content = bytearray(16_384)
         for index in ended:
@@ -85,7 +104,7 @@ def test_what_a_list_ends_the_import_ends_once(workspace):
 def test_nobody_keeps_a_revocation_away_by_a_word_of_their_own(workspace):
     issuer, stranger = Issuer(), Issuer()
     workspace.import_files([("a.jwt", issuer.credential(7))])
-    ((row, _),) = _resting_on(workspace, LIST, issuer.id)
+    ((row, _),) = _resting_on(workspace, LIST, (issuer.id,))
     said = Status(action=Action.SUSPEND, target=Target(statement=row.statement.digest.hex()))
     signed = sign_statement(
         stranger.unit, stranger.handle, issuer=stranger.id, subject=row.statement.subject,
@@ -131,3 +150,108 @@ def test_ones_own_claim_leaves_as_a_credential_and_nobody_elses(workspace):
     with pytest.raises(Refused) as caught:
         as_credential(workspace, outcome.statements[0])
     assert caught.value.code == "certificate.not-writable"
+
+
+# --- Token Status Lists -------------------------------------------------------------------------
+
+
+def standing(workspace):
+    rows = (row for batch in workspace.store.reader().all() for row in batch)
+    said = (row.statement.payload for row in rows)
+    return [one.action for one in said if isinstance(one, Status)]
+
+
+@pytest.mark.parametrize("as_cwt", [False, True])
+def test_a_token_status_list_ends_suspends_and_lifts(workspace, as_cwt):
+    issuer = Issuer()
+    workspace.import_files([("a.jwt", issuer.token_credential(7))])
+
+    def told(value, at):
+        made = issuer.token_list({7: value}, issued=NOW + at, as_cwt=as_cwt)
+        workspace.clock.now = NOW + at
+        return apply_status(workspace, made)
+
+    assert (told(0, 1)["credentials"], told(0, 2)["ended"]) == (1, 0)
+    assert told(2, 3)["ended"] == 1
+    assert told(2, 4)["ended"] == 0
+    assert told(0, 5)["lifted"] == 1
+    assert told(1, 6)["ended"] == 1
+    assert told(0, 7)["lifted"] == 0  # what was revoked stays revoked
+    assert standing(workspace) == [Action.SUSPEND, Action.REINSTATE, Action.REVOKE]
+
+
+def test_the_age_of_a_list_is_told(workspace):
+    issuer = Issuer()
+    workspace.import_files([("a.jwt", issuer.token_credential(7))])
+    assert apply_status(workspace, issuer.token_list({}, issued=NOW - 3600))["age"] == 3600
+
+
+def test_a_status_list_of_another_issuer_ends_nothing(workspace):
+    issuer, stranger = Issuer(), Issuer()
+    workspace.import_files([("a.jwt", issuer.token_credential(7))])
+    for as_cwt in (False, True):
+        with pytest.raises(Tampered) as caught:
+            apply_status(workspace, stranger.token_list({7: 1}, as_cwt=as_cwt))
+        assert caught.value.code == "certificate.status-signature"
+    # and what the stranger issued itself under the same address is not the issuer's
+    workspace.import_files([("b.jwt", stranger.token_credential(9))])
+    told = apply_status(workspace, stranger.token_list({7: 1, 9: 1}))
+    assert (told["credentials"], told["ended"], told["issuer"]) == (1, 1, stranger.id)
+    assert apply_status(workspace, issuer.token_list({7: 1}))["ended"] == 1
+
+
+def test_an_older_list_is_refused_and_an_expired_one_says_nothing(workspace):
+    issuer = Issuer()
+    workspace.import_files([("a.jwt", issuer.token_credential(7))])
+    apply_status(workspace, issuer.token_list({7: 2}, issued=NOW - 10))
+    with pytest.raises(Tampered) as caught:
+        apply_status(workspace, issuer.token_list({}, issued=NOW - 20))
+    assert caught.value.code == "status.rolled-back"
+    with pytest.raises(Malformed) as caught:
+        apply_status(workspace, issuer.token_list({7: 1}, issued=NOW - 5, expires=NOW))
+    assert caught.value.code == "certificate.status-list"
+    assert standing(workspace) == [Action.SUSPEND]
+
+
+def test_a_list_that_is_kept_holds_for_what_is_imported_later(workspace):
+    issuer = Issuer()
+    workspace.import_files([("a.jwt", issuer.token_credential(3))])
+    assert apply_status(workspace, issuer.token_list({7: 1}))["ended"] == 0
+    workspace.import_files([("b.jwt", issuer.token_credential(7))])
+    assert standing(workspace) == [Action.REVOKE]
+
+
+def test_what_is_kept_says_nothing_once_it_has_expired(workspace):
+    issuer = Issuer()
+    workspace.import_files([("a.jwt", issuer.token_credential(3))])
+    apply_status(workspace, issuer.token_list({7: 1}, expires=NOW + 10))
+    workspace.clock.now = NOW + 10
+    workspace.import_files([("b.jwt", issuer.token_credential(7))])
+    assert standing(workspace) == []
+
+
+def test_a_list_that_no_import_names_is_no_list_of_ours(workspace):
+    with pytest.raises(Malformed) as caught:
+        apply_status(workspace, Issuer().token_list({1: 1}))
+    assert caught.value.code == "certificate.status-list"
+
+
+@trials(max_examples=60, deadline=None)
+@given(data=st.binary(max_size=300) | st.sampled_from([b"\xd2\x84", b"\x84", b"e30.e30.", b"."]))
+def test_any_bytes_are_a_list_or_refused(reader, data):
+    with pytest.raises(Problem):
+        apply_status(reader, data)
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lists") / "store"
+    settings = Settings(store=folder, clock=SetClock(NOW))
+    with Workspace.init(folder, "Bar", now=NOW, policy="open", settings=settings) as made:
+        yield made
+
+
+def test_only_an_address_that_somebody_named_is_asked():
+    with pytest.raises(Problem) as caught:
+        fetch_status("https://127.0.0.1:1/status")
+    assert caught.value.code == "request.unreachable"

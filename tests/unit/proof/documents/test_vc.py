@@ -103,7 +103,7 @@ def test_a_did_web_issuer_is_judged_by_the_key_that_was_handed_in(signer):
     assert signature.result is SignatureResult.VALID
 
 
-def test_a_data_integrity_proof_is_kept_and_not_judged():
+def test_a_data_integrity_proof_without_a_suite_is_kept_and_not_judged():
     body = credential("did:web:issuer.example", proof={"type": "DataIntegrityProof"})
     (signature,) = read(json.dumps(body).encode(), "x.json").inner_signatures
     assert (signature.form, signature.result) == ("data-integrity", SignatureResult.UNVERIFIED)
