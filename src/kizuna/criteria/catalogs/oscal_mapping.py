@@ -26,6 +26,7 @@ from kizuna.criteria.catalogs.mapping import (
     malformed,
 )
 from kizuna.criteria.catalogs.oscal import oscal_shape
+from kizuna.criteria.catalogs.oscal_mapping_xml import mapping_shape
 
 __all__ = ["OSCAL_VERSION", "made_uuid", "read_oscal_mappings", "write_oscal_mapping"]
 
@@ -111,15 +112,14 @@ def read_oscal_mappings(data: bytes, known: Collection[str]) -> Iterator[Mapping
     """The mappings of a collection, every tie proposed.
 
     Args:
-        data: the file, JSON.
+        data: the file, JSON or XML.
         known: names of the catalogs at hand.
 
     Raises:
         Malformed: ``mapping.malformed``.
     """
-    if data.lstrip()[:1] == b"<":
-        raise malformed("OSCAL mappings are read in their JSON form")
-    shape = oscal_shape(data).get("mapping-collection")
+    xml = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
+    shape = (mapping_shape(data) if xml else oscal_shape(data)).get("mapping-collection")
     if not isinstance(shape, dict):
         raise malformed("no OSCAL mapping collection")
     metadata, provenance = _map(shape, "metadata"), _map(shape, "provenance")
