@@ -196,7 +196,7 @@ def serve() -> None:
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while (data := receive(source)) is not None:
         if data[:1] == _EXAMINE:
-            seen = [examiner.examine(raw) for raw in statements.decode(data[1:])]
+            seen = examiner.examine_all(statements.decode(data[1:]))
             send(sink, msgspec.msgpack.encode(seen))
         else:
             send(sink, checker.check(data[1:]))
