@@ -192,35 +192,11 @@ class Door:
             Malformed: ``file.too-large``. Absent: ``file.absent``. Unavailable:
             ``file.unreadable``.
         """
-        from kizuna.model.errors import Absent, Malformed, Unavailable
+        from kizuna.app.wiring.files import read_file, within
 
-        try:
-            if name == "-":
-                data = sys.stdin.buffer.read(limit + 1)
-            else:
-                with Path(name).open("rb") as file:
-                    data = file.read(limit + 1)
-        except FileNotFoundError as fault:
-            raise Absent(
-                "file.absent", f"no file {name}", hint="check the path", path=name
-            ) from fault
-        except OSError as fault:
-            raise Unavailable(
-                "file.unreadable",
-                f"cannot read {name}",
-                why=str(fault.strerror or fault),
-                hint="check the path and its permissions",
-                path=name,
-            ) from fault
-        if len(data) > limit:
-            raise Malformed(
-                "file.too-large",
-                f"{name} is larger than {limit >> 20} MiB",
-                hint="split it, or send the parts one by one",
-                path=name,
-                limit=limit >> 20,
-            )
-        return data
+        if name == "-":
+            return within(sys.stdin.buffer.read(limit + 1), name, limit)
+        return read_file(name, limit=limit)
 
     @staticmethod
     def write_file(name: str, data: bytes) -> None:

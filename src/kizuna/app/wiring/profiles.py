@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from kizuna.app.wiring.files import read_file
 from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.profiles import SHIPPED, Profile, read_profile, shipped_profile, shipped_source
-from kizuna.model.errors import Absent, Malformed, Refused, Unavailable
+from kizuna.model.errors import Absent, Refused
 
 __all__ = [
     "available",
@@ -68,7 +69,7 @@ def find_profile(name_or_path: str, settings: Settings, *, above: tuple[str, ...
         return _from_file(kept)
     path = Path(name_or_path)
     if path.is_file():
-        return read_text(_bytes_of(path), str(path), settings, above=above)
+        return read_text(read_file(path, limit=_LIMIT), str(path), settings, above=above)
     known = [*SHIPPED, *(p.stem for p in sorted(kept_folder(settings).glob("*.json")))]
     raise Absent(
         "profile.unknown",
@@ -139,37 +140,14 @@ def source_of(name: str, profile: Profile) -> str:
         return shipped_source(name).decode()
     path = Path(name)
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        return read_file(path, limit=_LIMIT).decode()
     import msgspec
 
     return msgspec.json.format(profile.canonical_bytes(), indent=2).decode()
 
 
 def _from_file(path: Path) -> Profile:
-    return read_profile(_bytes_of(path), path.name)
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LIMIT + 1)
-    except OSError as fault:
-        raise Unavailable(
-            "file.unreadable",
-            f"cannot read {path}",
-            why=str(fault.strerror or fault),
-            hint="check the path and its permissions",
-            path=str(path),
-        ) from fault
-    if len(data) > _LIMIT:
-        raise Malformed(
-            "file.too-large",
-            f"{path} is larger than {_LIMIT >> 20} MiB",
-            hint="a profile is a short document",
-            path=str(path),
-            limit=_LIMIT >> 20,
-        )
-    return data
+    return read_profile(read_file(path, limit=_LIMIT), path.name)
 
 
 def _row(profile: Profile, origin: str) -> dict[str, Any]:

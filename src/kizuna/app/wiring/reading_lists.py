@@ -7,9 +7,8 @@ Keeps: a file is told apart by its first character, and read by one reader alone
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from kizuna.model.errors import Absent, Malformed, Unavailable
+from kizuna.app.wiring.files import read_file
 from kizuna.record.lists.etsi602 import MAX_LIST, read_lote
 from kizuna.record.lists.etsi612 import read_trusted_list
 from kizuna.record.lists.foreign import ForeignList
@@ -45,36 +44,13 @@ def load_list(address: str) -> bytes:
 
     Raises:
         Absent: ``file.absent``, ``request.absent``. Unavailable: ``file.unreadable``,
-        ``request.*``. Malformed: ``list.foreign-malformed``.
+        ``request.*``. Malformed: ``file.too-large``.
     """
     if address.startswith(("https://", "http://")):
         from kizuna.app.wiring.network import fetch
 
         return fetch(address, {"accept": "application/jose, application/xml"}, limit=MAX_LIST)
-    try:
-        with Path(address).open("rb") as file:
-            data = file.read(MAX_LIST + 1)
-    except FileNotFoundError as fault:
-        raise Absent(
-            "file.absent", f"no file {address}", hint="check the path", path=address
-        ) from fault
-    except OSError as fault:
-        raise Unavailable(
-            "file.unreadable",
-            f"cannot read {address}",
-            why=str(fault.strerror or fault),
-            hint="check the path and its permissions",
-            path=address,
-        ) from fault
-    if len(data) > MAX_LIST:
-        raise Malformed(
-            "list.foreign-malformed",
-            f"the list cannot be read: more than {MAX_LIST} bytes",
-            why=f"more than {MAX_LIST} bytes",
-            hint="get it again from its publisher; nothing was taken in",
-            fault=f"more than {MAX_LIST} bytes",
-        )
-    return data
+    return read_file(address, limit=MAX_LIST)
 
 
 def signers(

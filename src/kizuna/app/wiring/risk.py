@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from kizuna.app.wiring import showing
+from kizuna.app.wiring.files import read_file
 from kizuna.app.wiring.folder import write_whole
 from kizuna.criteria.risk import (
     FRAMEWORKS,
@@ -95,8 +96,7 @@ def find_framework(name_or_path: str, settings: Settings) -> Framework:
         return _kept(kept)
     path = Path(name_or_path)
     if path.is_file():
-        with path.open("rb") as file:
-            return read_framework(file.read(_READ + 1), path.name)
+        return read_framework(read_file(path, limit=_READ), path.name)
     known = ", ".join([*FRAMEWORKS, *(p.stem for p in _files(settings))])
     raise Absent(
         "risk.framework-unknown",
@@ -493,5 +493,4 @@ def _files(settings: Settings) -> list[Path]:
 
 
 def _kept(path: Path) -> Framework:
-    with path.open("rb") as file:
-        return framework_of(msgspec.json.decode(file.read(_READ)), path.stem)
+    return framework_of(msgspec.json.decode(read_file(path, limit=_READ)), path.stem)

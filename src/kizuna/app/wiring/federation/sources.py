@@ -25,6 +25,7 @@ from threading import Timer
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+from kizuna.app.wiring.files import read_file
 from kizuna.model.errors import Absent, Malformed, Problem, Refused, Unavailable
 from kizuna.record.lists.federation import (
     EntityStatement,
@@ -293,7 +294,8 @@ def gathered(path: str) -> Gathered:
     """The statements in a folder, or in one file: a JSON array (a trust chain), or one a line.
 
     Raises:
-        Absent: ``file.absent``. Malformed: ``federation.files``.
+        Absent: ``file.absent``. Unavailable: ``file.unreadable``. Malformed:
+        ``file.too-large``, ``federation.files``.
     """
     place = Path(path)
     out = Gathered()
@@ -304,9 +306,7 @@ def gathered(path: str) -> Gathered:
     else:
         raise Absent("file.absent", f"no file {path}", hint="check the path", path=path)
     for file in files[:_MOST_FILES]:
-        with file.open("rb") as opened:
-            data = opened.read(_LARGEST * 20)
-        for text in _texts(data):
+        for text in _texts(read_file(file, limit=_LARGEST * 20)):
             try:
                 out.add(read_entity_statement(text))
             except Problem as fault:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from kizuna.app.wiring.files import read_file
 from kizuna.app.wiring.folder import write_whole
 from kizuna.criteria.process import Process, is_bpmn, process_of, read_bpmn, read_process
 from kizuna.model.errors import Absent, Malformed, Refused
@@ -98,8 +99,7 @@ def find_process(name_or_path: str | None, settings: Settings) -> Kept:
                 return _kept(path)
         path = Path(name_or_path)
         if path.is_file():
-            with path.open("rb") as file:
-                data = file.read(_READ + 1)
+            data = read_file(path, limit=_READ)
             found = read_bpmn(data, stem_of(path)).process if is_bpmn(data) else None
             return Kept(found or read_process(data, path.name), "", "")
     raise Absent(
@@ -132,7 +132,7 @@ def source_of(name: str | None, process: Process) -> str:
     """The text in which a process was written, or its document as YAML."""
     path = Path(name) if name else None
     if path is not None and path.is_file():
-        data = path.read_bytes()
+        data = read_file(path, limit=_READ)
         if not is_bpmn(data):
             return data.decode("utf-8-sig")
     import yaml
@@ -192,6 +192,5 @@ def _files(settings: Settings) -> list[Path]:
 
 
 def _kept(path: Path) -> Kept:
-    with path.open("rb") as file:
-        row = msgspec.json.decode(file.read(_READ))
+    row = msgspec.json.decode(read_file(path, limit=_READ))
     return Kept(process_of(row["document"], path.stem), row["owner"], row["statement"])
