@@ -3,10 +3,14 @@
 
 import fcntl
 import os
+import random
+import socket
 import subprocess
 import tempfile
+import time
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -53,6 +57,64 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             )
     config.hook.pytest_deselected(items=[item for item in items if item not in kept])
     items[:] = kept
+
+
+@pytest.fixture(scope="session")
+def two_ports() -> Iterator[Callable[[], int]]:
+    """Gives a port that is free, as is the next one; no other test is given them meanwhile.
+
+    For servers that cannot be handed a socket. They lie below those that systems give out for
+    connections, so that nobody comes by one by chance between now and the server's start.
+    """
+    folder = Path(tempfile.gettempdir()) / "kizuna-tests-ports"
+    folder.mkdir(exist_ok=True)
+    with ExitStack() as held:
+
+        def given() -> int:
+            for port in random.SystemRandom().sample(range(20_000, 32_000, 2), 2_000):
+                with ExitStack() as trying, suppress(OSError):
+                    lock = trying.enter_context((folder / str(port)).open("w"))
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    with socket.socket() as one, socket.socket() as two:
+                        one.bind(("127.0.0.1", port))
+                        two.bind(("127.0.0.1", port + 1))
+                    held.push(trying.pop_all())
+                    return port
+            raise RuntimeError("no two ports are free")
+
+        yield given
+
+
+@pytest.fixture(scope="session")
+def served_chip(two_ports: Callable[[], int]) -> Callable[[Path], AbstractContextManager[int]]:
+    """Serves the software TPM of a folder; gives its port once it answers."""
+
+    @contextmanager
+    def served(folder: Path) -> Iterator[int]:
+        port = two_ports()
+        process = subprocess.Popen(
+            f"swtpm socket --tpm2 --tpmstate dir={folder}"
+            f" --server type=tcp,port={port},bindaddr=127.0.0.1"
+            f" --ctrl type=tcp,port={port + 1},bindaddr=127.0.0.1"
+            " --flags not-need-init,startup-clear".split(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            until = time.monotonic() + 60
+            while True:
+                if process.poll() is not None or time.monotonic() > until:
+                    pytest.fail(f"swtpm does not start: {process.returncode}")
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port + 1)) == 0:
+                        break
+                time.sleep(0.02)
+            yield port
+        finally:
+            process.kill()
+            process.wait()
+
+    return served
 
 
 @pytest.fixture(scope="session")

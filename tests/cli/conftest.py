@@ -47,7 +47,7 @@ class Kizuna:
             capture_output=True,
             env=environment,
             cwd=cwd or self.store.parent,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -30,7 +30,7 @@ def test_the_guide_runs(page, words, tmp_path):
         env=environment | {"PATH": f"{tools}:{os.environ['PATH']}", "LANG": "C.UTF-8"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

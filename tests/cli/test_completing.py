@@ -35,28 +35,30 @@ def behind(store, kizuna, tmp_path):
 
 
 @contextmanager
-def served(store):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "kizuna", "serve", "--port", str(port), "--store", str(store.store)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={k: v for k, v in os.environ.items() if not k.startswith("KIZUNA_")},
-    )
+def served(store, port, log):
+    with log.open("wb") as words:
+        process = subprocess.Popen(
+            [*(sys.executable, "-m", "kizuna", "serve"),
+             *("--port", str(port), "--store", str(store.store))],
+            stdout=subprocess.DEVNULL,
+            stderr=words,
+            env={k: v for k, v in os.environ.items() if not k.startswith("KIZUNA_")},
+        )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     try:
-        for _ in range(300):
+        until = time.monotonic() + 120
+        while True:
             try:
                 with socket.create_connection(("127.0.0.1", port), timeout=1):
                     break
             except OSError:
                 time.sleep(0.1)
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
         yield url
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 def check_whole(again, store, done):
@@ -92,9 +94,9 @@ def test_from_a_newer_backup(behind, tmp_path):
     check_whole(again, store, again("store", "complete", "--from", tmp_path / "newer", "--json"))
 
 
-def test_from_a_server(behind):
+def test_from_a_server(behind, two_ports, tmp_path):
     store, again = behind
-    with served(store) as url:
+    with served(store, two_ports(), tmp_path / "serve.log") as url:
         done = again("store", "complete", "--from", url, "--json")
     check_whole(again, store, done)
 

@@ -22,7 +22,7 @@ def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
         env=environment | {"PATH": f"{TOOLS}:{os.environ['PATH']}", "LANG": "C.UTF-8"},
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
 

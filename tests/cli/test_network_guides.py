@@ -3,7 +3,6 @@
 
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,12 +12,6 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def free_port() -> str:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return str(found.getsockname()[1])
-
-
 @pytest.mark.parametrize(
     ("page", "words"),
     [
@@ -26,7 +19,7 @@ def free_port() -> str:
         ("chains-across-stores.md", ("✓ trusted", "log lab.example/log at size")),
     ],
 )
-def test_the_guide_runs(page, words, tmp_path):
+def test_the_guide_runs(page, words, tmp_path, two_ports):
     text = (ROOT / "docs/guides" / page).read_text(encoding="utf-8")
     script = "\n".join(re.findall(r"```bash\n(.*?)```", text, re.DOTALL))
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("KIZUNA_", "LC_"))}
@@ -34,7 +27,7 @@ def test_the_guide_runs(page, words, tmp_path):
     environment |= {
         "PATH": f"{tools}:{os.environ['PATH']}",
         "LANG": "C.UTF-8",
-        "LAB_PORT": free_port(),
+        "LAB_PORT": str(two_ports()),
     }
     done = subprocess.run(
         ["/bin/bash", "-euo", "pipefail", "-c", script],
@@ -42,7 +35,7 @@ def test_the_guide_runs(page, words, tmp_path):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -30,7 +30,7 @@ def test_a_guide_runs_as_printed(page, seen, tmp_path):
         env=kept | {"PATH": path, "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -27,7 +27,7 @@ def test_the_fifteen_lines_run(page, tmp_path):
         env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}", "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -50,7 +50,7 @@ def test_the_first_ten_minutes_run_and_end_trusted(page, tmp_path):
         env=environment | {"PATH": f"{tools}:{os.environ['PATH']}", "LANG": "C.UTF-8"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -6,10 +6,8 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +18,7 @@ GUIDE = ROOT / "docs" / "guides" / "attest-a-tpm.md"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+def folder(tmp_path: Path, served_chip) -> Iterator[tuple[Path, int]]:
     missing = [
         name for name in ("swtpm", "swtpm_setup", "tpm2_pcrextend") if not shutil.which(name)
     ]
@@ -37,23 +35,8 @@ def folder(tmp_path: Path) -> Iterator[tuple[Path, int]]:
         check=True,
         capture_output=True,
     )
-    port = 45000 + os.getpid() * 2 % 9000
-    process = subprocess.Popen(
-        f"swtpm socket --tpm2 --tpmstate dir={tmp_path}/tpm"
-        f" --server type=tcp,port={port},bindaddr=127.0.0.1"
-        f" --ctrl type=tcp,port={port + 1},bindaddr=127.0.0.1"
-        " --flags not-need-init,startup-clear".split(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port + 1)) == 0:
-                break
-        time.sleep(0.02)
-    yield tmp_path, port
-    process.kill()
-    process.wait()
+    with served_chip(tmp_path / "tpm") as port:
+        yield tmp_path, port
 
 
 def run(folder: Path, line: str) -> tuple[int, dict[str, object]]:

@@ -52,7 +52,7 @@ def oracle(interpreter_with):
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=240,
         )
         return json.loads(done.stdout)
 

@@ -3,9 +3,7 @@
 
 import os
 import shutil
-import socket
 import subprocess
-import time
 from hashlib import sha256
 
 import httpx
@@ -29,7 +27,7 @@ TOOLS = ("swtpm", "swtpm_setup", "tpm2_quote")
 
 
 @pytest.fixture
-def chip(tmp_path):
+def chip(tmp_path, served_chip):
     for program in TOOLS:
         if shutil.which(program) is None:
             words = f"{program} is not installed: `make peers` installs it where it may"
@@ -44,44 +42,26 @@ def chip(tmp_path):
         check=True,
         capture_output=True,
     )
-    while True:  # the control port is the next one, always
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            if second.connect_ex(("127.0.0.1", port + 1)) != 0:
-                control = port + 1
-                break
-    process = subprocess.Popen(
-        f"swtpm socket --tpm2 --tpmstate dir={folder}"
-        f" --server type=tcp,port={port},bindaddr=127.0.0.1"
-        f" --ctrl type=tcp,port={control},bindaddr=127.0.0.1"
-        " --flags not-need-init,startup-clear".split(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    environment = os.environ | {
-        "TPM2TOOLS_TCTI": f"swtpm:host=127.0.0.1,port={port}",
-        "TSS2_LOG": "all+NONE",
-    }
+    with served_chip(folder) as port:
+        environment = os.environ | {
+            "TPM2TOOLS_TCTI": f"swtpm:host=127.0.0.1,port={port}",
+            "TSS2_LOG": "all+NONE",
+        }
 
-    def run(line: str) -> None:
-        subprocess.run(
-            line.split(), cwd=folder, env=environment, check=True, capture_output=True, timeout=30
-        )
+        def run(line: str) -> None:
+            subprocess.run(
+                line.split(),
+                cwd=folder,
+                env=environment,
+                check=True,
+                capture_output=True,
+                timeout=120,
+            )
 
-    try:
-        for _ in range(150):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", control)) == 0:
-                    break
-            time.sleep(0.02)
         run("tpm2_createak -C 0x81010001 -c ak.ctx -G ecc -g sha256 -s ecdsa -u ak.pem -f pem")
         run("tpm2_flushcontext -t")
         run(f"tpm2_pcrextend 16:sha256={sha256(b'application 1').hexdigest()}")
         yield run, folder
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_a_real_chip_is_affirmed_and_tells_when_its_program_changes(chip, tmp_path):

@@ -65,7 +65,7 @@ def oracle(interpreter_with):
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=240,
         )
         assert done.returncode == 0, done.stderr[-2000:]
         return json.loads(done.stdout)

@@ -6,9 +6,12 @@ It wants older libraries than ours, so it lives in an environment of its own, ma
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from kizuna.app.wiring.catalogs import find_catalog
+from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.catalogs import (
     SHIPPED_CATALOGS,
     SHIPPED_MAPPINGS,
@@ -22,16 +25,35 @@ from kizuna.criteria.profiles import SHIPPED, shipped_profile
 from kizuna.criteria.profiles.oscal_exchange import to_oscal
 from kizuna.criteria.profiles.oscal_resolve import resolve_profile
 from kizuna.criteria.profiles.oscal_tailor import tailored
+from kizuna.model.identifier import SubjectId
+from kizuna.proof.assurance import (
+    Answer,
+    Answers,
+    File,
+    Question,
+    Questionnaire,
+    State,
+    to_poam,
+    to_results,
+)
 
 WANTED = "compliance-trestle==5.2.0"
 NOW = 1_760_000_000
 BASE = "data/oscal/SP800-53/rev5/json/NIST_SP-800-53_rev5_"
 VALIDATE = """
 import json, sys
+from trestle.oscal.assessment_results import AssessmentResults
 from trestle.oscal.catalog import Catalog
 from trestle.oscal.mapping import MappingCollection
+from trestle.oscal.poam import PlanOfActionAndMilestones
 from trestle.oscal.profile import Profile
-models = {"catalog": Catalog, "profile": Profile, "mapping-collection": MappingCollection}
+models = {
+    "assessment-results": AssessmentResults,
+    "catalog": Catalog,
+    "mapping-collection": MappingCollection,
+    "plan-of-action-and-milestones": PlanOfActionAndMilestones,
+    "profile": Profile,
+}
 told = []
 for document in json.load(sys.stdin):
     (kind, body), = document.items()
@@ -64,7 +86,7 @@ def trestle(interpreter_with):
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=240,
         )
         assert done.returncode == 0, done.stderr[-2000:]
         return json.loads(done.stdout.splitlines()[-1])
@@ -83,6 +105,7 @@ def test_what_we_export_is_valid_oscal(trestle, shared):
         )
     ]
     every = catalogs | {goal.id: goal for goal in goals}
+    every["certificates"] = find_catalog("certificates", Settings(store=Path("nowhere")))
     mappings = [shipped_mapping(name) for name in SHIPPED_MAPPINGS]
     high = oscal_shape(
         (shared / f"{BASE}HIGH-baseline-resolved-profile_catalog-min.json").read_bytes()
@@ -101,6 +124,49 @@ def test_what_we_export_is_valid_oscal(trestle, shared):
         tailoring,
         {"catalog": resolve_profile(tailoring, lambda _: high, now=NOW).catalog},
     ]
+    assert trestle(VALIDATE, stdin=json.dumps(documents)) == [None] * len(documents)
+
+
+QUESTIONS = tuple(
+    Question(id=name, title={"en": name.title(), "ja": "設問"}, claims=(name,), control=control)
+    for name, control in (
+        ("contact", "CPS.RA-1"),
+        ("update", "eu-cra-annex-i#CRA-I-I-2c, CPS.MA-1"),
+        ("1-odd id/!", ""),
+        ("other", "cpsf-1.0#CPS.GV-1"),
+    )
+)
+EVERY_STATE = (
+    Answer(
+        requirement="contact",
+        state=State.IMPLEMENTED,
+        note="psirt@fuji.example <ok>",
+        files=(File(name="方針.pdf", sha256="ab" * 32, media_type="application/octet-stream"),),
+        links=("https://fuji.example/security.txt",),
+        fields={"address": "psirt@fuji.example", "days": 30, "public": True},
+    ),
+    Answer(
+        requirement="update", state=State.PLANNED, due="2027-03-31", owner="佐藤", note="line\ntwo"
+    ),
+    Answer(requirement="1-odd id/!", state=State.NOT_APPLICABLE, reason="no such part"),
+)
+
+
+def test_results_and_plans_that_we_export_are_valid_oscal(trestle):
+    asked = Questionnaire(
+        profile="small",
+        version="1",
+        digest="a" * 64,
+        subject=SubjectId("pkg:generic/fuji/pump@4.2"),
+        questions=QUESTIONS,
+    )
+    made = [
+        form(asked, Answers(answers=answers), at=NOW, lang=lang)
+        for lang in ("en", "ja")
+        for answers in (EVERY_STATE, EVERY_STATE[:1], EVERY_STATE[1:], ())
+        for form in (to_results, to_poam)
+    ]
+    documents = [json.loads(one) for one in made]
     assert trestle(VALIDATE, stdin=json.dumps(documents)) == [None] * len(documents)
 
 

@@ -3,9 +3,7 @@
 
 import os
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from hashlib import sha1, sha256
 from pathlib import Path
@@ -78,8 +76,11 @@ class Tpm:
         return done.returncode == 0
 
 
+KINDS = {"ak": "-G ecc -s ecdsa", "rsa": "-G rsa -s rsassa", "pss": "-G rsa -s rsapss"}
+
+
 @pytest.fixture(scope="module")
-def tpm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tpm]:
+def tpm(tmp_path_factory: pytest.TempPathFactory, served_chip) -> Iterator[Tpm]:
     needed(*TOOLS)
     folder = tmp_path_factory.mktemp("swtpm")
     subprocess.run(
@@ -88,41 +89,19 @@ def tpm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tpm]:
         check=True,
         capture_output=True,
     )
-    for attempt in range(20):
-        port = 33000 + (os.getpid() * 13 + attempt * 2) % 12000
-        process = subprocess.Popen(
-            f"swtpm socket --tpm2 --tpmstate dir={folder}"
-            f" --server type=tcp,port={port},bindaddr=127.0.0.1"
-            f" --ctrl type=tcp,port={port + 1},bindaddr=127.0.0.1"
-            " --flags not-need-init,startup-clear".split(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for _ in range(150):
-            if process.poll() is not None:
-                break
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port + 1)) == 0:
-                    break
-            time.sleep(0.02)
-        if process.poll() is None:
-            break
-    else:
-        pytest.fail("swtpm does not start")
-    made = Tpm(folder, port)
-    for name, kind in (("ak", "-G ecc -g sha256 -s ecdsa"), ("rsa", "-G rsa -g sha256 -s rsassa"),
-                       ("pss", "-G rsa -g sha256 -s rsapss")):  # fmt: skip
-        made.run(
-            f"tpm2_createak -C 0x81010001 -c {name}.ctx {kind} -u {name}.pub -f tss -n {name}.name"
-        )
-        made.run("tpm2_flushcontext -t")
-        made.run(f"tpm2_readpublic -c {name}.ctx -f pem -o {name}.pem")
-        made.run("tpm2_flushcontext -t")
-    made.run("tpm2_readpublic -c 0x81010001 -f tss -o ek.pub")
-    made.run(f"tpm2_pcrextend 16:sha256={sha256(b'app').hexdigest()}")
-    yield made
-    process.kill()
-    process.wait()
+    with served_chip(folder) as port:
+        made = Tpm(folder, port)
+        for name, kind in KINDS.items():
+            made.run(
+                f"tpm2_createak -C 0x81010001 -c {name}.ctx -g sha256 {kind} -u {name}.pub -f tss"
+                f" -n {name}.name"
+            )
+            made.run("tpm2_flushcontext -t")
+            made.run(f"tpm2_readpublic -c {name}.ctx -f pem -o {name}.pem")
+            made.run("tpm2_flushcontext -t")
+        made.run("tpm2_readpublic -c 0x81010001 -f tss -o ek.pub")
+        made.run(f"tpm2_pcrextend 16:sha256={sha256(b'app').hexdigest()}")
+        yield made
 
 
 def faults(tpm: Tpm, name: str = "ak", nonce: bytes = NONCE) -> tuple[QuoteFault, ...]:

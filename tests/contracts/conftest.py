@@ -55,18 +55,9 @@ def hsm_module(tmp_path_factory: pytest.TempPathFactory) -> str:
 class Swtpm:
     """One software TPM that can be stopped, killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
-        with socket.socket() as one, socket.socket() as two:
-            for at in range(40):
-                port = 21000 + (os.getpid() * 7 + at * 2 + int(time.monotonic() * 1000)) % 10000
-                try:
-                    one.bind(("127.0.0.1", port))
-                    two.bind(("127.0.0.1", port + 1))
-                    break
-                except OSError:
-                    continue
-            self.port = port
+        self.port = port
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -85,7 +76,8 @@ class Swtpm:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        for _ in range(200):
+        until = time.monotonic() + 60
+        while self.process.poll() is None and time.monotonic() < until:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port + 1)) == 0:
                     return
@@ -104,7 +96,9 @@ class Swtpm:
 
 
 @pytest.fixture
-def new_swtpm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Swtpm]]:
+def new_swtpm(
+    tmp_path_factory: pytest.TempPathFactory, two_ports: Callable[[], int]
+) -> Iterator[Callable[[], Swtpm]]:
     """Makes software TPMs that end with the test."""
     if importlib.util.find_spec("tpm2_pytss") is None:
         missing("tpm2-pytss")
@@ -120,7 +114,7 @@ def new_swtpm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[],
             check=True,
             capture_output=True,
         )
-        made.append(Swtpm(folder))
+        made.append(Swtpm(folder, two_ports()))
         return made[-1]
 
     yield make

@@ -156,7 +156,7 @@ def test_a_second_writer_waits_or_is_refused(make: Make, backend: Backend) -> No
     entered = threading.Event()
 
     def second() -> None:
-        with other.writing(10) as tables:
+        with other.writing(60) as tables:
             tables.set_meta("who", b"second")
             entered.set()
 

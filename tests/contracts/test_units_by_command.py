@@ -33,13 +33,14 @@ def _run(*words: str, code: int = 0) -> dict[str, object]:
 def served(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     words = ["key", "serve", "--socket", "unit", "--keys", "served/keys"]
     with subprocess.Popen([*KIZUNA, *words], cwd=tmp_path, stdout=subprocess.PIPE) as process:
-        for _ in range(400):
-            if (tmp_path / "unit").exists():
-                break
+        until = time.monotonic() + 60
+        while not (tmp_path / "unit").exists():
+            assert process.poll() is None, process.returncode
+            assert time.monotonic() < until, "the keys are not served"
             time.sleep(0.05)
         yield process
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(60)
 
 
 def test_a_store_whose_keys_are_in_another_process(served: subprocess.Popen[str], tmp_path: Path):
@@ -49,7 +50,7 @@ def test_a_store_whose_keys_are_in_another_process(served: subprocess.Popen[str]
     assert (key["unit"], key["protection"]) == ("home", "process")
     _run("key", "rotate", "--store", "s")
     served.send_signal(signal.SIGTERM)
-    assert served.wait(10) == 0
+    assert served.wait(60) == 0
     assert not (tmp_path / "unit").exists()
     told = _run("key", "rotate", "--store", "s", code=20)
     assert told["code"] == "unit.gone"

@@ -76,14 +76,14 @@ def run_agent(device, server):
         [sys.executable, "-I", str(AGENT), "agent.json", "--once"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
 
 
 def standing(workspace, server):
     asked = f"/api/devices/standing?subject={quote(DEVICE, safe='')}"
-    connection = HTTPConnection(server.removeprefix("http://"), timeout=10)
+    connection = HTTPConnection(server.removeprefix("http://"), timeout=60)
     with closing(connection):
         connection.request("GET", asked)
         return json.load(connection.getresponse())["status"]

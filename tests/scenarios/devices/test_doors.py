@@ -7,7 +7,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from kizuna.app.mqtt.address import free_port, parse
+from kizuna.app.mqtt.address import parse
 from kizuna.app.mqtt.inside import inside
 from kizuna.app.mqtt.line import simulated
 from kizuna.app.wiring.devices.fleet import Keeper, Piece, keeper_of
@@ -347,8 +347,8 @@ def test_bundles_that_are_forged_old_or_of_nobody_are_refused(place):
 
 
 @BROKER
-def test_devices_speak_through_a_real_broker(place):
-    with inside(port := free_port()), simulated(place.keeper, f"127.0.0.1:{port}") as line:
+def test_devices_speak_through_a_real_broker(place, two_ports):
+    with inside(port := two_ports()), simulated(place.keeper, f"127.0.0.1:{port}") as line:
         nonce = decode(read_sign1(line.epoch()).payload)[2]
         line.evidence(encode([[place.sensor.subject, place.sensor.evidence(nonce, NOW)]]))
         with pytest.raises(Refused) as caught:
@@ -359,8 +359,8 @@ def test_devices_speak_through_a_real_broker(place):
 
 
 @BROKER
-def test_a_fleet_over_both_transports_misses_nothing():
-    with inside(free_port()) as (host, port):
+def test_a_fleet_over_both_transports_misses_nothing(two_ports):
+    with inside(two_ports()) as (host, port):
         done = simulate(
             Settings(), devices=60, seed=4, minutes=6, transport="both", broker=f"{host}:{port}"
         )

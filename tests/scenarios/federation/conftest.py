@@ -117,7 +117,7 @@ class Country:
                 target=place.server.run, kwargs={"sockets": [place.listening]}, daemon=True
             )
             place.thread.start()
-            until = time.monotonic() + 20
+            until = time.monotonic() + 60
             while not place.server.started and time.monotonic() < until:
                 time.sleep(0.01)
             assert place.server.started

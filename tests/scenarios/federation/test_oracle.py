@@ -54,7 +54,7 @@ def walk(oracle, country, name, longest, *marks):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)

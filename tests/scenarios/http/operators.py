@@ -148,7 +148,7 @@ class Wire:
                     wire.target + self.path,
                     content=body,
                     headers={"content-type": "application/cbor"},
-                    timeout=30,
+                    timeout=60,
                 )
                 answer = wire.deed(body, told)
                 if answer is None:

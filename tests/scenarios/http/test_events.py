@@ -19,7 +19,7 @@ from kizuna.model.payload import Action, Notice, Severity, Status, Target, encod
 def listen(server, events: Queue, started: threading.Event, **headers: str) -> threading.Thread:
     def run() -> None:
         with (
-            httpx.Client(base_url=server.url, timeout=20) as client,
+            httpx.Client(base_url=server.url, timeout=60) as client,
             client.stream("GET", "/api/events", headers=headers) as stream,
         ):
             assert stream.headers["content-type"].startswith("text/event-stream")
@@ -46,29 +46,25 @@ def test_a_change_is_told_and_can_be_caught_up_on(tower):
     events: Queue = Queue()
     started = threading.Event()
     first = listen(tower, events, started)
-    assert started.wait(10)
+    assert started.wait(60)
     tower.break_it()
-    told = events.get(timeout=20)
+    told = events.get(timeout=60)
     data = json.loads(told["data"])
     assert (data["subject"], data["after"]) == (tower.root, "untrusted")
-    first.join(10)
+    first.join(60)
     tower.mend_it()
-    for _ in range(100):
-        standing = tower.client.get("/api/watches").json()["watches"][0]
-        if standing["verdict"] == "trusted":
-            break
     again = listen(tower, events, started, **{"last-event-id": told["id"]})
-    missed = events.get(timeout=20)
+    missed = events.get(timeout=60)
     assert json.loads(missed["data"])["after"] == "trusted"
     assert int(missed["id"].rpartition("-")[2]) > int(told["id"].rpartition("-")[2])
-    again.join(10)
+    again.join(60)
 
 
 def test_who_was_away_too_long_is_told(tower):
     events: Queue = Queue()
     thread = listen(tower, events, threading.Event(), **{"last-event-id": "1-5"})
-    assert events.get(timeout=20)["event"] == "gap"
-    thread.join(10)
+    assert events.get(timeout=60)["event"] == "gap"
+    thread.join(60)
 
 
 def test_what_only_some_may_read_does_not_show_by_its_time(tower):
@@ -78,7 +74,7 @@ def test_what_only_some_may_read_does_not_show_by_its_time(tower):
     events: Queue = Queue()
     started = threading.Event()
     listen(tower, events, started)
-    assert started.wait(10)
+    assert started.wait(60)
     tower.clock.now += 60
     (maker,) = [p for p in tower.world.parties.values() if p.title["en"].startswith("Aoba Air")]
 
@@ -108,7 +104,7 @@ def test_what_only_some_may_read_does_not_show_by_its_time(tower):
     time.sleep(1)
     assert events.empty()
     tower.break_it()
-    heard = json.loads(events.get(timeout=20)["data"])
+    heard = json.loads(events.get(timeout=60)["data"])
     assert (heard["before"], heard["after"]) == ("trusted", "untrusted")
 
 
@@ -133,9 +129,9 @@ def test_the_public_hears_what_changes_for_the_public_only(tower):
     events: Queue = Queue()
     started = threading.Event()
     listen(tower, events, started)
-    assert started.wait(10)
+    assert started.wait(60)
     tower.break_it()
-    heard = events.get(timeout=20)
+    heard = events.get(timeout=60)
     data = json.loads(heard["data"])
     assert (data["before"], data["after"]) == ("trusted", "untrusted")
     assert heard["id"].endswith("-1")  # the operator's own events are not even counted

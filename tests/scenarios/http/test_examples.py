@@ -25,7 +25,7 @@ def run(program: str, *arguments: str, scans: str = "") -> subprocess.CompletedP
         input=scans,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
         env={**os.environ, "PATH": path},
     )

@@ -13,10 +13,14 @@ from kizuna.app.api.protocol import BoundedProtocol
 
 
 @pytest.fixture
-def line(served, monkeypatch):
+def hasty(monkeypatch):
     monkeypatch.setattr(BoundedProtocol, "patience", 0.3)
+
+
+@pytest.fixture
+def line(served):
     address = httpx.URL(served.url)
-    with socket.create_connection((address.host, address.port), timeout=5) as made:
+    with socket.create_connection((address.host, address.port), timeout=60) as made:
         yield made
 
 
@@ -31,6 +35,7 @@ def test_headers_without_end_are_cut_off(line, served):
     assert served.client.get("/health").status_code == 200
 
 
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("begin", [b"", b"GET / HTTP/1.1\r\nhost: x\r\n"])
 def test_who_connects_and_says_nothing_more_is_let_go(line, begin):
     line.sendall(begin)
@@ -42,7 +47,9 @@ def test_requests_on_one_line_one_after_the_other_are_answered(line):
         line.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
         answer = b""
         while b'"status":"ok"' not in answer:
-            answer += line.recv(4096)
+            more = line.recv(4096)
+            assert more, answer
+            answer += more
         assert answer.startswith(b"HTTP/1.1 200")
 
 

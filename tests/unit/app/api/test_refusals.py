@@ -72,10 +72,10 @@ def test_many_refusals_become_one_notice_while_the_server_runs(opened):
         async with telling(context, every=0.02):
             for _ in range(2):
                 refused(workspace)
-            for _ in range(200):
-                await asyncio.sleep(0.02)
+            for _ in range(3_000):
                 if misuse(workspace):
                     break
+                await asyncio.sleep(0.02)
             refused(workspace)
             await asyncio.sleep(0.1)
         workers.close()

@@ -4,7 +4,7 @@
 import contextlib
 import json
 import socket
-import time
+import threading
 
 import pytest
 from hypothesis import given
@@ -205,12 +205,15 @@ def test_a_member_named_by_its_key_has_an_address_of_the_store(statements):
 
 def test_what_does_not_depend_on_each_other_is_fetched_at_once(monkeypatch):
     inside, most = [], []
+    changed = threading.Condition()
 
     def ask(self, method, url, body, headers):
-        inside.append(url)
-        most.append(len(inside))
-        time.sleep(0.05)
-        inside.remove(url)
+        with changed:
+            inside.append(url)
+            most.append(len(inside))
+            changed.notify_all()
+            assert changed.wait_for(lambda: max(most) >= 4, timeout=60)
+            inside.remove(url)
         return url.encode()
 
     monkeypatch.setattr(Network, "_exchange", ask)

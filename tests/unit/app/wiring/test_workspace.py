@@ -152,9 +152,9 @@ def test_watches_tell_of_every_change(demo, settings):
     with woken:
         settings.clock.forward(60)
         demo.break_it()
-        assert woken.wait_for(lambda: told, timeout=20)
+        assert woken.wait_for(lambda: told, timeout=60)
         demo.mend_it()
-        assert woken.wait_for(lambda: len(told) == 2, timeout=20)
+        assert woken.wait_for(lambda: len(told) == 2, timeout=60)
     stop()
     assert told == [(Value.TRUSTED, Value.UNTRUSTED), (Value.UNTRUSTED, Value.TRUSTED)]
     (line,) = demo.workspace.portfolio()

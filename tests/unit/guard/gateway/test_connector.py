@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from typing import Self
 
 import pytest
@@ -26,7 +27,8 @@ UNIT = EphemeralUnit(b"connector")
 DEVICE_KEY, CLIENT_KEY, STRANGER_KEY = (
     UNIT.generate(Algorithm.ES256, n) for n in ("device", "client", "stranger")
 )
-SHORT = Limits(handshake=0.5, idle=0.6, connections=8, per_address=8, session=30)
+AMPLE = Limits(handshake=60, idle=120, connections=8, per_address=8, session=600)
+"""Few connections, and no time that a busy machine could use up."""
 
 
 class Running:
@@ -66,7 +68,7 @@ class Running:
 class Stretch:
     """Device, its connector, and the client's connector; with the sets of enrolled keys."""
 
-    def __init__(self, stack: ExitStack, limits: Limits = SHORT) -> None:
+    def __init__(self, stack: ExitStack, limits: Limits = AMPLE) -> None:
         self.device = stack.enter_context(PumpDevice())
         self.now = int(time.time())
         self.admitted = [UNIT.public(CLIENT_KEY)]
@@ -86,7 +88,7 @@ class Stretch:
         )
         self.client = self.connector(stack, CLIENT_KEY, limits)
 
-    def connector(self, stack, handle, limits=SHORT):
+    def connector(self, stack, handle, limits=AMPLE):
         return stack.enter_context(
             Running(
                 Connector(
@@ -119,10 +121,10 @@ def stretch():
 
 
 def modbus(address) -> ModbusTcpClient:
-    return ModbusTcpClient(address[0], port=address[1], timeout=2, retries=0)
+    return ModbusTcpClient(address[0], port=address[1], timeout=60, retries=0)
 
 
-def until(claim, seconds: float = 5.0) -> bool:
+def until(claim, seconds: float = 60.0) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if claim():
@@ -136,7 +138,7 @@ def knock(stretch: Stretch, context: ssl.SSLContext) -> bytes:
     request = bytes.fromhex("000100000006010300000001")
     try:
         with (
-            socket.create_connection(stretch.near.address, timeout=3) as raw,
+            socket.create_connection(stretch.near.address, timeout=60) as raw,
             context.wrap_socket(raw) as secured,
         ):
             secured.sendall(request)
@@ -187,13 +189,13 @@ def test_what_passes_between_the_connectors_is_not_readable():
                     handle=CLIENT_KEY,
                     peers=lambda: [UNIT.public(DEVICE_KEY)],
                     clock=lambda: stretch.now,
-                    limits=SHORT,
+                    limits=AMPLE,
                 )
             )
         )
         with modbus(client.address) as talking:
             talking.write_registers(0, [0x4B5A] * 40)
-        thread.join(5)
+        thread.join(60)
         assert len(seen) > 500
         assert b"\x4b\x5a" * 4 not in bytes(seen)
 
@@ -273,7 +275,7 @@ def test_a_revoked_key_loses_the_connection_it_has_and_gets_no_other(stretch):
 
 
 def test_plain_tcp_is_refused_by_name_and_the_device_hears_nothing(stretch):
-    with socket.create_connection(stretch.near.address, timeout=3) as plain:
+    with socket.create_connection(stretch.near.address, timeout=60) as plain:
         plain.sendall(bytes.fromhex("00010000000601060000ffff"))
         assert plain.recv(100)[:1] in (b"", b"\x15")  # nothing, or a TLS alert
     assert until(lambda: stretch.refused("not-tls") + stretch.refused("handshake-failed") == 1)
@@ -281,13 +283,15 @@ def test_plain_tcp_is_refused_by_name_and_the_device_hears_nothing(stretch):
         assert direct.read_holding_registers(0).registers == [0]
 
 
-def test_slow_handshakes_end_and_leave_room(stretch):
-    slow = [socket.create_connection(stretch.near.address) for _ in range(5)]
-    slow[0].sendall(b"\x16\x03\x01")
-    assert until(lambda: stretch.refused("handshake-slow") == 5)
-    assert knock(stretch, stretch.tls())
-    for one in slow:
-        one.close()
+def test_slow_handshakes_end_and_leave_room():
+    with ExitStack() as stack:
+        stretch = Stretch(stack, replace(AMPLE, handshake=0.5))
+        slow = [socket.create_connection(stretch.near.address) for _ in range(5)]
+        slow[0].sendall(b"\x16\x03\x01")
+        assert until(lambda: stretch.refused("handshake-slow") == 5)
+        for one in slow:
+            one.close()
+        assert until(lambda: knock(stretch, stretch.tls()) != b"")
 
 
 def test_a_flood_is_turned_away_and_counted_not_stored(stretch):
@@ -301,21 +305,19 @@ def test_a_flood_is_turned_away_and_counted_not_stored(stretch):
     assert stretch.near.thing.refusals.due(stretch.now) == []
 
 
-def test_a_silent_connection_is_closed(stretch):
-    with (
-        socket.create_connection(stretch.near.address, timeout=5) as raw,
-        stretch.tls().wrap_socket(raw) as secured,
-    ):
-        began = time.monotonic()
-        with suppress(OSError):
+def test_a_silent_connection_is_closed():
+    with ExitStack() as stack:
+        stretch = Stretch(stack, replace(AMPLE, idle=0.6))
+        raw = stack.enter_context(socket.create_connection(stretch.near.address, timeout=60))
+        secured = stack.enter_context(stretch.tls().wrap_socket(raw))
+        with suppress(ConnectionError, ssl.SSLError):  # closed, however the system says it
             assert secured.recv(1) == b""
-        assert 0.3 < time.monotonic() - began < 4
 
 
 def test_a_reader_that_does_not_read_costs_no_memory():
     """The sender is slowed down: far less than was offered lies in the relay."""
     far = socket.create_server(("127.0.0.1", 0))
-    limits = Limits(buffered=65_536, idle=5)
+    limits = Limits(buffered=65_536, idle=120)
     with ExitStack() as stack:
         stack.callback(far.close)
         running = stack.enter_context(
@@ -334,7 +336,7 @@ def test_a_reader_that_does_not_read_costs_no_memory():
         (session,) = running.relay.sessions
         assert session.far.transport.get_write_buffer_size() < 1_000_000
         received = 0
-        receiver.settimeout(5)
+        receiver.settimeout(60)
         sender.shutdown(socket.SHUT_WR)
         while data := receiver.recv(1 << 20):
             received += len(data)
@@ -347,7 +349,7 @@ def test_a_half_closed_connection_still_answers_and_then_leaves_nothing_behind()
         stack.callback(far.close)
         running = stack.enter_context(Running(Relay(("127.0.0.1", 0), far.getsockname())))
         for _ in range(5):
-            with socket.create_connection(running.address, timeout=5) as asking:
+            with socket.create_connection(running.address, timeout=60) as asking:
                 answering, _ = far.accept()
                 asking.sendall(b"all I have")
                 asking.shutdown(socket.SHUT_WR)
@@ -376,7 +378,7 @@ def test_a_device_that_is_gone_is_told(stretch):
                     handle=DEVICE_KEY,
                     peers=lambda: [UNIT.public(CLIENT_KEY)],
                     clock=lambda: stretch.now,
-                    limits=SHORT,
+                    limits=AMPLE,
                 )
             )
         )

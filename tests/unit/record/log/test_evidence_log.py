@@ -190,6 +190,7 @@ while True:
     log.append([n.to_bytes(32, "big") for n in range(number, number + 37)])
     number += 37
     log.publish(1_001 + number)
+    print("grown", flush=True)
 """
 
 HOLDING = f"""{OTHER}
@@ -213,9 +214,10 @@ def running(script, log):
 
 def test_killing_the_writer_in_the_middle_never_breaks_the_log(log, signer):
     reached = 0
-    for pause in (0.05, 0.11, 0.17):
-        with running(GROWING, log):
-            time.sleep(pause)
+    for pause in (0.0, 0.05, 0.11):
+        with running(GROWING, log) as child:
+            assert child.stdout.readline() == b"grown\n"
+            time.sleep(pause)  # wherever it is then
         again = EvidenceLog(log.path, ORIGIN, signer)
         assert again.fault is None
         again.truncate_unpublished()

@@ -26,4 +26,4 @@ assert "psycopg" not in sys.modules
 def test_opening_writing_and_reading_loads_no_sqlalchemy(tmp_path: Path) -> None:
     with Place(tmp_path).create() as store:
         store.submit([Organisation(b"maker").claim(1)])
-    subprocess.run([sys.executable, "-c", PROGRAM, tmp_path], check=True, cwd=ROOT, timeout=60)
+    subprocess.run([sys.executable, "-c", PROGRAM, tmp_path], check=True, cwd=ROOT, timeout=240)
