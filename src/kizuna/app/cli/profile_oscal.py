@@ -67,17 +67,27 @@ def hang(app: typer.Typer) -> None:
         file: Annotated[str, typer.Argument(metavar="FILE", help="`-` is stdin.")],
         catalog: _CATALOGS = None,
         out: _OUT = None,
+        like: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--like",
+                metavar="PROFILE",
+                help="Ask for a control as this profile does, where it does. Repeat it.",
+            ),
+        ] = None,
     ) -> None:
         """Turn an OSCAL profile, or a tailoring in YAML, into a profile to judge by.
 
-        A profile of others becomes one requirement a control: say who must show what, then publish.
+        A profile of others becomes one requirement a control, with the labels of what an assessor
+        determines where the catalog has them; with --like a control is asked as a profile at hand
+        asks for it. Say who must show what, then publish.
 
         Example: kizuna profile import LOW_profile.json --catalog sp-800-53r5-high --out low.yaml
         """
         from kizuna.app.wiring.oscal_profiles import import_oscal, to_yaml
 
         made, used, lost = import_oscal(
-            Door.read(file, limit=_LIMIT), door.settings, sources_of(catalog)
+            Door.read(file, limit=_LIMIT), door.settings, sources_of(catalog), like or ()
         )
         text = to_yaml(made)
         if out is not None:

@@ -8,13 +8,15 @@ one catalog says that it stands for whatever is imported; that is told in the an
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from kizuna.app.wiring.catalogs import catalogs_of, find_catalog, source_of
+from kizuna.app.wiring.profiles import find_profile
 from kizuna.criteria.catalogs import Catalog, oscal_shape, read_yaml, shape_of, short_name
 from kizuna.criteria.profiles.oscal_exchange import from_oscal, to_oscal
 from kizuna.criteria.profiles.oscal_resolve import Resolved, resolve_profile
@@ -54,10 +56,15 @@ def resolve_oscal(
 
 
 def import_oscal(
-    data: bytes, settings: Settings, sources: Sequence[tuple[str, bytes | None]] = ()
+    data: bytes,
+    settings: Settings,
+    sources: Sequence[tuple[str, bytes | None]] = (),
+    like: Sequence[str] = (),
 ) -> tuple[Profile, dict[str, str], tuple[str, ...]]:
     """A profile of ours from an OSCAL profile or a tailoring; what stood for its imports; what it
     changes that is not there.
+
+    ``like`` names profiles that already ask for some of its controls: those are asked as there.
 
     Raises:
         Malformed: as ``resolve_oscal``, and ``profile.*``.
@@ -70,7 +77,8 @@ def import_oscal(
             raise
     find = _Finder(settings, sources)
     resolved = resolve_profile(document, find, now=settings.clock())
-    return from_oscal(document, resolved), find.used, resolved.lost
+    known = _Known([find_profile(name, settings) for name in like], set(find.used.values()))
+    return from_oscal(document, resolved, known), find.used, resolved.lost
 
 
 def export_oscal(profile: Profile, settings: Settings) -> bytes:
@@ -110,6 +118,29 @@ def _document(data: bytes, settings: Settings) -> dict[str, Any]:
             fault="neither OSCAL nor a tailoring",
         )
     return tailored(data, now=settings.clock())
+
+
+class _Known:
+    """Requirements of profiles by the control that they stand for."""
+
+    def __init__(self, profiles: Sequence[Profile], catalogs: Iterable[str]) -> None:
+        self._rows: dict[str, list[dict[str, Any]]] = {}
+        chosen = {"", *catalogs}
+        for profile in profiles:
+            rows = profile.document()["requirements"]
+            for requirement, row in zip(profile.requirements, rows, strict=True):
+                for named, control in requirement.controls:
+                    if named in chosen:
+                        self._rows.setdefault(_plain(control), []).append(row)
+
+    def __call__(self, control: str) -> list[dict[str, Any]]:
+        """The requirements that say how a control is shown."""
+        return self._rows.get(_plain(control), [])
+
+
+def _plain(control: str) -> str:
+    """Ids of controls as catalogs compare them: case and leading zeros do not matter."""
+    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", control.casefold())
 
 
 class _Finder:

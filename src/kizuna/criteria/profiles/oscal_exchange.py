@@ -5,7 +5,8 @@ A requirement goes along as a part of the control that it stands for, its member
 under our name space; what stands for no control at hand goes into the metadata.
 
 Keeps: 1. What goes out comes back equal, digest and all. 2. A profile that others wrote becomes one
-requirement a control, asked of the product itself, and says so. 3. Nothing is taken in unread:
+requirement a control, asked of the product itself, and says so; where a profile that the caller
+names already asks for a control, that is how it is asked. 3. Nothing is taken in unread:
 what comes back passes the same reader as any profile.
 Standard: OSCAL 1.2.1 profile model, JSON form.
 """
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -35,6 +36,7 @@ _WORDS: Final = frozenset({"title", "mend"})
 _WHOLE: Final = frozenset(
     {"profile", "title", "about", "follow", "notices", "silent", "waivers_from", "max_store_age"}
 )
+_LABELS: Final = 40
 _OTHER: Final = re.compile(r"[^A-Za-z0-9._:/+-]+")
 
 
@@ -121,12 +123,17 @@ def to_oscal(profile: Profile, catalogs: Mapping[str, Catalog], *, now: int) -> 
     }
 
 
-def from_oscal(document: Shape, resolved: Resolved | None = None) -> Profile:
+def from_oscal(
+    document: Shape,
+    resolved: Resolved | None = None,
+    like: Callable[[str], Sequence[Shape]] = lambda _: (),
+) -> Profile:
     """A profile of ours from an OSCAL profile.
 
     Args:
         document: ``{"profile": …}``.
         resolved: what it comes to with its catalogs; needed where it is not one of ours.
+        like: requirements that already say how a control is shown, as members of a document.
 
     Raises:
         Malformed: ``profile.oscal``, or as ``from_document``.
@@ -166,17 +173,32 @@ def from_oscal(document: Shape, resolved: Resolved | None = None) -> Profile:
                 "en": f"Made from an OSCAL profile ({shape.get('uuid')}): one requirement a "
                 "control, asked of the subject itself. Say who must show what, and how fresh."
             },
-            "requirements": [_asked(c) for c in _every(resolved.catalog)],
+            "requirements": [row for c in _every(resolved.catalog) for row in _specific(c, like)],
             "silent": {"default": "undetermined"},
         },
         title,
     )
 
 
+def _specific(control: Shape, like: Callable[[str], Sequence[Shape]]) -> list[Shape]:
+    """How a control is asked: as somebody who knows asks it, else by one plain requirement."""
+    plain = _asked(control)
+    known = like(str(plain["control"]))
+    first = len(known) == 1
+    return [
+        row | {"id": plain["id"] if first else f"{plain['id']}.{row['id']}"[:200]} | _of(plain)
+        for row in known
+    ] or [plain]
+
+
+def _of(plain: Shape) -> Shape:
+    return {"control": plain["control"]}
+
+
 def _asked(control: Shape) -> Shape:
     own = str(control.get("id"))
     name = _OTHER.sub("-", own).strip("-._:/+") or "control"
-    return {
+    asked: Shape = {
         "id": name,
         "title": {"en": str(control.get("title") or own)[:4000]},
         "claim": [f"control/{name}"],
@@ -184,6 +206,24 @@ def _asked(control: Shape) -> Shape:
         "where": "root",
         "control": own,
     }
+    looked_at = list(_objectives(control))
+    if looked_at:
+        shown = ", ".join(looked_at[:_LABELS])
+        more = f" (+{len(looked_at) - _LABELS})" if len(looked_at) > _LABELS else ""
+        asked["mend"] = {"en": f"Assess and show: {shown}{more}", "ja": f"評価項目: {shown}{more}"}
+    return asked
+
+
+def _objectives(node: Shape) -> Iterator[str]:
+    """The labels of what an assessor of a control determines, innermost only: no text of it."""
+    for part in maps(node, "parts"):
+        below = list(_objectives(part))
+        yield from below
+        if below or part.get("name") != "assessment-objective":
+            continue
+        label = next((p for p in maps(part, "props") if p.get("name") == "label"), None)
+        if label is not None and isinstance(label.get("value"), str):
+            yield label["value"][:60]
 
 
 def _every(node: Shape) -> Iterator[Shape]:

@@ -75,7 +75,7 @@ class File:
 
     name: str
     sha256: str
-    media_type: str = ""
+    media_type: str = FILE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

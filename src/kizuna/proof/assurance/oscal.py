@@ -63,7 +63,7 @@ def to_results(asked: Questionnaire, answers: Answers, *, at: int, lang: str = "
                 "related-observations": [{"observation-uuid": observation}],
             }
         )
-    controls = sorted({_token(q.control or q.id).lower() for q in asked.questions})
+    controls = sorted({c for q in asked.questions for c in _controls(q)})
     selection: dict[str, Any] = (
         {"include-controls": [{"control-id": one} for one in controls]}
         if controls
@@ -267,14 +267,12 @@ def _props(question: Question, answer: Answer) -> list[dict[str, str]]:
 
 
 def _evidence(answer: Answer) -> dict[str, Any]:
-    if not answer.files:
-        return {}
-    return {
-        "relevant-evidence": [
-            {"href": f"ni:///sha-256;{one.sha256}", "description": one.name or one.sha256}
-            for one in answer.files
-        ]
-    }
+    pieces = [
+        {"href": f"ni:///sha-256;{one.sha256}", "description": one.name or one.sha256}
+        for one in answer.files
+    ]
+    pieces += [{"href": link, "description": link} for link in answer.links]
+    return {"relevant-evidence": pieces} if pieces else {}
 
 
 def _metadata(asked: Questionnaire, at: int) -> dict[str, Any]:
@@ -288,6 +286,12 @@ def _metadata(asked: Questionnaire, at: int) -> dict[str, Any]:
 
 def _title(question: Question, lang: str) -> str:
     return " ".join((question.title.get(lang) or question.title.get("en") or question.id).split())
+
+
+def _controls(question: Question) -> list[str]:
+    """The controls that a question stands for, each by its own id."""
+    named = [c.strip().rpartition("#")[2] for c in question.control.split(",")]
+    return [_token(c).lower() for c in named if c] or [_token(question.id).lower()]
 
 
 def _token(text: str) -> str:
