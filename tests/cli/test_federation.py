@@ -161,3 +161,92 @@ def test_bad_input_is_a_problem_and_changes_nothing(store, files, words, code):
     assert told.code not in (0, 1)
     assert code in (None, told.json["code"])
     assert store("federation", "anchors", "--json").json == {"anchors": []}
+
+
+# --- what leads nowhere -----------------------------------------------------------------------
+
+
+def place(i):
+    return f"https://tier{i}.example"
+
+
+@pytest.fixture
+def tiers(tmp_path):
+    """Writes statements of a row of entities, each below the next; gives the folder."""
+    unit = EphemeralUnit(b"tiers")
+    names = {}
+
+    def key(entity):
+        if entity not in names:
+            names[entity] = unit.generate(Algorithm.ES256, entity)
+        return names[entity]
+
+    def write(count, *, circle=False, leaf_until=86_400):
+        now = int(time.time())
+        folder = tmp_path / f"tiers-{count}-{circle}-{leaf_until}"
+        folder.mkdir()
+
+        def say(by, about, until=86_400, **more):
+            words = {
+                "iss": by, "sub": about, "iat": now - 7_200, "exp": now + until,
+                "jwks": jwks_of([unit.public(key(about))]), **more,
+            }  # fmt: skip
+            data = sign_entity_statement(unit, key(by), words)
+            (folder / f"{len(list(folder.iterdir()))}.jwt").write_bytes(data)
+
+        for i in range(count):
+            above = [place(i + 1)] if i + 1 < count else [place(0)] if circle else []
+            metadata = {"federation_entity": {"federation_fetch_endpoint": place(i) + "/fetch"}}
+            more = {"authority_hints": above} if above else {}
+            until = leaf_until if i == 0 else 86_400
+            say(place(i), place(i), until, metadata=metadata, **more)
+            for one in above:
+                say(one, place(i))
+        pem = unit.public(key(place(count - 1))).to_pem()
+        (tmp_path / "top.pem").write_bytes(pem)
+        return folder
+
+    return write
+
+
+def test_an_anchor_s_key_may_be_pem(store, tiers):
+    tiers(2)
+    told = store("federation", "anchor", place(1), "--key", "top.pem", "--json")
+    assert (told.code, len(told.json["keys"])) == (0, 1)
+
+
+def test_a_file_that_holds_no_key_is_told(store, tmp_path):
+    for name, text in (("a.pem", "-----BEGIN PUBLIC KEY-----\nAAAA\n"), ("b.jwk", "[]")):
+        (tmp_path / name).write_text(text)
+        told = store("federation", "anchor", place(1), "--key", name, "--json")
+        assert told.code != 0
+        assert told.json["code"].startswith("key.")
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_a_chain_that_is_too_deep_is_told(store, tiers, lang):
+    folder = tiers(16)
+    store("federation", "anchor", place(15), "--key", "top.pem")
+    told = store("federation", "resolve", place(0), "--from", folder, "--lang", lang, "--json")
+    assert (told.code, told.json["code"]) == (10, "federation.too-deep")
+    assert told.json["message"]
+    assert told.json["hint"]
+
+
+def test_a_circle_ends_and_is_told(store, tiers):
+    folder = tiers(3, circle=True)
+    unit = EphemeralUnit(b"other")
+    jwk = unit.public(unit.generate(Algorithm.ES256, "other")).to_jwk()
+    (folder.parent / "other.jwk").write_text(json.dumps(jwk))
+    store("federation", "anchor", GUILD, "--key", "other.jwk")
+    told = store("federation", "resolve", place(0), "--from", folder, "--json")
+    assert told.code != 0
+    assert told.json["code"] == "federation.no-path"
+
+
+def test_a_leaf_whose_own_statement_expired_is_told(store, tiers):
+    folder = tiers(2, leaf_until=-3_600)
+    store("federation", "anchor", place(1), "--key", "top.pem")
+    told = store("federation", "resolve", place(0), "--from", folder, "--json")
+    assert told.json["code"] == "federation.expired"
+    assert told.code != 0

@@ -33,7 +33,7 @@ def hang(app: typer.Typer) -> None:
         address: _ADDRESS,
         key: Annotated[
             list[str] | None,
-            typer.Option("--key", metavar="FILE", help="Its public key (JWK); may be repeated."),
+            typer.Option("--key", metavar="FILE", help="Its public key (JWK or PEM); repeatable."),
         ] = None,
         jwks: Annotated[
             str | None, typer.Option("--jwks", metavar="FILE", help="Its keys as a JWK set.")
@@ -172,14 +172,20 @@ def _keys(files: Any, jwks: str | None) -> dict[str, Any]:  # noqa: ANN401 - nam
 
     keys: list[Any] = []
     for file in [*files, *([jwks] if jwks else [])]:
+        data = Door.read(file, limit=1 << 16)
+        if b"-----BEGIN" in data:
+            from kizuna.roots.keys import PublicKey
+
+            keys.append(PublicKey.from_pem(data).to_jwk())
+            continue
         try:
-            found = msgspec.json.decode(Door.read(file, limit=1 << 16), type=dict[str, Any])
+            found = msgspec.json.decode(data, type=dict[str, Any])
         except (msgspec.DecodeError, UnicodeDecodeError) as fault:
             raise Malformed(
                 "key.not-jwk",
                 f"{file} holds no JSON Web Key",
                 why=str(fault),
-                hint="give a file with one public key as a JWK",
+                hint="give a file with one public key as a JWK or PEM",
                 path=file,
             ) from fault
         inside = found.get("keys")
