@@ -289,6 +289,8 @@ class Appraisal:
     findings: tuple[AppraisalFinding, ...] = ()
     counters: Counters = NOTHING
     measurements: tuple[Measurement, ...] = ()
+    uttered: tuple[bytes, bytes] | None = None
+    """What its key said (see ``Reading.uttered``)."""
 
     @property
     def outcome(self) -> Outcome:

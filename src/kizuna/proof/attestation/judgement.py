@@ -180,6 +180,7 @@ def judged(
         findings=tuple(findings),
         counters=reading.counters,
         measurements=reading.measurements,
+        uttered=reading.uttered,
     )
 
 

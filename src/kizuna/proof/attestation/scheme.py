@@ -92,6 +92,10 @@ class Reading:
     faults: tuple[AppraisalFinding, ...] = ()
     """What the claims break of their profile. It counts once the signature holds, so that a
     changed byte is told as tampering and not as a slip of the device."""
+    uttered: tuple[bytes, bytes] | None = None
+    """The bytes that its key signed, and of the signature what nobody else can change: of ECDSA
+    only ``r``, since anybody makes of a signature (r, s) the other one that is right, (r, -s). Two
+    pieces of evidence with the same are the same word."""
     body: Any = None
     """What this scheme alone needs later (a COSE frame, a quote)."""
 

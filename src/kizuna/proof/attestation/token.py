@@ -51,6 +51,11 @@ class Token:
     """What signature or tag are over."""
     signature: bytes
 
+    @property
+    def uttered(self) -> tuple[bytes, bytes]:
+        """What its key said; see ``Reading``."""
+        return self.covered, self.signature[: len(self.signature) // 2]
+
 
 def read_token(data: bytes, *, bare: bool = False) -> Token:
     """The frame of a token: COSE_Sign1 or COSE_Mac0, tagged as such (a CWT tag may stand before).

@@ -46,6 +46,14 @@ def hang(app: typer.Typer) -> None:
         door: Door,
         subject: Annotated[str, typer.Argument(metavar="SUBJECT", help="Whose evidence it is.")],
         file: Annotated[str, typer.Argument(metavar="FILE", help="The evidence, - for stdin.")],
+        ear: Annotated[
+            str | None,
+            typer.Option(
+                "--ear",
+                metavar="FILE",
+                help="Write the result as an EAR signed by the store; .jwt for a JWT.",
+            ),
+        ] = None,
     ) -> None:
         """Hand in a device's evidence from a file; what it changes is registered.
 
@@ -53,18 +61,19 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna device attest urn:dev:ops:000000-sensor-17 evidence.cbor
         """
-        from kizuna.app.wiring.devices.fleet import MAX_EVIDENCE, Piece, keeper_of
-        from kizuna.model.identifier import canonical
+        from kizuna.app.wiring.devices.attesting import attest as heard
+        from kizuna.app.wiring.devices.fleet import MAX_EVIDENCE
 
-        keeper = keeper_of(door.workspace())
-        try:
-            piece = Piece(canonical(subject), door.read(file, limit=MAX_EVIDENCE))
-            (answer,) = keeper.hear([piece], "command line")
-            keeper.close_epoch()
-            statements = keeper.settle()
-        finally:
-            keeper.close()
-        told = {**answer.as_json(), "statements": statements}
+        told, result = heard(
+            door.workspace(),
+            subject,
+            door.read(file, limit=MAX_EVIDENCE),
+            as_jwt=ear is not None and ear.endswith(".jwt"),
+        )
+        if ear is not None and result is not None:
+            Door.write_file(ear, result)
+        if ear is not None:
+            told["ear"] = ear if result is not None else None
         door.answer(told, lambda: _attested(door, told))
         if told["standing"] != "affirming":
             raise Failure(_OUTCOME.get(str(told["standing"]), Outcome.EVIDENCE_MISSING))
@@ -114,6 +123,10 @@ def _attested(door: Door, told: dict[str, Any]) -> list[str]:
         lines.append("  " + reason_of(door, told["reason"]))
     elif told["status"] in ("none", "refused"):
         lines.append("  " + door.text("fleet.attested-why"))
+    if told.get("ear"):
+        lines.append("  " + door.text("fleet.ear-written", file=told["ear"]))
+    elif "ear" in told:
+        lines.append("  " + door.text("fleet.ear-absent"))
     return lines
 
 

@@ -118,7 +118,8 @@ def appraise(
 
     Raises:
         Malformed: ``attestation.no-scheme``, ``attestation.nonce-form``, ``device.registers``, and
-            what is wrong with a reference document. Refused, Tampered: a reference document that may not be believed.
+            what is wrong with a reference document. Refused, Tampered: a document that may not be
+            believed.
     """
     from kizuna.app.wiring.devices.reference import load
     from kizuna.proof.attestation.appraiser import Appraiser, Task

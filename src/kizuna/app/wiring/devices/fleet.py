@@ -20,6 +20,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary
 
+from kizuna import __version__
 from kizuna.app.wiring.devices.following import Follower
 from kizuna.app.wiring.devices.look import Look, Looked, unknown_device, worst_first
 from kizuna.app.wiring.devices.shelf import Shelf
@@ -28,7 +29,9 @@ from kizuna.model.errors import Absent, Problem, Refused
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.proof.attestation.appraisal import Appraisal, Status
 from kizuna.proof.attestation.appraiser import Appraiser, Task
+from kizuna.proof.attestation.ear import sign_ear, sign_jwt
 from kizuna.proof.attestation.fleet import (
+    ENDED,
     GATEWAY,
     Alarm,
     Epochs,
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
     from kizuna.proof.attestation.scheme import Enrolled
 
 __all__ = [
+    "ENDED_KEY",
     "MAX_BATCH",
     "MAX_EVIDENCE",
     "Answer",
@@ -72,6 +76,8 @@ __all__ = [
 MAX_BATCH: Final = 4096
 MAX_EVIDENCE: Final = 256 << 10
 """Largest single piece of evidence in bytes: a quote with a long event log."""
+ENDED_KEY: Final = "ended"
+"""Why nothing of a device is looked at whose key was revoked, or which was retired."""
 _MAX_SOURCES: Final = 65_536
 _PER_SOURCE: Final = 100_000
 """Pieces of evidence from one address in one epoch."""
@@ -103,6 +109,8 @@ class Answer:
     standing: str
     """How the device stands now; empty where it is not enrolled."""
     reason: str
+    appraisal: Appraisal | None = None
+    """What was made of it, for whoever wants the whole result."""
 
     def as_json(self) -> dict[str, str]:
         """As every door shows it."""
@@ -263,8 +271,24 @@ class Keeper:
                 self.appraisals += 1
                 if appraisal.status is Status.AFFIRMING:
                     self._leaf(piece.subject, appraisal, epoch)
-                answers[at] = self._answer(piece.subject, appraisal.status.value, "")
+                told = self._answer(piece.subject, appraisal.status.value, "")
+                answers[at] = replace(told, appraisal=appraisal)
         return [answer for answer in answers if answer is not None]
+
+    def result(self, answer: Answer, *, as_jwt: bool = False, keep: bool = True) -> bytes | None:
+        """The whole result of one answer, signed (EAR) and kept beside the log; None where the
+        device's own key vouches for nothing in it: the verifier signs no noise.
+        """
+        appraisal = answer.appraisal
+        if appraisal is None or any(one.code.stops for one in appraisal.findings):
+            return None
+        workspace, make = self._workspace, sign_jwt if as_jwt else sign_ear
+        made = make(
+            workspace.unit, workspace.handle, appraisal, version=__version__, name=answer.subject
+        )
+        if keep:
+            self._shelf.keep_result(made)
+        return made
 
     def _refusal(self, piece: Piece, epoch: int, now: int, source: str) -> str:
         """Why a piece is not looked at; empty where it is."""
@@ -276,6 +300,8 @@ class Keeper:
             return "too-large"
         if self._fleet.register.scheme_of(index) == GATEWAY:
             return "not-enrolled"
+        if self._fleet.register.scheme_of(index) == ENDED:
+            return ENDED_KEY
         copied = self._fleet.copied(
             piece.subject,
             sha256(piece.evidence).digest(),

@@ -26,10 +26,11 @@ __all__ = ["MAX_MESSAGE", "bundle", "evidence", "opening"]
 MAX_MESSAGE: Final = 4 << 20
 _MAX_NAME: Final = 2048
 _MAX_OPENINGS: Final = 64
+_MAX_RESULTS: Final = 64
 
 
 def evidence(keeper: Keeper, body: bytes, source: str) -> bytes:
-    """Evidence of one device or many, each answered.
+    """Evidence of one device or many, each answered; with the signed result where it is asked for.
 
     Raises:
         Malformed: ``fleet.message-malformed``.
@@ -37,15 +38,26 @@ def evidence(keeper: Keeper, body: bytes, source: str) -> bytes:
     items = _items(body)
     if not 0 < len(items) <= MAX_BATCH:
         raise _malformed(f"a message holds 1 to {MAX_BATCH} pieces of evidence")
-    pieces = []
+    pieces: list[Piece] = []
+    wanted: set[int] = set()
     for item in items:
         match item:
             case [str() as subject, bytes() as data] if 0 < len(subject) <= _MAX_NAME:
                 pieces.append(Piece(subject, data))
+            case [str() as subject, bytes() as data, True] if 0 < len(subject) <= _MAX_NAME:
+                wanted.add(len(pieces))
+                pieces.append(Piece(subject, data))
             case _:
-                raise _malformed("a piece is a name and a byte string")
-    answers = keeper.hear(pieces, source)
-    return encode([[a.status, a.standing, a.reason] for a in answers])
+                raise _malformed("a piece is a name and a byte string, and true for its result")
+    if len(wanted) > _MAX_RESULTS:
+        raise _malformed(f"at most {_MAX_RESULTS} results at once")
+    told: list[list[str | bytes]] = []
+    for at, answer in enumerate(keeper.hear(pieces, source)):
+        one: list[str | bytes] = [answer.status, answer.standing, answer.reason]
+        if at in wanted:
+            one.append(keeper.result(answer, keep=False) or b"")
+        told.append(one)
+    return encode(told)
 
 
 def bundle(keeper: Keeper, body: bytes, source: str) -> bytes:  # noqa: ARG001 - it is signed

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import IntFlag
+from hashlib import sha256
 from typing import Final
 
 from kizuna.model.identifier import SubjectId
@@ -218,6 +219,13 @@ class Fleet:
         if state.is_copy(index, appraisal.evidence):
             self.copies += 1
             return []
+        word = _word(appraisal)
+        if state.is_copy(index, word):
+            # the same word in other clothes: somebody changed what no signature covers. Where the
+            # last one came in worse ones first, the better count
+            self.copies += 1
+            better = appraisal.status is Status.AFFIRMING and state.is_last(index, word, back=2)
+            return self._settle(index, appraisal, now, source) if better else []
         if epoch < state.epoch[index] or (challenge and challenge <= state.answered[index]):
             return []  # late on its way, or a challenge answered before: nothing new
         return self._authentic(index, appraisal, codes, epoch, now, source, challenge)
@@ -246,6 +254,8 @@ class Fleet:
             state.count[index], state.repeats[index] = 1, 0
             state.flags[index] &= ~_Flag.FLOODED
         alarm, detail = self._contradiction(index, appraisal, place, epoch)
+        if appraisal.uttered is not None:
+            state.remember(index, _word(appraisal))
         state.remember(index, appraisal.evidence)
         if alarm not in (Alarm.COUNTER_BACK, Alarm.CLOCK_BACK, Alarm.CLONE):
             self._advance(index, appraisal.counters)
@@ -710,6 +720,13 @@ class Fleet:
 
 
 _TOP: Final = 2**64 - 2
+
+
+def _word(appraisal: Appraisal) -> bytes:
+    """What the device's key said, whatever stands around it."""
+    if appraisal.uttered is None:
+        return appraisal.evidence
+    return sha256(b"".join(appraisal.uttered)).digest()
 
 
 def _only_on_the_way(appraisal: Appraisal) -> bool:

@@ -22,7 +22,8 @@ from kizuna.model.errors import Malformed
 __all__ = ["RECENT", "State"]
 
 RECENT: Final = 8
-"""Digests of evidence remembered per device: more than two epochs can bring."""
+"""Digests remembered per device, two a piece of evidence: itself, and what its key said in it. More
+than one epoch can bring; evidence of an epoch before the last one heard is late anyway."""
 
 _COLUMNS: Final[tuple[tuple[str, str], ...]] = (
     ("status", "B"),  # place in Status
@@ -119,9 +120,9 @@ class State:
         start = index * RECENT
         return int.from_bytes(digest[:8], "big") in self.recent[start : start + RECENT]
 
-    def is_last(self, index: int, digest: bytes) -> bool:
-        """Whether it is the very last that came."""
-        place = (self.next[index] - 1) % RECENT
+    def is_last(self, index: int, digest: bytes, *, back: int = 1) -> bool:
+        """Whether it is the very last that was remembered, or one so many steps back."""
+        place = (self.next[index] - back) % RECENT
         return self.recent[index * RECENT + place] == int.from_bytes(digest[:8], "big")
 
     def remember(self, index: int, digest: bytes) -> None:

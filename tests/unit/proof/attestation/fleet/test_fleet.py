@@ -448,3 +448,35 @@ def test_a_standing_is_said_again_before_it_grows_old(fleet):
     (event,) = fleet.grown_old(NOW + week, week)
     assert (event.again, event.changed, event.after) == (True, False, Status.AFFIRMING)
     assert fleet.grown_old(NOW + week + 1, week) == []
+
+
+def said(number, word, *codes, **more):
+    return replace(evidence(number, *codes, **more), uttered=(word, b"r"))
+
+
+def test_the_same_word_in_other_clothes_is_heard_once(fleet):
+    """Anybody can change what no signature covers, and turn the signature itself (r, -s)."""
+    found = []
+    for minute in range(6):
+        for copy in range(3):
+            sent = said(f"{minute} {copy}", b"word %d" % minute)
+            found += alarms(hear(fleet, sent, minute=minute, source="a" if copy else "b"))
+    assert found == []
+    assert fleet.copies == 12
+    assert standing(fleet) is Status.AFFIRMING
+
+
+def test_a_word_that_came_worse_first_counts_when_it_comes_whole(fleet):
+    worse = said(1, b"word", AppraisalCode.MEASUREMENTS_MISSING, status=Status.NONE)
+    hear(fleet, worse)
+    assert standing(fleet) is Status.NONE
+    hear(fleet, said(2, b"word"))
+    assert standing(fleet) is Status.AFFIRMING
+
+
+def test_an_older_word_makes_nothing_good_that_a_later_one_told(fleet):
+    hear(fleet, said(1, b"before"))
+    later = said(2, b"after", AppraisalCode.FIRMWARE_UNKNOWN, status=Status.CONTRAINDICATED)
+    hear(fleet, later)
+    assert hear(fleet, said(3, b"before")) == []
+    assert standing(fleet) is Status.CONTRAINDICATED

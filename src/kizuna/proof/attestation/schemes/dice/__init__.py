@@ -109,6 +109,7 @@ class Dice:
             measurements=_measurements(chain),
             claims=claims,
             key_hint=chain.leaf.key.thumbprint,
+            uttered=None if proof is None else _uttered(proof),
             body=parts,
         )
 
@@ -186,6 +187,10 @@ def _parts(evidence: bytes) -> _Parts:
             raise malformed("the proof's content is a nonce of 8 to 64 bytes")
         return _Parts(read_chain(chain), signed)
     return _Parts(read_chain(evidence), None)
+
+
+def _uttered(proof: Sign1) -> tuple[bytes, bytes]:
+    return proof.to_be_signed(), proof.signature[: len(proof.signature) // 2]
 
 
 def _measurements(chain: Chain) -> tuple[Measurement, ...]:

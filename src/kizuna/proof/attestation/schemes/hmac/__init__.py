@@ -106,6 +106,7 @@ class Hmac:
             measurements=_measured(claims[MEASUREMENTS]) or (),
             claims={name: claims[label] for label, name in _NAMES if label in claims},
             key_hint=token.key_id,
+            uttered=token.uttered,
             body=token,
         )
 

@@ -120,6 +120,7 @@ class Observed:
             counters=Counters(sequence=get(_SEQUENCE)),
             claims={name: claims[label] for label, name, _, _ in _RULES if label in claims},
             key_hint=token.key_id,
+            uttered=token.uttered,
             body=token,
         )
 

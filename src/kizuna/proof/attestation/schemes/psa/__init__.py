@@ -116,6 +116,7 @@ class Psa:
             measurements=measurements_of(claims.get(rules.components) or ()) or (),
             claims=named,
             key_hint=token.key_id,
+            uttered=token.uttered,
             body=token,
         )
         if _shapes.pays:
@@ -182,6 +183,7 @@ def _same(token: Token, shared: _Shared) -> Reading:
         measurements=shared.measurements,
         claims=claims,
         key_hint=token.key_id,
+        uttered=token.uttered,
         body=token,
     )
 

@@ -94,6 +94,7 @@ class Tpm:
             claims=claims,
             key_hint=parts.key_id,
             faults=_faults(parts),
+            uttered=(parts.quote_bytes, parts.signature.first),
             body=parts,
         )
 

@@ -159,7 +159,9 @@ def _against_values(parts: Parts, known: Known, model: str) -> Iterator[Appraisa
             listed = known.registers.get((bank, number))
             value = held[bank, number]
             found = None if listed is None else listed.get(value)
-            if listed is not None and (found is None or not found.counts_at(known.at)):
+            # where events are listed, the right log might explain the value
+            unlisted = listed is not None and not known.events
+            if unlisted and (found is None or not found.counts_at(known.at)):
                 yield _unknown(known, model, str(number), value, "")
 
 
@@ -182,7 +184,9 @@ def _by_value(
                     b"\xff" * len(value),
                 ):
                     continue
-                yield _unknown(known, model, str(number), value, "")
+                # a log is no word of the chip: somebody on the way may have taken it out
+                taken_out = bool(known.events) and parts.log is None
+                yield _unknown(known, model, str(number), value, "", vouched=not taken_out)
                 continue
             yield from _by_events(parts, known, model, used, (bank, number))
 
@@ -269,7 +273,7 @@ def _log_differs(misfit: Misfit) -> AppraisalFinding:
 
 
 def _unknown(
-    known: Known, model: str, component: str, digest: bytes, version: str
+    known: Known, model: str, component: str, digest: bytes, version: str, *, vouched: bool = True
 ) -> AppraisalFinding:
     code = AppraisalCode.FIRMWARE_UNKNOWN if known.closed else AppraisalCode.FIRMWARE_UNLISTED
     return AppraisalFinding(
@@ -280,6 +284,7 @@ def _unknown(
             "version": version[:40],
             "model": model[:80],
         },
+        vouched,
     )
 
 
