@@ -123,11 +123,12 @@ class World:
 
     def links(
         self, issuer, subject, *links, complete=(), part=None, described=(), since=None, ends=None,
-        imported=False, **more,
+        imported=False, bill=None, ext=None, **more,
     ):  # fmt: skip
         payload = Links(
             links=list(links), complete=list(complete), part=part, described=list(described),
-            valid_from=when(since), valid_until=when(ends), imported=imported,
+            valid_from=when(since), valid_until=when(ends), imported=imported, bill=bill,
+            ext=ext or {},
         )  # fmt: skip
         return self.say(issuer, Kind.LINK, subject, payload, **more)
 

@@ -66,6 +66,18 @@ class Row:
         self.since = sec(getattr(self.payload, "valid_from", None), -FAR)
         self.until = sec(getattr(self.payload, "valid_until", None), FAR)
         self.void = 0
+        self.bill = getattr(self.payload, "bill", None) if self.kind is Kind.LINK else None
+        self.links = getattr(self.payload, "links", [])
+        self.described = getattr(self.payload, "described", [])
+        if self.bill is not None:
+            # in a bill a statement speaks of its own subject alone
+            self.described = [d for d in self.described if d.subject is None]
+            self.links = [
+                link
+                for link in self.links
+                if link.relation is not Relation.SAME_AS
+                and (link.object if link.relation.object_depends else link.subject) is None
+            ]
 
     @property
     def hidden(self):
@@ -103,6 +115,11 @@ class Reference:
         self._void()
         self._walk()
         self._merge()
+        self.heard = {
+            (self.r(row.subject), row.issuer, row.bill)
+            for row in self.rows
+            if row.bill is not None and row.void < 2 and self.may_tie(row, row.subject, None)
+        }
 
     # --- stratum 0 --------------------------------------------------------------------------
 
@@ -392,8 +409,8 @@ class Reference:
             if (
                 isinstance(other.payload, Links)
                 and isinstance(row.payload, Links)
-                and (other.issuer, other.subject, other.payload.part or "")
-                == (row.issuer, row.subject, row.payload.part or "")
+                and (other.issuer, other.subject, other.payload.part or "", other.bill)
+                == (row.issuer, row.subject, row.payload.part or "", row.bill)
                 and other.order > row.order
                 and other.void < 2
             ):
@@ -402,6 +419,42 @@ class Reference:
                 else:
                     soonest = min(soonest, other.since)
         return truth, soonest
+
+    def instead(self, row, bill):
+        """How far a bill has its own word in the place of a row, and when that changes."""
+        truth, soonest = 0, FAR
+        if row.kind is Kind.LINK and row.payload and not row.bill and bill:
+            for other in self.rows:
+                if (
+                    (other.issuer, other.bill) == bill
+                    and other.issuer == row.issuer
+                    and other.subject == row.subject
+                    and (other.payload.part or "") == (row.payload.part or "")
+                    and other.void < 2
+                ):
+                    if other.since <= self.at:
+                        truth = max(truth, 2 - other.void)
+                    else:
+                        soonest = min(soonest, other.since)
+        return truth, soonest
+
+    def said_in(self, row, bill):
+        """Whether a row is heard of a thing as a bill has it (None: at large)."""
+        return row.bill is None or (row.issuer, row.bill) == bill
+
+    def leads_to(self, state, row, far):
+        """The states that a tie leads to."""
+        name, bill = state
+        far = self.r(far)
+        for found in ((row.issuer, row.bill or row.subject), bill):
+            if found and (far, *found) in self.heard:
+                return [(far, found)]
+        of_mine = [
+            (far, (issuer, product))
+            for thing, issuer, product in self.heard
+            if thing == far and product in self.names_of(name)
+        ]
+        return of_mine or [(far, None)]
 
     def stands(self, row):
         renewed, soonest = self.renewed(row)
@@ -424,7 +477,7 @@ class Reference:
                 if not isinstance(row.payload, Links):
                     continue
                 stands, later = self.stands(row)
-                for link in row.payload.links:
+                for link in row.links:
                     if link.relation in (Relation.SAME_AS, Relation.REPLACES):
                         continue
                     near, far = link.subject or row.subject, link.object or row.subject
@@ -438,12 +491,20 @@ class Reference:
                     self._ties.append((row, near, far, link, truth, bounds))
         return self._ties
 
+    def ties_of(self, state):
+        """The ties of a thing, at large or as a bill has it."""
+        name, bill = state
+        for row, near, far, link, truth, bounds in self.ties():
+            if self.r(near) == name and self.said_in(row, bill):
+                replaced, soonest = self.instead(row, bill)
+                yield row, far, link, min(truth, 2 - replaced), [*bounds, soonest]
+
     def _merge(self):
         sides, self.same_bounds = {}, defaultdict(list)
         for row in self.rows:
             if not isinstance(row.payload, Links):
                 continue
-            for link in row.payload.links:
+            for link in row.links:
                 if link.relation is not Relation.SAME_AS:
                     continue
                 ends = (link.subject or row.subject, link.object or row.subject)
@@ -479,21 +540,22 @@ class Reference:
 
     # --- stratum 3: one node, as a part or as the root, in a bill or in none ---------------------
 
-    def makers(self, node):
+    def makers(self, state):
         found = defaultdict(int)
-        for _, near, far, link, truth, _ in self.ties():
+        for _, far, link, truth, _ in self.ties_of(state):
             supplies = link.relation in (Relation.MADE_BY, Relation.SUPPLIED_BY)
-            if supplies and truth and self.r(near) == node:
+            if supplies and truth:
                 found[self.r(far)] = max(found[self.r(far)], truth)
         return found
 
-    def own(self, node, issuer):
-        if self.r(issuer) == node:
+    def own(self, state, issuer):
+        if self.r(issuer) == state[0]:
             return 2
-        return self.makers(node).get(self.r(issuer), 0)
+        return self.makers(state).get(self.r(issuer), 0)
 
-    def claims(self, node, bill):
-        """Current claims about a node: (row, type, kind, fields, element, fate)."""
+    def claims(self, state, bill):
+        """Current claims about a thing, met in a bill: (row, type, kind, fields, element, fate)."""
+        node, within = state
         found = []
         for row in self.rows:
             said = row.payload
@@ -501,20 +563,23 @@ class Reference:
                 found.append((row, row.subject, said.type, row.kind, dict(said.claims), None))
             elif isinstance(said, Links):
                 ends = {row.subject}
-                for link in said.links:
+                for link in row.links:
                     near, far = link.subject or row.subject, link.object or row.subject
                     if link.relation is Relation.SAME_AS:
                         ends |= {near, far}
                     elif link.relation is not Relation.REPLACES:
                         ends.add(far if link.relation.object_depends else near)
-                for d in said.described:
+                for d in row.described:
                     about = d.subject or row.subject
                     if self.r(about) != node:
                         continue
                     if about not in ends and bill != (row.issuer, row.subject):
                         continue
-                    self._soon(self.stands(row)[1])
-                    if self.renewed(row)[0] == 2:
+                    if not self.said_in(row, within):
+                        continue
+                    replaced, later = self.instead(row, within)
+                    self._soon(self.stands(row)[1], later)
+                    if self.renewed(row)[0] == 2 or replaced == 2:
                         continue
                     fields = dict(d.claims)
                     for name in ("name", "version", "hashes", "licenses"):
@@ -542,6 +607,7 @@ class Reference:
         self.next = min([self.next, *(i for i in instants if i > self.at)])
 
     def elements(self, node, claims):
+        node, _ = node
         bits, others = set(), False
         for row, about, word, kind, _, element, fate in claims:
             if element is None:
@@ -640,18 +706,21 @@ class Reference:
     def look(self, node, *, root, bill=None):
         """(findings as (code, requirement), silent, proven, elements, next change)."""
         self.next = FAR
-        for name in self.names_of(node):
+        for name in self.names_of(node[0]):
             self._soon(*self.same_bounds.get(name, ()))
         claims = self.claims(node, bill)
         words = {w for q in self.profile.requirements for w in q.claim}
         for row, _, word, *_ in claims:
             if word in words:
                 self._soon(row.since, row.until)
-        for _, near, _, _, _, bounds in self.ties():
-            if self.r(near) == node and bounds:
-                self._soon(*bounds)
+        for _, _, _, _, bounds in self.ties_of(node):
+            self._soon(*bounds)
         elements = self.elements(node, claims)
-        about = [r for r in self.rows if self.r(r.subject) == node and r.void < 2]
+        about = [
+            r
+            for r in self.rows
+            if self.r(r.subject) == node[0] and r.void < 2 and self.said_in(r, node[1])
+        ]
         silent = not self._spoke(node, claims, about)
         found, proven, some_met, all_met = [], True, False, True
         asked_of = False
@@ -688,8 +757,10 @@ class Reference:
                 proven = False
         found += self._shape(node, elements, about, silent=silent, root=root)
         found += self._hidden(node, about)
-        for name in self.names_of(node):
+        for name in self.names_of(node[0]):
             found += [(code, "store") for code, _ in self.gaps.get(name, ())]
+        if self._bills_differ(node):
+            found.append((Code.BILLS_DIFFER, "bill"))
         found += self._notices(node, about)
         if root and self.profile.requirements and not asked_of and not self.out(node):
             found.append((Code.NOTHING_ASKED, "root"))
@@ -704,6 +775,48 @@ class Reference:
         found = self._waive(node, about, found)
         return set(found), silent, proven, elements, self.next
 
+    def _bills_differ(self, state):
+        """Whether some issuer's bills have other ties of a thing than what is followed here."""
+        name, bill = state
+        differ = False
+        for issuer in {issuer for thing, issuer, _ in self.heard if thing == name}:
+            said = defaultdict(list)
+            for row in self.rows:
+                key = (self.r(row.subject), row.issuer, row.bill)
+                if key in self.heard and key[:2] == (name, issuer):
+                    said[row.bill].append(row)
+            spoken = {
+                (row.subject, row.payload.part or "") for rows in said.values() for row in rows
+            }
+            said[None] = [
+                row
+                for row in self.rows
+                if isinstance(row.payload, Links)
+                and row.issuer == issuer
+                and not row.bill
+                and (row.subject, row.payload.part or "") in spoken
+            ]
+            made = {}
+            for product, rows in said.items():
+                ties = [
+                    (row, link, far, truth, bounds)
+                    for row, near, far, link, truth, bounds in self.ties()
+                    if row in rows and self.r(near) == name
+                ]
+                for *_, bounds in ties:
+                    self._soon(*bounds)
+                ties = [(row, link.relation, far) for row, link, far, t, _ in ties if t == 2]
+                last = max((row for row, *_ in ties), key=lambda r: r.order, default=None)
+                # what is said at large was said in some product's bill first
+                of = product or (last and last.payload.ext.get("bill"))
+                made[product] = of, {(relation, far) for _, relation, far in ties}
+            of, mine = made[bill[1] if bill and bill[0] == issuer else None]
+            differ |= bool(mine) and any(
+                other and other != mine and (not name or name != of)
+                for name, other in made.values()
+            )
+        return differ
+
     def _silence(self, elements):
         policies = {self.profile.silent.of(e) for e in elements}
         for policy in (Silence.REFUSED, Silence.UNDETERMINED):
@@ -712,7 +825,7 @@ class Reference:
         return Silence.IGNORED
 
     def _spoke(self, node, claims, about):
-        if self.names_of(node) & self.members:
+        if self.names_of(node[0]) & self.members:
             return True
         for row, subject, word, kind, _, _, _ in claims:
             if row.void == 2:
@@ -738,7 +851,7 @@ class Reference:
         found = []
         links = [r for r in about if r.kind is Kind.LINK]
         for row in links:
-            self._soon(row.since, row.until, self.stands(row)[1])
+            self._soon(row.since, row.until, self.stands(row)[1], self.instead(row, node[1])[1])
         for rule in self.profile.follow:
             if rule.elements and not elements & set(rule.elements):
                 continue
@@ -748,10 +861,8 @@ class Reference:
                 there = max(
                     (
                         truth
-                        for _, near, _, link, truth, _ in self.ties()
-                        if self.r(near) == node
-                        and link.relation is rule.relation
-                        and rule.category in (None, link.category)
+                        for _, _, link, truth, _ in self.ties_of(node)
+                        if link.relation is rule.relation and rule.category in (None, link.category)
                     ),
                     default=0,
                 )
@@ -763,6 +874,7 @@ class Reference:
                     if row.payload and rule.relation in row.payload.complete:
                         truth = min(
                             self.stands(row)[0],
+                            2 - self.instead(row, node[1])[0],
                             self.may_tie(row, row.subject, rule.relation.value),
                         )
                         if row.since <= self.at < row.until:
@@ -774,8 +886,8 @@ class Reference:
                             name,
                         )
                     )
-        for _, near, _, link, truth, _ in self.ties():
-            if self.r(near) == node and truth == 1 and self.followed(link, elements):
+        for _, _, link, truth, _ in self.ties_of(node):
+            if truth == 1 and self.followed(link, elements):
                 found.append((Code.CLAIM_TIME_UNCERTAIN, f"follow:{link.relation.value}"))
         return found
 
@@ -891,17 +1003,20 @@ class Reference:
             claims = self.claims(node, None)
             elements = self.elements(node, claims)
             made = []
-            for row, near, far, link, truth, _ in self.ties():
-                if self.r(near) == node and truth == 2 and self.r(far) != node:
+            for row, far, link, truth, _ in self.ties_of(node):
+                if truth == 2 and self.r(far) != node[0]:
                     rule = self.followed(link, elements)
                     if rule is not None:
-                        bill = (row.issuer, row.subject)
-                        made.append((self.r(far), rule, link.alternative, bill))
+                        bill = (row.issuer, row.bill or row.subject)
+                        made += [
+                            (target, rule, link.alternative, bill)
+                            for target in self.leads_to(node, row, far)
+                        ]
             self._out[node] = made
         return self._out[node]
 
     def judge(self, subject):
-        root = self.r(subject)
+        root = (self.r(subject), None)
         self._out = {}
         self.next = FAR
         nodes, waiting = {root}, [root]
@@ -969,27 +1084,27 @@ class Reference:
                     waiting.append(tie[0])
         findings = {(c, subject, q): True for c, q in top[0]}
         standing = defaultdict(list)
+        boundaries = [top[4], self.look(root, root=False)[4]]
         for node in nodes:
             deciding = {(t[0], t[3]) for t in decisive[node]} if node in reached else set()
             for target, _, _, bill in self.out(node):
                 looked = as_part(target, bill)
-                standing[target].append(looked)
+                standing[target[0]].append(looked)
+                boundaries.append(looked[4])
                 for code, requirement in looked[0]:
-                    named = (code, subject if target == root else target, requirement)
+                    named = (code, subject if target == root else target[0], requirement)
                     counts = (target, bill) in deciding
                     findings[named] = findings.get(named, False) or counts
         silent, proven = int(top[1]), int(top[2])
-        soonest = min([top[4], self.look(root, root=False)[4]])
-        for node in nodes - {root}:
-            silent += all(looked[1] for looked in standing[node])
-            proven += all(looked[2] for looked in standing[node])
-            soonest = min([soonest, *(looked[4] for looked in standing[node])])
-        if root in standing:
-            soonest = min([soonest, *(looked[4] for looked in standing[root])])
+        soonest = min(boundaries)
+        things = {node[0] for node in nodes}
+        for thing in things - {root[0]}:
+            silent += all(looked[1] for looked in standing[thing])
+            proven += all(looked[2] for looked in standing[thing])
         return {
             "value": value,
             "findings": {(c, s, q, counts) for (c, s, q), counts in findings.items()},
-            "coverage": (len(nodes), len(nodes) - silent, proven, silent),
+            "coverage": (len(things), len(things) - silent, proven, silent),
             "next": None if soonest >= FAR else soonest,
         }
 

@@ -68,7 +68,7 @@ class Within:
             self._place = {int(n): i for i, n in enumerate(reach.nodes)}
             purchase = judgement.graph.labels.find(PURCHASE)
             supposed: dict[int, int] = {}
-            worths = judgement.worth_of_ties(reach.edges).tolist()
+            worths = reach.worth.tolist()
             for tie, (at, to, worth) in enumerate(
                 zip(reach.source.tolist(), reach.target.tolist(), worths, strict=True)
             ):

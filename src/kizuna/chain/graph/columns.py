@@ -43,6 +43,11 @@ class Names:
             self.texts.append(text)
         return found
 
+    def another(self, text: str) -> int:
+        """A further number of a text, by which the text is not found."""
+        self.texts.append(text)
+        return len(self.texts) - 1
+
     def find(self, text: str) -> int:
         """The number of a text, or -1."""
         return self._ids.get(text, -1)

@@ -3,6 +3,8 @@
 
 Keeps: 1. One statement is one row; its claims and ties are rows of their own that name it. 2. What
 is said of a thing by those who speak about it, and what a bill says of it in passing, stand apart.
+3. A thing as some bill of materials has it is a node of its own, which only what that bill says of
+it names: everything else is said of the thing.
 Does not: read or write itself (``graph``, ``writing``).
 """
 
@@ -93,7 +95,9 @@ class Facts:
         self.described_end = Column(np.int32)
         self.complete = Column(np.int16)  # links: bit by bit the relations that are all named
         self.by_issuer = Index(self.issuer)
-        self.rows_of = Index(self.subject)
+        self.bill = Column(np.int32)  # the product in whose bill it is said, else the subject
+        self._place = Column(np.int32)  # the node that is spoken of
+        self.rows_of = Index(self._place)
         # claims, descriptions among them
         self.claim_row = Column(np.int32)
         self.claim_subject = Column(np.int32)
@@ -135,6 +139,14 @@ class Facts:
         self._group_first: list[int] = []
         self._group_all: dict[int, list[int]] = {}  # where there are several
         self._group_several = bytearray()
+        # things as bills have them: the node, what it is of, and what is said of it
+        self.in_bill: dict[int, tuple[int, int, int]] = {}  # thing, issuer, product
+        self.said_in_bill: dict[int, list[int]] = {}
+        self._in_bill: dict[tuple[int, int, int], int] = {}
+        self._instead: dict[tuple[int, int], list[int]] = {}  # by group at large, and product
+        self.at_large: dict[int, set[int]] = {}  # of a node in a bill: the groups that it replaces
+        self.of_bill: dict[int, str] = {}  # in which product's bill a statement at large was said
+        self._things: Ints = np.empty(0, dtype=np.int32)
         # the rare kinds
         self.payload: dict[int, Notice | Waiver | Status | Membership] = {}
         self.notices_of: dict[int, list[int]] = {}

@@ -162,6 +162,30 @@ class Graph(Facts):
         result: Ints = (groups >= 0) & several[groups]
         return result
 
+    def things(self, nodes: Ints) -> Ints:
+        """Of each node the thing that it is, or is as some bill has it."""
+        if not self.in_bill:
+            return nodes
+        known = len(self._things)
+        if known < self.nodes:
+            self._things = np.arange(self.nodes, dtype=np.int32)
+            for node, (thing, _, _) in self.in_bill.items():
+                self._things[node] = thing
+        found: Ints = self._things[nodes]
+        return found
+
+    def instead(self, row: int, issuer: int, bill: int) -> list[int]:
+        """The statements that take a link statement's place in one bill of its issuer."""
+        group = int(self.group.view[row])
+        if group < 0 or int(self.issuer.view[row]) != issuer:
+            return []
+        return self._instead.get((group, bill), [])
+
+    def of_group(self, group: int) -> list[int]:
+        """The link statements that take each other's place."""
+        first = self._group_first[group]
+        return self._group_all.get(group, [first] if first >= 0 else [])
+
     def claims_of(self, nodes: Ints) -> tuple[Ints, Ints]:
         """Claims said of some nodes: (position in ``nodes``, claim)."""
         at, found = self._local_of.gather(nodes)

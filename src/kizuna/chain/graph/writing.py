@@ -55,6 +55,7 @@ class Writer:
         self.claims: list[tuple[int, int, int, int, int, int]] = []
         self.edges: list[tuple[int, int, int, int, int, int, int, bool]] = []
         self.local: list[tuple[int, int]] = []
+        self.places: list[tuple[int, int]] = []
         self.passing: list[tuple[int, int]] = []
         self.first_claim = graph.claim_row.size
         self.first_edge = graph.edge_row.size
@@ -87,6 +88,7 @@ class Writer:
         since, until = EVER, NEVER
         imported = False
         state = State.PRESENT
+        bill = place = subject
         if payload is None:
             if item.erased:
                 state = State.ERASED
@@ -112,12 +114,22 @@ class Writer:
                 graph.claim_data.append(_PACK(payload.claims) if payload.claims else None)
             elif isinstance(payload, Links):
                 imported = payload.imported
-                group = self._group(issuer, subject, payload.part or "", row)
+                if payload.bill is not None:
+                    bill = graph.names.id(payload.bill)
+                    place = self._in_bill(subject, issuer, bill, row)
+                group = self._group(issuer, place, payload.part or "", row)
+                if place != subject:
+                    common = self._group(issuer, subject, payload.part or "", -1)
+                    graph._instead.setdefault((common, bill), []).append(row)  # noqa: SLF001
+                    graph.at_large.setdefault(place, set()).add(common)
+                elif isinstance(said_in := payload.ext.get("bill"), str):
+                    graph.of_bill[row] = said_in
                 for relation in payload.complete:
                     complete |= 1 << _RELATION[relation]
-                held = self._links(row, subject, since, until, payload)
+                held = self._links(row, subject, place, since, until, payload)
             elif isinstance(payload, (Notice, Waiver, Status, Membership)):
                 word, since, until, imported = self._rare(row, subject, payload, since, until)
+        self.places.append((bill, place))
         self.rows.append(
             (
                 origin,
@@ -225,6 +237,7 @@ class Writer:
         filled: frozenset[str],
         *,
         passing: bool = False,
+        place: int | None = None,
     ) -> None:
         graph = self.graph
         sets = graph._field_sets  # noqa: SLF001
@@ -233,11 +246,22 @@ class Writer:
             fields = sets[filled] = len(graph.field_sets)
             graph.field_sets.append(filled)
         where = self.passing if passing else self.local
-        where.append((self.first_claim + len(self.claims), subject))
+        where.append((self.first_claim + len(self.claims), subject if place is None else place))
         self.claims.append((row, subject, word, kind, element, fields))
 
+    def _in_bill(self, thing: int, issuer: int, bill: int, row: int) -> int:
+        """The node of a thing as a bill has it."""
+        graph = self.graph
+        node = graph._in_bill.get((thing, issuer, bill))  # noqa: SLF001
+        if node is None:
+            node = graph.names.another(graph.names.texts[thing])
+            graph._in_bill[thing, issuer, bill] = node  # noqa: SLF001
+            graph.in_bill[node] = (thing, issuer, bill)
+        graph.said_in_bill.setdefault(node, []).append(row)
+        return node
+
     def _links(
-        self, row: int, subject: int, since: int, until: int, payload: Links
+        self, row: int, subject: int, place: int, since: int, until: int, payload: Links
     ) -> tuple[int, int, int, int]:
         """Take in ties and descriptions; from where to where they stand."""
         graph = self.graph
@@ -258,6 +282,10 @@ class Writer:
                     since if link.valid_from is None else max(since, seconds(link.valid_from)),
                     until if link.valid_until is None else min(until, seconds(link.valid_until)),
                 )
+            if place != subject:
+                depends = link.object if _OBJECT_DEPENDS[relation] else link.subject
+                if relation is Relation.SAME_AS or depends is not None:
+                    continue  # in a bill it speaks of its own subject alone
             if relation is Relation.SAME_AS:
                 graph.same_row.append(row)
                 graph.same_ends.append((near, far))
@@ -268,7 +296,7 @@ class Writer:
             edges.append(
                 (
                     row,
-                    near,
+                    near if place == subject else place,
                     far,
                     _RELATION[relation],
                     labels(link.category) if link.category else 0,
@@ -286,6 +314,8 @@ class Writer:
             for number in range(first_same, len(graph.same_ends)):
                 depending.update(graph.same_ends[number])
             for described in payload.described:
+                if place != subject and described.subject is not None:
+                    continue
                 about = subject if described.subject is None else names(described.subject)
                 element = _NO_ELEMENT if described.element is None else _ELEMENT[described.element]
                 fields = _fields_of(described)
@@ -297,6 +327,7 @@ class Writer:
                     element,
                     frozenset(fields),
                     passing=about not in depending,
+                    place=place if place != subject else None,
                 )
                 graph.claim_data.append(_PACK(fields) if fields else None)
         return (
@@ -314,14 +345,19 @@ class Writer:
             graph.periods.append((since, until))
         return number
 
-    def _group(self, issuer: int, subject: int, part: str, row: int) -> int:
+    def _group(self, issuer: int, place: int, part: str, row: int) -> int:
+        """Which statements take each other's place; ``row`` is one of them, or -1."""
         graph = self.graph
-        key = (issuer << 80) | (subject << 40) | graph.labels.id(part)
+        key = (issuer << 80) | (place << 40) | graph.labels.id(part)
         group = graph._groups.get(key)  # noqa: SLF001
         if group is None:
             group = graph._groups[key] = len(graph._group_first)  # noqa: SLF001
             graph._group_first.append(row)  # noqa: SLF001
             graph._group_several.append(0)  # noqa: SLF001
+        elif row < 0:
+            pass
+        elif graph._group_first[group] < 0:  # noqa: SLF001
+            graph._group_first[group] = row  # noqa: SLF001
         else:
             first = graph._group_first[group]  # noqa: SLF001
             graph._group_all.setdefault(group, [first]).append(row)  # noqa: SLF001
@@ -358,6 +394,12 @@ class Writer:
                     graph.has_status,
                 ),
                 columns,
+                strict=True,
+            ):
+                column.extend(values)
+            for column, values in zip(
+                (graph.bill, graph._place),  # noqa: SLF001
+                zip(*self.places, strict=True),
                 strict=True,
             ):
                 column.extend(values)

@@ -95,9 +95,7 @@ class _Tree:
         order = np.argsort(reach.source, kind="stable")
         self._ties = order
         self._start = np.searchsorted(reach.source[order], np.arange(len(reach.nodes) + 1))
-        self._worth = np.minimum(
-            judgement.value[reach.nodes[reach.target]], judgement.worth_of_ties(reach.edges)
-        )
+        self._worth = reach.worth
 
     def build(self, depth: int, width: int, nodes: int) -> dict[str, Any]:
         reach = self._reach
@@ -129,14 +127,14 @@ class _Tree:
         """The ties from one node, the worst first, each thing once for each relation."""
         reach, graph = self._reach, self._judgement.graph
         ties = self._ties[self._start[place] : self._start[place + 1]].tolist()
-        names = graph.names.texts
+        name = self._judgement.frame.name
 
         def order(tie: int) -> tuple[int, int, int, str]:
             return (
                 int(not reach.decides[tie]),
                 int(self._worth[tie]),
                 int(graph.edge_relation.view[reach.edges[tie]]),
-                names[int(reach.nodes[reach.target[tie]])],
+                name(int(reach.nodes[reach.target[tie]])),
             )
 
         chosen: dict[tuple[int, int], int] = {}
@@ -149,7 +147,7 @@ class _Tree:
         reach, judgement = self._reach, self._judgement
         graph = judgement.graph
         node = int(reach.nodes[place])
-        subject = self._subject if place == 0 else graph.name(node)
+        subject = self._subject if place == 0 else judgement.frame.name(node)
         findings = self._findings.get(subject, [])
         made: dict[str, Any] = {
             "subject": subject,
@@ -175,7 +173,7 @@ class _Tree:
             ):
                 if label:
                     made[member] = graph.labels.texts[label]
-        names = judgement.frame.names.get(node)
+        names = judgement.frame.names.get(int(judgement.frame.things(reach.nodes[[place]])[0]))
         if names:
             made["names"] = [graph.name(n) for n in names]
         return made
@@ -222,7 +220,7 @@ def name_of(judgement: Judgement, nodes: list[int]) -> dict[int, str]:
         KIND_BIT[Kind.CAPABILITY],
         np.full(len(claims), graph.description, dtype=np.int64),
     )
-    said = graph.issuer.view[rows] == array[at]
+    said = graph.issuer.view[rows] == judgement.frame.things(array)[at]
     said[pair[truth == 2]] = True
     found: dict[int, str] = {}
     order = np.argsort(graph.seq[rows], kind="stable")

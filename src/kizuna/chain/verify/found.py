@@ -103,6 +103,8 @@ HAPPENED: Final = (
     Code.NOTICE_UNCONFIRMED,
 )
 ADVERSE, TAMPERED, DOUBTFUL, UNCONFIRMED = range(len(HAPPENED))
+_OF_ISSUER: Final = (Code.NOTICE_UNCONFIRMED, Code.WAIVER_IDLE, Code.BILLS_DIFFER)
+"""What whoever said it can put right."""
 _ORGANIZATION: Final = ELEMENT_BIT[Element.ORGANIZATION]
 
 
@@ -158,7 +160,7 @@ class Local:
         return min((f.code.value_given for f in self.findings(at)), default=Value.TRUSTED)
 
     def _name(self, at: int) -> str:
-        return self.frame.graph.name(int(self.nodes[at]))
+        return self.frame.name(int(self.nodes[at]))
 
     def _raw(self, at: int, name: str | None) -> list[Finding]:
         subject = SubjectId(name or self._name(at))
@@ -179,7 +181,7 @@ class Local:
             found.append(self._failed(subject, rule, rank, int(self.best[number][at]), owner))
         for noted in (*self.more.get(at, ()), *self._lacks(at), *self._happened(at)):
             turn = owner
-            if noted.row >= 0 and noted.code in (Code.NOTICE_UNCONFIRMED, Code.WAIVER_IDLE):
+            if noted.row >= 0 and noted.code in _OF_ISSUER:
                 turn = self.frame.graph.name(int(self.frame.graph.issuer.view[noted.row]))
             digest = (self.frame.graph.digests[noted.row].hex(),) if noted.row >= 0 else ()
             found.append(

@@ -16,6 +16,7 @@ import numpy as np
 from kizuna.chain.graph.columns import Ints
 from kizuna.chain.graph.graph import NEVER, RELATIONS, Graph
 from kizuna.chain.verify.authority import KIND_BIT, Authority
+from kizuna.chain.verify.bills import Bills
 from kizuna.chain.verify.status import FINE, UNCERTAIN, Statuses
 from kizuna.model.kind import Kind
 from kizuna.model.relation import Relation
@@ -44,6 +45,7 @@ class Frame:
         self._billed_for = -1
         self._tie_truth = np.zeros(0, dtype=np.int8)  # 0 not worked out, else truth + 1
         self._tie_next = np.zeros(0, dtype=np.int64)
+        self.bills = Bills(self)
         self._merge()
 
     # --- life ---------------------------------------------------------------------------------
@@ -88,6 +90,7 @@ class Frame:
         if names:
             return self._merge()
         self._grow()
+        self.bills.bind()
         return False
 
     def _grow(self) -> None:
@@ -200,6 +203,7 @@ class Frame:
     def entitled(self, rows: Ints, ends: Ints, words: Ints) -> Ints:
         """Whether the issuers of link rows may assert a relation for the end that depends."""
         authority = self.authority
+        ends = self.graph.things(ends)
         truth = np.where(self.graph.issuer.view[rows] == ends, 2, 0).astype(np.int8)
         ask = np.flatnonzero(truth == 0)
         if len(ask):
@@ -225,7 +229,39 @@ class Frame:
 
     # --- names --------------------------------------------------------------------------------
 
+    def things(self, nodes: Ints) -> Ints:
+        """Of each node the thing that it is, or is as some bill has it."""
+        return self.rep[self.graph.things(nodes)].astype(np.int64)
+
+    def name(self, node: int) -> str:
+        """The identifier of the thing that a node is, or is as some bill has it."""
+        if node in self.graph.in_bill:
+            node = int(self.rep[self.graph.in_bill[node][0]])
+        return self.graph.name(node)
+
     def names_of(self, nodes: Ints) -> tuple[Ints, Ints]:
+        """Every name of some things: (name, position in ``nodes``); of a thing as a bill has it
+        also what it is called at large.
+        """
+        names, where = self.own_names(nodes)
+        within = np.flatnonzero(self.bills.within(nodes))
+        if not len(within):
+            return names, where
+        more: list[int] = []
+        places: list[int] = []
+        for i in within.tolist():
+            node = int(nodes[i])
+            thing = self.bills.of[node][0]
+            called = [n for n in self.bills.names[node] if n != node]
+            called += self.names.get(thing, (thing,))
+            more += called
+            places += [i] * len(called)
+        return (
+            np.concatenate((names, np.asarray(more, dtype=names.dtype))),
+            np.concatenate((where, np.asarray(places, dtype=np.int64))),
+        )
+
+    def own_names(self, nodes: Ints) -> tuple[Ints, Ints]:
         """Every name of some things: (name, position in ``nodes``)."""
         where = np.arange(len(nodes), dtype=np.int64)
         if not self.names:
@@ -262,10 +298,17 @@ class Frame:
         """Every thing once."""
         everything = np.arange(self.graph.nodes, dtype=np.int32)
         things: Ints = everything[self.rep[: self.graph.nodes] == everything]
+        if self.graph.in_bill:
+            things = np.setdiff1d(things, self.bills.silent())
         return things
 
     def _merge(self) -> bool:
-        """Work out which names are one thing."""
+        """Work out which names are one thing, and which bills are heard of them."""
+        merged = self._join()
+        self.bills.bind()
+        return merged
+
+    def _join(self) -> bool:
         graph, authority = self.graph, self.authority
         before = self.names
         self._billed_for = -1

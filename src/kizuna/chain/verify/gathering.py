@@ -53,6 +53,7 @@ class Gathering:
         self.context = context
         self.graph, self.authority = frame.graph, frame.authority
         self.nodes = nodes.astype(np.int64)
+        self.things = frame.things(self.nodes) if frame.bills else self.nodes
         self.at = frame.at
         n = len(nodes)
         self.next = np.full(n, NEVER, dtype=np.int64)
@@ -86,6 +87,9 @@ class Gathering:
         self.edge_at = self.where[at]
         self.edge_truth, soonest = frame.ties(self.edges)
         self._soon(self.edge_at, soonest)
+        replaced = self.replaced(self.edge_at, graph.edge_row.view[self.edges])
+        if replaced is not None:
+            self.edge_truth = np.minimum(self.edge_truth, 2 - replaced)
         self.edge_relation = graph.edge_relation.view[self.edges].astype(np.int64)
         self.edge_to = frame.rep[graph.edge_to.view[self.edges]].astype(np.int64)
         supplies = np.isin(self.edge_relation, _SUPPLIES) & (self.edge_truth > 0)
@@ -94,13 +98,32 @@ class Gathering:
         self.suppliers_sure = np.sort(keys[sure])
         self.suppliers_maybe = np.sort(keys[~sure])
 
+    def replaced(self, at: Ints, rows: Ints) -> Ints | None:
+        """How far statements about nodes are replaced by what the bill says in which they stand."""
+        bills = self.frame.bills
+        within = bills.within(self.nodes)
+        if not within.any():
+            return None
+        replaced = np.zeros(len(rows), dtype=np.int8)
+        asked = np.flatnonzero(within[at] & (self.graph.group.view[rows] >= 0))
+        known: dict[tuple[int, int], tuple[int, int]] = {}
+        for i, node, row in zip(
+            asked.tolist(), self.nodes[at[asked]].tolist(), rows[asked].tolist(), strict=True
+        ):
+            found = known.get((node, row))
+            if found is None:
+                found = known[node, row] = bills.replaced(node, row)
+            replaced[i] = found[0]
+            self._soon_one(int(at[i]), found[1])
+        return replaced
+
     def own(self, at: Ints, issuers: Ints) -> Ints:
         """Whether an issuer is the node itself or its maker or supplier (0, 1, 2)."""
         things = self.frame.rep[issuers].astype(np.int64)
         keys = at * self.graph.nodes + things
         mine = np.where(_among(keys, self.suppliers_maybe), 1, 0)
         mine = np.where(_among(keys, self.suppliers_sure), 2, mine)
-        result: Ints = np.where(things == self.nodes[at], 2, mine).astype(np.int8)
+        result: Ints = np.where(things == self.things[at], 2, mine).astype(np.int8)
         return result
 
     def _claims(self) -> None:
@@ -112,7 +135,7 @@ class Gathering:
             near = self.where[near]
             rows = graph.claim_row.view[passing]
             heard = (graph.issuer.view[rows] == self.context[0][near]) & (
-                graph.subject.view[rows] == self.context[1][near]
+                graph.bill.view[rows] == self.context[1][near]
             )
             at = np.concatenate((at, near[heard]))
             claims = np.concatenate((claims, passing[heard]))
@@ -124,6 +147,9 @@ class Gathering:
                 _, boundary, gone = frame.link_truth(int(rows[place]))
                 keep[place] = not gone
                 self._soon_one(int(at[place]), boundary)
+            replaced = self.replaced(at, rows)
+            if replaced is not None:
+                keep &= replaced < 2
         at, claims, rows = at[keep], claims[keep], rows[keep]
         seq = graph.seq[rows]
         void = authority.void.view[rows]
@@ -200,10 +226,10 @@ class Gathering:
         )
         np.bitwise_or.at(bits, self.claim_at[told], np.int64(1) << element[told].astype(np.int64))
         # nobody speaks himself out of being an organisation, or a part out of being a thing
-        by_itself = told & (self.frame.rep[self.claim_issuer] == self.nodes[self.claim_at])
+        by_itself = told & (self.frame.rep[self.claim_issuer] == self.things[self.claim_at])
         others = np.zeros(n, dtype=np.bool_)
         others[self.claim_at[told & ~by_itself]] = True
-        usual = graph.usual_elements(self.nodes)
+        usual = graph.usual_elements(self.things)
         is_thing = usual == _COMPONENT
         bits[(bits == 0) | ~others] |= usual[(bits == 0) | ~others]
         bits[is_thing & ((bits & _THINGS) == 0)] |= _COMPONENT
@@ -218,7 +244,7 @@ class Gathering:
         masks = np.asarray([t.elements for t in rules.ties] + [0], dtype=np.int64)
         tie = np.where((self.elements[self.edge_at] & masks[tie]) != 0, tie, np.int8(-1))
         self.edge_rule = tie
-        counted = (self.edge_truth == 2) & (self.edge_to != self.nodes[self.edge_at])
+        counted = (self.edge_truth == 2) & (self.edge_to != self.things[self.edge_at])
         self.edge_tie = np.where(counted, tie, np.int8(-1))
 
     def _note(self, at: int, noted: Noted) -> None:

@@ -64,12 +64,12 @@ def impact(judgement: Judgement, what: str, *, losses: bool = True) -> list[dict
         )
     if losses and not judgement.whole:
         judgement.settle_all()
-    start = np.asarray([node], dtype=np.int64)
+    start = judgement.frame.bills.spread(np.asarray([node], dtype=np.int64))
     up = _Upward(judgement, start)
     without = None
     if losses:
         without = judgement.value.copy()
-        without[node] = int(Value.UNTRUSTED)
+        without[start] = int(Value.UNTRUSTED)
         sink(judgement, without, start)
     return up.listed(without, leave_out=node)
 
@@ -108,41 +108,50 @@ class _Upward:
             at, above, relation = judgement.dependents(frontier)
             fresh = self._distance[above] < 0
             at, above, relation = at[fresh], above[fresh], relation[fresh]
-            names = judgement.graph.names.texts
+            name = judgement.frame.name
             through = frontier[at]
             # of several ways of one length the one that sorts first, whatever the order of arrival
             for node, tie, low in zip(
                 above.tolist(), relation.tolist(), through.tolist(), strict=True
             ):
                 known = int(self._through[node])
-                if known < 0 or (tie, names[low]) < (int(self._relation[node]), names[known]):
+                if known < 0 or (tie, name(low)) < (int(self._relation[node]), name(known)):
                     self._through[node], self._relation[node] = low, tie
             frontier = distinct(above)
             self._distance[frontier] = level
 
     def listed(self, without: Ints | None, *, leave_out: int) -> list[dict[str, Any]]:
         judgement = self._judgement
-        graph = judgement.graph
-        names = graph.names.texts
-        reached = [n for n in np.flatnonzero(self._distance >= 0).tolist() if n != leave_out]
-        reached.sort(key=lambda n: (int(self._distance[n]), names[n]))
+        name = judgement.frame.name
+        everything = np.flatnonzero(self._distance >= 0)
+        things = judgement.frame.things(everything)
+        lost: dict[int, bool] = {}  # of each thing, at large and in every bill
+        nearest: dict[int, int] = {}
+        for node, thing in zip(everything.tolist(), things.tolist(), strict=True):
+            if thing == leave_out:
+                continue
+            known = nearest.get(thing, node)
+            nearest[thing] = min(known, node, key=lambda n: (int(self._distance[n]), n))
+            if without is not None:
+                lost[thing] = lost.get(thing, False) or without[node] < judgement.value[node]
+        reached = sorted(nearest.values(), key=lambda n: (int(self._distance[n]), name(n)))
         called = name_of(judgement, reached[:_NAMED])
         settled = judgement.whole
         made: list[dict[str, Any]] = []
         for node in reached:
             through, relation = int(self._through[node]), int(self._relation[node])
             item: dict[str, Any] = {
-                "subject": names[node],
+                "subject": name(node),
                 "name": called.get(node, ""),
                 "distance": int(self._distance[node]),
                 "relation": RELATIONS[relation].value if relation >= 0 else "",
-                "through": names[through] if through >= 0 else "",
+                "through": name(through) if through >= 0 else "",
             }
             if settled and without is not None:
                 value, after = int(judgement.value[node]), int(without[node])
                 item["value"] = Value(value).word
                 item["without"] = Value(after).word
-                item["loses"] = after < value
+                item["loses"] = bool(lost[int(judgement.frame.things(np.asarray([node]))[0])])
             made.append(item)
         return made
 

@@ -25,7 +25,7 @@ import numpy as np
 from kizuna.chain.graph.columns import Ints
 from kizuna.chain.graph.graph import NEVER
 from kizuna.chain.verify.authority import Authority
-from kizuna.chain.verify.distinct import distinct
+from kizuna.chain.verify.distinct import distinct, distinct_tuples, union
 from kizuna.chain.verify.frame import Frame
 from kizuna.chain.verify.local import Local, evaluate
 from kizuna.chain.verify.propagation import group_values, shares, units
@@ -47,9 +47,11 @@ class Reach:
     nodes: Ints
     source: Ints  # by position in ``nodes``
     target: Ints
-    edges: Ints
+    ties: Ints
+    edges: Ints  # of each tie the edge that says it
     rule: Ints
     alternative: Ints
+    worth: Ints  # of each tie what lies behind it counts for
     decides: Ints  # of each tie whether what lies behind it counts
     counts: Ints  # of each node
 
@@ -69,6 +71,7 @@ class Judgement(Settling):
         return min(
             int(self.next[:nodes].min(initial=NEVER)),
             int(self._edge_next[:edges].min(initial=NEVER)),
+            int(self._aside.next.view.min(initial=NEVER)),
             self.frame.merged_until,
         )
 
@@ -97,30 +100,20 @@ class Judgement(Settling):
         result: Ints = (roots >= 0) & hit[np.maximum(roots, 0)]
         return result
 
-    def worth_of_ties(self, edges: Ints) -> Ints:
-        """The best that counted ties can count for, by what their bills say of the part."""
-        worth: Ints = TRUSTED - self._lacks[edges]
-        return worth
-
     def dependents(self, nodes: Ints) -> tuple[Ints, Ints, Ints]:
         """Who depends on some nodes: (position in ``nodes``, who, relation)."""
         graph = self.graph
-        names, where = self.frame.names_of(nodes)
-        at, edges = graph.edges_to.gather(names)
         if not self._whole:
+            names, _ = self.frame.names_of(nodes)
+            _, edges = graph.edges_to.gather(names)
             truth, _ = self.frame.ties(edges)
             above = distinct(self.frame.rep[graph.edge_from.view[edges[truth == 2]]])
-            above = above[~self.settled[above]].astype(np.int64)
+            above = self._live(above.astype(np.int64))
+            above = above[~self.settled[above]]
             if len(above):
-                local = evaluate(self.frame, self.rules, above)
-                self._use[local.edges] = local.edge_tie.astype(np.int8) + 1
-        used = self._use[edges] > 0
-        at, edges = where[at[used]], edges[used]
-        return (
-            at,
-            self.frame.rep[graph.edge_from.view[edges]].astype(np.int64),
-            graph.edge_relation.view[edges],
-        )
+                self._tie(evaluate(self.frame, self.rules, above))
+        at, ties = self._in(nodes)
+        return at, self.source_of(ties), graph.edge_relation.view[self.edge_of(ties)]
 
     def touched_by(self, row: int) -> Ints:
         """The nodes that a statement says something about."""
@@ -141,10 +134,13 @@ class Judgement(Settling):
         made: list[tuple[Ints, Ints]] = []
         for there in (False, True):
             self.authority.exists.view[row] = there
-            if self.frame.refresh(rows, names=names):
+            merged = self.frame.refresh(rows, names=names)
+            moved = self._moved()
+            if merged:
                 self.settle_all()
             else:
-                self._renew(distinct(self.frame.rep[sorted(touched)]).astype(np.int64))
+                things = distinct(self.frame.rep[sorted(touched)]).astype(np.int64)
+                self._renew(union(things, moved))
             made.append((self.value.copy(), self.base.copy()))
         return made[0]
 
@@ -163,10 +159,10 @@ class Judgement(Settling):
 
         Nothing of what was worked out so far is written to: a shallow copy may call this.
         """
-        before, names = self.authority, self.frame.names
+        before, names, bills = self.authority, self.frame.names, self.frame.bills.nodes
         self.authority = authority
         self.frame = Frame(authority, self.at)
-        if self.frame.names != names:
+        if self.frame.names != names or self.frame.bills.nodes != bills:
             self.settle_all()
             return
         for name in STATE:
@@ -215,22 +211,21 @@ class Judgement(Settling):
         """The chain of a settled node."""
         order = [np.asarray([root], dtype=np.int64)]
         place = {root: 0}
-        edges: list[Ints] = []
+        found: list[Ints] = []
         sources: list[Ints] = []
         frontier = order[0]
         while len(frontier):
             at, used = self._out(frontier)
-            edges.append(used)
+            found.append(used)
             sources.append(frontier[at])
-            below = distinct(self.frame.rep[self.graph.edge_to.view[used]]).astype(np.int64)
-            fresh = [n for n in below.tolist() if n not in place]
+            fresh = [n for n in distinct(self.target_of(used)).tolist() if n not in place]
             for node in fresh:
                 place[node] = len(place)
             frontier = np.asarray(fresh, dtype=np.int64)
             if fresh:
                 order.append(frontier)
         nodes = np.concatenate(order)
-        all_edges = np.concatenate(edges)
+        ties = np.concatenate(found)
         sorted_nodes = np.sort(nodes)
         rank = np.argsort(nodes, kind="stable")
 
@@ -238,13 +233,12 @@ class Judgement(Settling):
             return rank[np.searchsorted(sorted_nodes, values)]
 
         source = locate(np.concatenate(sources))
-        target = locate(self.frame.rep[self.graph.edge_to.view[all_edges]].astype(np.int64))
-        rule = self._use[all_edges].astype(np.int64) - 1
-        alternative = self.graph.edge_alternative.view[all_edges]
-        worth = np.minimum(self.value[nodes[target]], TRUSTED - self._lacks[all_edges])
+        target = locate(self.target_of(ties))
+        edges, rule, alternative = self.edge_of(ties), self.rule_of(ties), self._alternative(ties)
+        worth = np.minimum(self.value[nodes[target]], self.best_of(ties))
         decides = _decisive(self.rules, source, target, rule, alternative, worth)
         counts = _counted(len(nodes), source[decides], target[decides])
-        return Reach(nodes, source, target, all_edges, rule, alternative, decides, counts)
+        return Reach(nodes, source, target, ties, edges, rule, alternative, worth, decides, counts)
 
     def verdict(
         self,
@@ -283,18 +277,18 @@ class Judgement(Settling):
         findings = dict.fromkeys((*local.findings(0, subject), *bounds), True)
         for finding, counts in self._parts(reach, subject):
             findings[finding] = findings.get(finding, False) or counts
-        silent, proven = self._standing_of_parts(reach)
+        subjects, silent, proven = self._standing_of_parts(reach)
         silent += int(local.silent[0])
         coverage = Coverage(
-            subjects=len(reach.nodes),
-            known=len(reach.nodes) - silent,
+            subjects=subjects,
+            known=subjects - silent,
             proven=proven + int(local.proven[0]),
             silent=silent,
         )
         soonest = min(
             int(self.next[reach.nodes].min()),
             int(local.next[0]),
-            int(self._edge_next[reach.edges].min(initial=NEVER)),
+            int(self.next_of(reach.ties).min(initial=NEVER)),
         )
         return self._sealed(
             subject,
@@ -323,8 +317,8 @@ class Judgement(Settling):
         frontier = places
         while len(frontier):
             reached[frontier] = True
-            _, edges = self._out(frontier)
-            below = distinct(self.frame.rep[self.graph.edge_to.view[edges]]).astype(np.int64)
+            _, ties = self._out(frontier)
+            below = distinct(self.target_of(ties))
             frontier = below[~reached[below]]
         things = np.flatnonzero(reached & self.noted[: self.graph.nodes]).astype(np.int64)
         things = np.setdiff1d(things[~self._in_bills(things)], places)
@@ -332,11 +326,9 @@ class Judgement(Settling):
             local = evaluate(self.frame, self.rules, things[start : start + CHUNK])
             for i in range(len(local.nodes)):
                 yield from local.findings(i)
-        ties = np.flatnonzero(
-            (self._use[: self.graph.edge_row.size] > 0)
-            & ((self._edge_says[: self.graph.edge_row.size] & NOTED) != 0)
-        )
-        ties = ties[reached[self.frame.rep[self.graph.edge_from.view[ties]]]]
+        ties = self._counted_ties()
+        ties = ties[(self.says_of(ties) & NOTED) != 0]
+        ties = ties[reached[self.source_of(ties)]]
         units, _ = self._bills(ties)
         for start in range(0, len(units[0]), CHUNK):
             cut = slice(start, start + CHUNK)
@@ -349,9 +341,9 @@ class Judgement(Settling):
     def tops(self) -> Ints:
         """The things that nothing depends on by a counted tie; of a whole judgement."""
         total = self.graph.nodes
-        edges = np.flatnonzero(self._use[: self.graph.edge_row.size] > 0)
         free = self.frame.rep[:total] == np.arange(total)
-        free[self.frame.rep[self.graph.edge_to.view[edges]]] = False
+        free[self.frame.things(self.target_of(self._counted_ties()))] = False
+        free[list(self.graph.in_bill)] = False
         return np.flatnonzero(free).astype(np.int64)
 
     def judged(self, reach: Reach) -> Iterator[tuple[Local, Ints]]:
@@ -367,7 +359,7 @@ class Judgement(Settling):
             part = plain[start : start + CHUNK]
             yield evaluate(self.frame, self.rules, nodes[part]), met[part]
         ties = np.flatnonzero(in_bills[reach.target])
-        units, back = self._bills(reach.edges[ties])
+        units, back = self._bills(reach.ties[ties])
         counted = np.zeros(len(units[0]), dtype=np.bool_)
         counted[back[decides[ties]]] = True
         for start in range(0, len(units[0]), CHUNK):
@@ -396,11 +388,9 @@ class Judgement(Settling):
             for i, place in enumerate(plain.tolist()):
                 for finding in local.findings(i, subject if place == 0 else None):
                     yield finding, bool(met[place])
-        ties = np.flatnonzero(
-            in_bills[reach.target] & ((self._edge_says[reach.edges] & NOTED) != 0)
-        )
+        ties = np.flatnonzero(in_bills[reach.target] & ((self.says_of(reach.ties) & NOTED) != 0))
         if len(ties):
-            units, back = self._bills(reach.edges[ties])
+            units, back = self._bills(reach.ties[ties])
             local = evaluate(self.frame, self.rules, units[0], context=(units[1], units[2]))
             counted = np.zeros(len(units[0]), dtype=np.bool_)
             counted[back[decides[ties]]] = True
@@ -409,18 +399,30 @@ class Judgement(Settling):
                 for finding in local.findings(i, subject if node == root else None):
                     yield finding, bool(counted[i])
 
-    def _standing_of_parts(self, reach: Reach) -> tuple[int, int]:
-        """How many of the parts are silent, and how many have every requirement met."""
+    def _standing_of_parts(self, reach: Reach) -> tuple[int, int, int]:
+        """How many things there are, the root among them; and of the parts how many are silent,
+        and how many have every requirement met.
+        """
         parts = reach.nodes.copy()
         in_bills = self._in_bills(parts)
         silent, proven = self.silent[parts].copy(), self.proven[parts].copy()
         described = in_bills[reach.target]
-        target, says = reach.target[described], self._edge_says[reach.edges[described]]
+        target, says = reach.target[described], self.says_of(reach.ties[described])
         silent[in_bills] = True
         proven[in_bills] = True
         np.logical_and.at(silent, target, (says & SILENT) != 0)
         np.logical_and.at(proven, target, (says & PROVEN) != 0)
-        return int(silent[1:].sum()), int(proven[1:].sum())
+        if not self.frame.bills.within(parts).any():
+            return len(parts), int(silent[1:].sum()), int(proven[1:].sum())
+        # a thing that stands in the chain both at large and as a bill has it is one thing
+        things = self.frame.things(parts)
+        root = things == things[0]
+        (things,), back = distinct_tuples((things[~root],))
+        quiet = np.ones(len(things), dtype=np.bool_)
+        shown = np.ones(len(things), dtype=np.bool_)
+        np.logical_and.at(quiet, back, silent[~root])
+        np.logical_and.at(shown, back, proven[~root])
+        return 1 + len(things), int(quiet.sum()), int(shown.sum())
 
     def known(self, nodes: Ints) -> Ints:
         """Of which nodes anything is said; being named by others is nothing said of them."""
@@ -429,6 +431,10 @@ class Judgement(Settling):
         found = np.zeros(len(nodes), dtype=np.bool_)
         at, rows = graph.rows_of.gather(names)
         found[where[at[exists.view[rows]]]] = True
+        within = self.frame.bills.spread(nodes)
+        if len(within) > len(nodes):
+            heard = self.frame.things(within[self.frame.bills.within(within)])
+            found |= np.isin(nodes, heard)
         at, claims = graph.claims_of(names)
         found[where[at[exists.view[graph.claim_row.view[claims]]]]] = True
         at, edges = graph.edges_from.gather(names)

@@ -18,9 +18,9 @@ from __future__ import annotations
 import numpy as np
 
 from kizuna.chain.graph.columns import Ints
+from kizuna.chain.verify.differing import Differing
 from kizuna.chain.verify.found import MET, MISSING, Local, Noted
 from kizuna.chain.verify.frame import Frame
-from kizuna.chain.verify.happenings import Happenings
 from kizuna.chain.verify.rules import Rules
 from kizuna.model.finding import Value
 
@@ -48,7 +48,7 @@ def evaluate(
     return _Evaluation(frame, rules, nodes, as_root=as_root, context=context).result()
 
 
-class _Evaluation(Happenings):
+class _Evaluation(Differing):
     """One call of ``evaluate``; each stratum below has added what it found."""
 
     def result(self) -> Local:

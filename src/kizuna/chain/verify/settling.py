@@ -15,138 +15,41 @@ from typing import Final
 import numpy as np
 
 from kizuna.chain.graph.columns import Ints
-from kizuna.chain.graph.graph import NEVER, Graph
-from kizuna.chain.verify.authority import Authority
+from kizuna.chain.graph.graph import NEVER
+from kizuna.chain.verify.aside import FIRST
+from kizuna.chain.verify.counted import STATE, TRUSTED, Counted
 from kizuna.chain.verify.distinct import distinct, distinct_tuples, union
 from kizuna.chain.verify.frame import Frame
-from kizuna.chain.verify.local import evaluate
+from kizuna.chain.verify.local import Local, evaluate
 from kizuna.chain.verify.propagation import group_values, renew, sink
-from kizuna.chain.verify.rules import Rules
-from kizuna.criteria.profiles import Counting, Profile
+from kizuna.criteria.profiles import Counting
 from kizuna.model.payload import Membership, Status
 
 __all__ = ["CHUNK", "NOTED", "PROVEN", "SILENT", "STATE", "TRUSTED", "Settling"]
 
 CHUNK: Final = 65_536
-TRUSTED: Final = 2
 SILENT: Final = 1
 PROVEN: Final = 2
 NOTED: Final = 4
-STATE: Final = (
-    *("base", "own", "value", "next", "silent", "proven", "noted", "settled"),
-    *("_use", "_lacks", "_edge_next", "_edge_says"),
-)
-"""What a judgement has worked out so far."""
 
 
-class Settling:
+class Settling(Counted):
     """The values of nodes under one profile, one authority and one instant."""
-
-    def __init__(self, authority: Authority, profile: Profile, at: int) -> None:
-        self.authority = authority
-        self.graph: Graph = authority.graph
-        self.profile = profile
-        self.rules = Rules(profile, self.graph)
-        self.ties = self.rules.ties
-        self.frame = Frame(authority, at)
-        self._whole = False
-        self._rows = len(self.graph)
-        self._nodes = self.graph.nodes
-        self._clear()
-
-    @property
-    def at(self) -> int:
-        """The instant asked about."""
-        return self.frame.at
-
-    def _clear(self) -> None:
-        nodes, edges = self.graph.nodes + 64, self.graph.edge_row.size + 64
-        self.base = np.full(nodes, TRUSTED, dtype=np.int8)  # by itself
-        self.own = np.full(nodes, TRUSTED, dtype=np.int8)  # and by its parts as its bill has them
-        self.value = np.full(nodes, TRUSTED, dtype=np.int8)
-        self.next = np.full(nodes, NEVER, dtype=np.int64)
-        self.silent = np.zeros(nodes, dtype=np.bool_)
-        self.proven = np.zeros(nodes, dtype=np.bool_)
-        self.noted = np.zeros(nodes, dtype=np.bool_)
-        self.settled = np.zeros(nodes, dtype=np.bool_)
-        self._use = np.zeros(edges, dtype=np.int8)  # 0: not counted, else number of the rule + 1
-        self._lacks = np.zeros(edges, dtype=np.int8)  # trusted minus the value of the part here
-        self._edge_next = np.full(edges, NEVER, dtype=np.int64)
-        self._edge_says = np.zeros(edges, dtype=np.int8)  # of the part here: SILENT, ...
-
-    def _room(self) -> None:
-        nodes, edges = self.graph.nodes, self.graph.edge_row.size
-        if nodes > len(self.own):
-            more = nodes + nodes // 8 - len(self.own)
-            self.base = np.concatenate((self.base, np.full(more, TRUSTED, dtype=np.int8)))
-            self.own = np.concatenate((self.own, np.full(more, TRUSTED, dtype=np.int8)))
-            self.value = np.concatenate((self.value, np.full(more, TRUSTED, dtype=np.int8)))
-            self.next = np.concatenate((self.next, np.full(more, NEVER, dtype=np.int64)))
-            fresh = np.zeros(more, dtype=np.bool_)
-            self.silent = np.concatenate((self.silent, fresh))
-            self.proven = np.concatenate((self.proven, fresh))
-            self.noted = np.concatenate((self.noted, fresh))
-            self.settled = np.concatenate((self.settled, fresh))
-        if edges > len(self._use):
-            more = edges + edges // 8 - len(self._use)
-            none = np.zeros(more, dtype=np.int8)
-            self._use = np.concatenate((self._use, none))
-            self._lacks = np.concatenate((self._lacks, none))
-            self._edge_says = np.concatenate((self._edge_says, none))
-            never = np.full(more, NEVER, dtype=np.int64)
-            self._edge_next = np.concatenate((self._edge_next, never))
-
-    # --- the ties that count, as propagation asks for them -------------------------------------
-
-    def into(self, nodes: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-        """Counted ties to some nodes: position, who depends, rule, alternative."""
-        names, where = self.frame.names_of(nodes)
-        at, edges = self.graph.edges_to.gather(names)
-        used = self._use[edges] > 0
-        edges = edges[used]
-        return (
-            where[at[used]],
-            self.frame.rep[self.graph.edge_from.view[edges]].astype(np.int64),
-            self._use[edges].astype(np.int64) - 1,
-            self.graph.edge_alternative.view[edges],
-        )
-
-    def out_of(self, nodes: Ints) -> tuple[Ints, Ints, Ints, Ints, Ints]:
-        """Counted ties from some nodes: position, what is depended on, rule, alternative, best."""
-        at, edges = self._out(nodes)
-        return (
-            at,
-            self.frame.rep[self.graph.edge_to.view[edges]].astype(np.int64),
-            self._use[edges].astype(np.int64) - 1,
-            self.graph.edge_alternative.view[edges],
-            TRUSTED - self._lacks[edges],
-        )
-
-    def _in(self, nodes: Ints) -> Ints:
-        names, _ = self.frame.names_of(nodes)
-        _, edges = self.graph.edges_to.gather(names)
-        used: Ints = edges[self._use[edges] > 0]
-        return used
-
-    def _out(self, nodes: Ints) -> tuple[Ints, Ints]:
-        names, where = self.frame.names_of(nodes)
-        at, edges = self.graph.edges_from.gather(names)
-        used = self._use[edges] > 0
-        return where[at[used]], edges[used]
 
     # --- settling -----------------------------------------------------------------------------
 
     def settle_all(self) -> None:
         """Judge everything there is."""
         self._clear()
+        self.frame.bills.moved.clear()
         things = self.frame.representatives().astype(np.int64)
         for start in range(0, len(things), CHUNK):
             self._evaluate(things[start : start + CHUNK])
-        edges = np.flatnonzero(self._use[: self.graph.edge_row.size] > 0)
-        self._qualify(edges)
-        self._hold(things, edges)
+        ties = self._counted_ties()
+        self._qualify(ties)
+        self._hold(things, ties)
         self.value[things] = self.own[things]
-        self._sink(things, edges)
+        self._sink(things, ties)
         self._whole = True
 
     def settle(self, node: int) -> None:
@@ -158,27 +61,26 @@ class Settling:
         while len(frontier):
             self._evaluate(frontier)
             reached.append(frontier)
-            _, edges = self._out(frontier)
-            below = distinct(self.frame.rep[self.graph.edge_to.view[edges]]).astype(np.int64)
+            _, ties = self._out(frontier)
+            below = distinct(self.target_of(ties))
             frontier = below[~self.settled[below]]
         chain = np.concatenate(reached)
-        _, edges = self._out(chain)
-        self._qualify(edges)
-        self._hold(chain, edges)
+        _, ties = self._out(chain)
+        self._qualify(ties)
+        self._hold(chain, ties)
         self.value[chain] = self.own[chain]
         # what was settled before hangs below this chain, never above it: its values stand
         at, below, rule, alternative, _ = self.out_of(chain)
         plain = self._blocking()[rule] & (alternative == 0)
         np.minimum.at(self.value, chain[at[plain]], self.value[below[plain]])
-        self._sink(chain, edges)
+        self._sink(chain, ties)
 
-    def _sink(self, nodes: Ints, edges: Ints) -> None:
+    def _sink(self, nodes: Ints, ties: Ints) -> None:
         """Shares and alternatives once, then whatever follows."""
-        rule = self._use[edges] - 1
+        rule = self.rule_of(ties)
         grouped = self._counting()[rule]
-        grouped &= ~self._blocking()[rule] | (self.graph.edge_alternative.view[edges] != 0)
-        ends = self.graph.edge_from.view[edges[grouped]]
-        owners = distinct(self.frame.rep[ends]).astype(np.int64)
+        grouped &= ~self._blocking()[rule] | (self._alternative(ties) != 0)
+        owners = distinct(self.source_of(ties[grouped]))
         if len(owners):
             self.value[owners] = np.minimum(
                 self.value[owners], group_values(self, owners, self.value)
@@ -201,66 +103,98 @@ class Settling:
         self.proven[nodes] = local.proven
         self.noted[nodes] = local.noted
         self.settled[nodes] = True
-        self._use[local.edges] = local.edge_tie.astype(np.int8) + 1
+        self._tie(local)
+
+    def _tie(self, local: Local) -> None:
+        """Take in which ties of some nodes count."""
+        bills, edges = self.frame.bills, local.edges
+        self._aside.forget(local.nodes)
+        if not bills:
+            self._use[edges] = local.edge_tie.astype(np.int8) + 1
+            return
+        source = local.nodes[local.edge_at]
+        far = self.frame.rep[self.graph.edge_to.view[edges]].astype(np.int64)
+        within = bills.within(source)
+        aside = within | bills.named(far)
+        use = np.where(aside, np.int8(0), local.edge_tie.astype(np.int8) + 1)
+        self._use[edges[~within]] = use[~within]
+        rows = self.graph.edge_row.view[edges]
+        for i in np.flatnonzero(aside & (local.edge_tie >= 0)).tolist():
+            node = int(source[i])
+            for target in bills.targets(node, int(rows[i]), int(far[i])):
+                self._aside.add(int(edges[i]), node, target, int(local.edge_tie[i]))
 
     def _in_bills(self, nodes: Ints) -> Ints:
         """Which nodes some bill describes in passing: they are judged at their ties."""
         if not self.graph.passing_claim.size:
             return np.zeros(len(nodes), dtype=np.bool_)
+        if self.frame.bills:
+            nodes = self.frame.things(nodes)
         billed: Ints = self.frame.billed()[nodes]
         return billed
 
-    def _qualify(self, edges: Ints) -> None:
+    def _qualify(self, ties: Ints) -> None:
         """Judge what counted ties lead to, each as its bill describes it."""
-        if not len(edges):
+        if not len(ties):
             return
-        below = self.frame.rep[self.graph.edge_to.view[edges]].astype(np.int64)
-        in_bills = self._in_bills(below)
-        plain = edges[~in_bills]
-        self._lacks[plain] = 0
-        self._edge_next[plain] = NEVER
-        self._edge_says[plain] = 0
-        edges = edges[in_bills]
-        units, back = self._bills(edges)
+        in_bills = self._in_bills(self.target_of(ties))
+        self._mark(ties[~in_bills], 0, NEVER, 0)
+        ties = ties[in_bills]
+        units, back = self._bills(ties)
         for start in range(0, len(units[0]), CHUNK):
             part = slice(start, start + CHUNK)
             local = evaluate(
                 self.frame, self.rules, units[0][part], context=(units[1][part], units[2][part])
             )
             mine = (back >= start) & (back < start + CHUNK)
-            here, of = edges[mine], back[mine] - start
-            self._lacks[here] = TRUSTED - local.own[of]
-            self._edge_next[here] = local.next[of]
-            self._edge_says[here] = (
-                local.silent[of] * SILENT + local.proven[of] * PROVEN + local.noted[of] * NOTED
+            of = back[mine] - start
+            self._mark(
+                ties[mine],
+                TRUSTED - local.own[of],
+                local.next[of],
+                local.silent[of] * SILENT + local.proven[of] * PROVEN + local.noted[of] * NOTED,
             )
 
-    def _bills(self, edges: Ints) -> tuple[tuple[Ints, Ints, Ints], Ints]:
-        """The distinct (thing, issuer and subject of the bill) of some ties, and the way back."""
-        graph = self.graph
-        rows = graph.edge_row.view[edges]
-        thing, issuer, subject = (
-            self.frame.rep[graph.edge_to.view[edges]].astype(np.int64),
-            graph.issuer.view[rows].astype(np.int64),
-            graph.subject.view[rows].astype(np.int64),
-        )
-        (thing, issuer, subject), back = distinct_tuples((thing, issuer, subject))
-        return (thing, issuer, subject), back
+    def _mark(self, ties: Ints, lacks: Ints | int, soonest: Ints | int, says: Ints | int) -> None:
+        """Remember how parts stand as the bills of some ties describe them."""
+        aside = ties >= FIRST
+        for plain, column, values in (
+            (self._lacks, self._aside.lacks, lacks),
+            (self._edge_next, self._aside.next, soonest),
+            (self._edge_says, self._aside.says, says),
+        ):
+            if not aside.any():
+                plain[ties] = values
+                continue
+            spread = np.broadcast_to(np.asarray(values), ties.shape)
+            plain[ties[~aside]] = spread[~aside]
+            column.view[ties[aside] - FIRST] = spread[aside]
 
-    def _hold(self, nodes: Ints, edges: Ints) -> None:
+    def _bills(self, ties: Ints) -> tuple[tuple[Ints, Ints, Ints], Ints]:
+        """The distinct (thing, issuer and product of the bill) of some ties, and the way back."""
+        graph = self.graph
+        rows = graph.edge_row.view[self.edge_of(ties)]
+        thing, issuer, product = (
+            self.target_of(ties),
+            graph.issuer.view[rows].astype(np.int64),
+            graph.bill.view[rows].astype(np.int64),
+        )
+        (thing, issuer, product), back = distinct_tuples((thing, issuer, product))
+        return (thing, issuer, product), back
+
+    def _hold(self, nodes: Ints, ties: Ints) -> None:
         """Hold nodes down to what blocking parts are worth as their bills describe them.
 
         Args:
             nodes: distinct things.
-            edges: every counted tie by which they depend.
+            ties: every counted tie by which they depend.
         """
         self.own[nodes] = self.base[nodes]
-        edges = edges[self._lacks[edges] > 0]
-        plain = self._blocking()[self._use[edges] - 1]
-        plain &= self.graph.edge_alternative.view[edges] == 0
-        edges = edges[plain]
-        ends = self.frame.rep[self.graph.edge_from.view[edges]]
-        np.minimum.at(self.own, ends, TRUSTED - self._lacks[edges])
+        ties = ties[self.best_of(ties) < TRUSTED]
+        plain = self._blocking()[self.rule_of(ties)]
+        plain &= self._alternative(ties) == 0
+        ties = ties[plain]
+        np.minimum.at(self.own, self.source_of(ties), self.best_of(ties))
 
     # --- moving -------------------------------------------------------------------------------
 
@@ -283,6 +217,7 @@ class Settling:
         merged = self.frame.refresh(
             np.fromiter(links, dtype=np.int64, count=len(links)), names=names
         )
+        moved = self._moved()
         if changed.everything or merged or not self._whole:
             everything = changed.everything or merged
             if self._whole:
@@ -294,7 +229,7 @@ class Settling:
             return np.arange(self.graph.nodes, dtype=np.int64)
         nodes = np.asarray(sorted(touched), dtype=np.int64)
         nodes = union(distinct(self.frame.rep[nodes]).astype(np.int64), fresh_nodes)
-        return self._renew(nodes)
+        return self._renew(union(nodes, moved))
 
     def advance(self, at: int) -> Ints:
         """Ask about another instant.
@@ -307,7 +242,10 @@ class Settling:
         backwards = at < self.at
         due = np.flatnonzero(self.next[: self.graph.nodes] <= at).astype(np.int64)
         parts = np.flatnonzero(self._edge_next[: self.graph.edge_row.size] <= at)
-        due = union(due, self.frame.rep[self.graph.edge_to.view[parts]].astype(np.int64))
+        if self._aside:
+            every = self._aside.all()
+            parts = np.concatenate((parts, every[self.next_of(every) <= at]))
+        due = union(due, self.target_of(parts))
         ends = distinct(self.frame.rep[self.frame.due(at)]).astype(np.int64)
         merged = self.frame.move(at)
         if not self._whole:
@@ -328,22 +266,40 @@ class Settling:
     def _renew(self, nodes: Ints) -> Ints:
         if not len(nodes):
             return nodes
+        nodes = self._live(nodes)
         in_bills = nodes[self._in_bills(nodes)]
-        above = self.frame.rep[self.graph.edge_from.view[self._in(in_bills)]].astype(np.int64)
+        above = self.source_of(self._in(in_bills)[1])
         region = union(nodes, above)
-        own, ties = self.own[region].copy(), self._signature(region)
+        own, signed = self.own[region].copy(), self._signature(region)
         self._evaluate(nodes)
-        _, edges = self._out(nodes)
-        self._qualify(union(edges, self._in(in_bills)))
-        _, edges = self._out(region)
-        self._hold(region, edges)
-        moved = region[(own != self.own[region]) | (ties != self._signature(region))]
+        _, ties = self._out(nodes)
+        self._qualify(union(ties, self._in(in_bills)[1]))
+        _, ties = self._out(region)
+        self._hold(region, ties)
+        moved = region[(own != self.own[region]) | (signed != self._signature(region))]
         differ = renew(self, self.own, self.value, moved) if len(moved) else moved
         return union(region, differ)
 
+    def _live(self, nodes: Ints) -> Ints:
+        """Some nodes with what they are in bills; what no bill that is heard has is put aside."""
+        if not self.graph.in_bill:
+            return nodes
+        silent = self.frame.bills.silent()
+        self.next[silent] = NEVER
+        self.noted[silent] = False
+        self._aside.forget(silent)
+        return self.frame.bills.spread(np.setdiff1d(nodes, silent))
+
+    def _moved(self) -> Ints:
+        """The nodes to look at again, because bills are heard of them or no longer."""
+        moved = self.frame.bills.moved
+        found = np.asarray(sorted(moved), dtype=np.int64)
+        moved.clear()
+        return distinct(self.frame.rep[found]).astype(np.int64)
+
     def _signature(self, nodes: Ints) -> Ints:
         """A number for the counted ties of each node: unequal numbers, unequal ties."""
-        names, where = self.frame.names_of(nodes)
+        names, where = self.frame.own_names(nodes)
         at, edges = self.graph.edges_from.gather(names)
         numbers = np.zeros(len(nodes), dtype=np.uint64)
         mixed = (edges.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
@@ -353,6 +309,14 @@ class Settling:
         )
         weight[self._use[edges] == 0] = 0
         np.add.at(numbers, where[at], mixed * weight)
+        if self._aside:
+            at, ties = self._aside.leaving(nodes)
+            mixed = self.edge_of(ties).astype(np.uint64) + np.uint64(1)
+            mixed = (mixed << np.uint64(24)) ^ self.target_of(ties).astype(np.uint64)
+            mixed *= np.uint64(0x9E3779B97F4A7C15)
+            mixed ^= mixed >> np.uint64(29)
+            weight = self.rule_of(ties) * 3 + 3 + (TRUSTED - self.best_of(ties))
+            np.add.at(numbers, at, mixed * weight.astype(np.uint64))
         return numbers
 
     def _touched(self, rows: Iterable[int], first: int) -> tuple[bool, set[int], set[int]]:

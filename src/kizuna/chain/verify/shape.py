@@ -53,6 +53,9 @@ class Shape(Demands):
         linked = self.row_kind == _LINK
         rows, at = self.rows[linked], self.row_at[linked]
         stands, soonest = frame.links_truth(rows)
+        replaced = self.replaced(at, rows)
+        if replaced is not None:
+            stands = np.minimum(stands, 2 - replaced)
         since, until = graph.since.view[rows], graph.until.view[rows]
         for instants in (soonest, since, until):
             self._soon(at, instants)

@@ -72,8 +72,8 @@ def decode_payload(kind: Kind, data: bytes) -> Payload:
 
     Raises:
         Malformed: ``payload.too-large``, ``payload.too-deep``, ``payload.malformed`` (not JSON, a
-            member missing, unknown or of the wrong type), ``payload.number`` (a float, or an
-            integer beyond ±2^53 in a free-form member).
+            member missing, unknown or of the wrong type, ``bill`` with words about others),
+            ``payload.number`` (a float, or an integer beyond ±2^53 in a free-form member).
     """
     if len(data) > MAX_PAYLOAD:
         raise Malformed(
@@ -98,6 +98,8 @@ def decode_payload(kind: Kind, data: bytes) -> Payload:
             kind=kind.value,
             fault=str(fault),
         ) from fault
+    if isinstance(value, Links) and value.bill is not None:
+        _check_bill(value)
     for free in (
         getattr(value, "claims", None),
         getattr(value, "ext", None),
@@ -143,6 +145,8 @@ def identifiers_of(payload: Payload) -> Iterator[str]:
             for described in payload.described:
                 if described.subject is not None:
                     yield described.subject
+            if payload.bill is not None:
+                yield payload.bill
         case Membership():
             yield payload.list_id
         case Waiver():
@@ -176,6 +180,24 @@ def _depth(data: bytes) -> int:
         elif byte in (0x5D, 0x7D):
             depth -= 1
     return deepest
+
+
+def _check_bill(value: Links) -> None:
+    """What is said in a bill of materials only is said of the statement's own subject."""
+    strange = any(described.subject is not None for described in value.described) or any(
+        link.relation.both_depend
+        or (link.object if link.relation.object_depends else link.subject) is not None
+        for link in value.links
+    )
+    if strange:
+        raise Malformed(
+            "payload.malformed",
+            "not a link payload: with `bill` every tie and description is of the subject itself",
+            why="with `bill` every tie and description is of the subject itself",
+            hint="leave out the end that depends, and `subject` in `described`",
+            kind=Kind.LINK.value,
+            fault="`bill`: every tie and description is of the subject itself",
+        )
 
 
 def _check_numbers(value: Any) -> None:  # noqa: ANN401 - free-form JSON

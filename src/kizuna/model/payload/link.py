@@ -47,8 +47,8 @@ class Described(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=T
 class Links(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """Ties and descriptions said in one statement, for instance one bill of materials.
 
-    A later statement of the same issuer, subject and ``part`` takes the place of the earlier one,
-    so a bill of materials is renewed whole.
+    A later statement of the same issuer, subject, ``part`` and ``bill`` takes the place of the
+    earlier one, so a bill of materials is renewed whole.
     """
 
     links: list[Link] = []
@@ -56,6 +56,11 @@ class Links(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
     complete: list[Relation] = []
     """Relations of which this statement names every tie of its subject."""
     part: Name | None = None
+    bill: Uri | None = None
+    """The product in whose bill of materials this is said of the subject, where it is not said
+    elsewhere too: heard where that bill is followed and nowhere else, in the place of what the
+    issuer says of the same ``part`` at large. It speaks of its own subject alone.
+    """
     valid_from: Instant | None = None
     valid_until: Instant | None = None
     note: Text | None = None
