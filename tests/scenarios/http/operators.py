@@ -59,7 +59,7 @@ class Operators:
     lab: Workspace = field(init=False)
     urls: dict[str, str] = field(default_factory=dict)
     certificates: dict[str, str] = field(default_factory=dict)
-    patience: float = 5.0
+    patience: float = 20.0
 
     def __post_init__(self) -> None:
         for name in ("buyer", "maker", "lab"):

@@ -56,7 +56,7 @@ def world(tmp_path_factory):
 @pytest.fixture
 def three(world):
     world.anew()
-    world.patience = 5.0
+    world.patience = 20.0
     return world
 
 
@@ -337,6 +337,7 @@ def endless(_, told):
 
 @pytest.mark.parametrize("deed", [drip, endless, lambda *_: None])
 def test_a_store_that_drips_never_ends_or_hangs_up_is_cut_off(three, deed):
+    three.patience = 6.0
     with Wire(three.urls["lab"], deed) as wire:
         three.believe("lab", wire.url)
         verdict = three.judge()  # else it would take hours

@@ -63,7 +63,7 @@ def test_a_watch_sees_over_all_stores_and_hears_of_a_revocation_there(three, thi
     assert buyer.watch(thing, buyer.profile("across")).value is Value.TRUSTED
     heard = []
     stop = buyer.subscribe(heard.append)
-    far = buyer.judge.far
+    far = buyer.judge.watching.far
     assert far.look() == []
     three.revoke(thing)
     (change,) = far.look()
@@ -77,13 +77,13 @@ def test_a_watch_sees_over_all_stores_and_hears_of_a_revocation_there(three, thi
 def test_where_nothing_grew_a_look_asks_each_store_once_and_for_nothing(three, thing):
     buyer = three.buyer
     buyer.watch(thing, buyer.profile("across"))
-    buyer.judge.far.look()
+    buyer.judge.watching.far.look()
     asked = []
     with Wire(three.urls["lab"], lambda body, told: asked.append(body) or passed_on(told)) as wire:
         three.believe("lab", wire.url)
-        buyer.judge.far.look()  # other anchors: judged again
+        buyer.judge.watching.far.look()  # other anchors: judged again
         asked.clear()
-        buyer.judge.far.look()
+        buyer.judge.watching.far.look()
         three.believe("lab", three.urls["lab"])
     assert [Question.from_bytes(body).keys for body in asked] == [()]
 
@@ -92,21 +92,21 @@ def test_a_store_that_does_not_tell_is_named_in_the_portfolio(three, thing):
     buyer = three.buyer
     buyer.watch(thing, buyer.profile("across"))
     three.believe("lab", "http://127.0.0.1:9")
-    buyer.judge.far.look()
+    buyer.judge.watching.far.look()
     standing = of(buyer.portfolio(), thing)
     assert standing.value is Value.UNDETERMINED
     assert standing_json(standing)["stores"] == [{"code": "store.unreachable", "origin": LAB}]
     three.believe("lab", three.urls["lab"])
-    buyer.judge.far.look()
+    buyer.judge.watching.far.look()
     assert of(buyer.portfolio(), thing).stores == ()
 
 
 def test_without_an_address_elsewhere_nobody_is_asked(three, thing):
     alone = three.workspace(f"alone{next(_NUMBER)}")
-    assert alone.judge.far is None
+    assert alone.judge.watching.far is None
     lab = [key.vkey for key in three.lab.log.keys]
     alone.add_log(LAB, None, lab)
-    assert alone.judge.far is None
+    assert alone.judge.watching.far is None
 
 
 def test_nobody_looks_where_nothing_is_watched(three):
@@ -114,7 +114,7 @@ def test_nobody_looks_where_nothing_is_watched(three):
     quiet = three.workspace(f"quiet{next(_NUMBER)}")
     with Wire(three.urls["lab"], lambda body, told: asked.append(body) or passed_on(told)) as wire:
         quiet.add_log(LAB, wire.url, [key.vkey for key in three.lab.log.keys])
-        assert quiet.judge.far.look() == []
+        assert quiet.judge.watching.far.look() == []
     assert asked == []
 
 

@@ -707,15 +707,15 @@ class Workspace:
         self, subject: SubjectId, profile: Profile, lists: Sequence[str] | None = None
     ) -> Standing:
         """Keep this verdict true: it shows in the portfolio and in the stream of changes."""
-        return self.judge.watch(subject, profile, lists)
+        return self.judge.watching.watch(subject, profile, lists)
 
     def unwatch(self, subject: SubjectId, profile: str) -> int:
         """Stop keeping it true; how many watches ended."""
-        return self.judge.unwatch(subject, profile)
+        return self.judge.watching.unwatch(subject, profile)
 
     def portfolio(self, *, view: View | None = None) -> list[Standing]:
         """Every watched subject and how it stands now."""
-        return self.judge.portfolio(view=view)
+        return self.judge.watching.portfolio(view=view)
 
     def names(self, identifiers: Iterable[str]) -> dict[str, str]:
         """What people call these: from list entries and descriptions that the operator may see.
@@ -738,7 +738,7 @@ class Workspace:
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
         """Call ``listener`` at every change of a watched verdict; returns the way to stop it."""
-        return self.judge.subscribe(listener)
+        return self.judge.watching.subscribe(listener)
 
     # --- nouns --------------------------------------------------------------------------------
 
