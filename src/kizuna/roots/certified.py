@@ -26,7 +26,14 @@ from kizuna.roots.keys import PublicKey
 from kizuna.roots.life.certificates import read_certificates, signed_in_unit
 from kizuna.roots.units import Handle, Unit
 
-__all__ = ["certificate_key", "listed_key", "operator_certificate", "signer_key", "to_pem"]
+__all__ = [
+    "certificate_bytes",
+    "certificate_key",
+    "listed_key",
+    "operator_certificate",
+    "signer_key",
+    "to_pem",
+]
 
 _MAX: Final = 16_384
 
@@ -48,6 +55,15 @@ def listed_key(text: str) -> PublicKey | None:
         return certificate_key(base64.b64decode("".join(text.split()), validate=True))
     except (Malformed, binascii.Error, ValueError):
         return None
+
+
+def certificate_bytes(text: str) -> bytes | None:
+    """A certificate as lists write it (base64 of DER), as DER; None where its key is none that is
+    supported.
+    """
+    if listed_key(text) is None:
+        return None
+    return base64.b64decode("".join(text.split()))
 
 
 def signer_key(

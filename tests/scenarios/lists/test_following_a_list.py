@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """A buyer follows an association's list: what it gives, what attacks on it do, what age does."""
 
+import base64
+import json
 from pathlib import Path
 
 import pytest
 
+from kizuna.app.wiring.foreign_lists import Signer, named_signer
 from kizuna.app.wiring.taken_lists import lists_in_trouble
 from kizuna.app.wiring.trust_lists_publishing import Publishing
-from kizuna.model.errors import Absent, Problem, Refused, Tampered
+from kizuna.model.errors import Absent, Malformed, Problem, Refused, Tampered
 from kizuna.model.finding import Code, Value
 from kizuna.model.payload import Standing
 from kizuna.record.lists.etsi602_written import Scheme, write_lote
+from kizuna.record.lists.foreign import iso
+from kizuna.roots.jws import parse_jws, sign_jws
 from kizuna.roots.keys import Algorithm
+from kizuna.roots.life.certificates import read_certificates
+from kizuna.roots.units import EphemeralUnit
 
 DAY = 86_400
 FAN = "pkg:generic/aki/fan@1"
@@ -240,3 +247,58 @@ def test_a_number_is_used_once_and_stands_in_the_log(stage):
 
 def is_issue(row):
     return getattr(row.statement.payload, "type", "") == "list-issue"
+
+
+def test_the_next_issue_may_be_due_at_an_instant(stage):
+    publishing = Publishing(stage.association, stage.association.lists)
+    due = stage.clock() + 3 * 86_400 + 17
+    _, told = publishing.publish("bodies", until=due)
+    assert told["next_update"] == iso(due)
+    _, again = publishing.publish("bodies", until=due)
+    assert again["unchanged"]
+    for wrong in (stage.clock(), stage.clock() + 400 * 86_400):
+        with pytest.raises(Malformed) as caught:
+            publishing.publish("bodies", until=wrong)
+        assert caught.value.code == "list.days"
+
+
+def test_a_list_of_lists_says_who_signs_another_and_its_own_signer_is_pinned(stage):
+    """A pointer is followed by an explicit command, and only as the pinned signer said it."""
+    publishing = Publishing(stage.association, stage.association.lists)
+    certificate = publishing.certificate_pem("")
+    other, _ = publishing.publish("bodies", address="https://other.example/list")
+    unit = EphemeralUnit()
+    handle = unit.generate(Algorithm.ES256, "pointing")
+    (der,) = read_certificates(certificate)
+    words = json.loads(parse_jws(other).payload)
+    words["LoTE"]["ListAndSchemeInformation"] |= {
+        "SchemeExtensions": [{"list": "https://lotl.example/list"}],
+        "PointersToOtherLoTE": [
+            {
+                "LoTELocation": "https://other.example/list",
+                "ServiceDigitalIdentities": [
+                    {"X509Certificates": [{"val": base64.b64encode(der).decode()}]}
+                ],
+            }
+        ],
+    }
+    words["LoTE"].pop("TrustedEntitiesList")
+    pointing = sign_jws(unit, handle, json.dumps(words).encode(), {"typ": "JOSE"})
+    pinned = Signer.of((unit.public(handle),), ())
+    now = stage.clock()
+
+    def asked(location, signer=pinned):
+        return named_signer(pointing, "https://lotl.example/list", signer, location, now=now)
+
+    assert asked("https://other.example/list") == (der,)
+    with pytest.raises(Absent) as caught:
+        asked("https://evil.example/list")
+    assert caught.value.code == "list.no-pointer"
+    stranger = Signer.of((unit.public(unit.generate(Algorithm.ES256, "x")),), ())
+    with pytest.raises(Tampered):
+        asked("https://other.example/list", stranger)
+    told = stage.foreign.take(
+        "https://other.example/list", lambda _: other, name="pointed",
+        signer=Signer.of((), asked("https://other.example/list")), preview=True,
+    )  # fmt: skip
+    assert told["pointers"] == []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``kizuna list edit|draft|propose|proposals|enter``: a whole list at once; two roles, two
+"""``kizuna list edit|draft|propose|proposals|enter|policy``: a whole list at once; two roles, two
 signatures.
 """
 
@@ -156,3 +156,54 @@ def hang(app: typer.Typer) -> None:
         made = _authoring(door).enter_proposal(proposal)
         words = "list.entered" if made["what"] != "unchanged" else "list.no-change"
         door.answer(made, [door.text(words, **made)])
+
+    @command(app, "policy")
+    def policy(
+        door: Door,
+        two_signatures: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--two-signatures",
+                metavar="ACT",
+                help="register, suspend or withdraw: only as a confirmation body proposed.",
+            ),
+        ] = None,
+        by: Annotated[
+            list[str] | None,
+            typer.Option("--by", metavar="ACT=ROLE", help="Who may sign an act; repeatable."),
+        ] = None,
+        none: Annotated[bool, typer.Option("--none", help="Give the policy up.")] = False,
+        list_name: _LIST = None,
+    ) -> None:
+        """Show who may change a list and with whom, or sign it anew.
+
+        What breaks a list's policy is not registered, by whatever door it comes.
+
+        Example: kizuna list policy --list makers --two-signatures register
+        """
+        from kizuna.app.wiring.trust_lists_policy import policy_of, set_policy
+
+        if two_signatures or by or none:
+            told = set_policy(
+                door.workspace(),
+                list_name,
+                two_signatures=two_signatures or (),
+                by=by or (),
+                none=none,
+            )
+        else:
+            workspace = door.workspace(read_only=True)
+            anchor = workspace.lists.anchor(list_name)
+            found = policy_of(workspace, anchor.id, anchor.operator)
+            document = {"list": anchor.id, "acts": {}} if found is None else found.document()
+            told = {**document, "list": anchor.name}
+        lines = [
+            door.text(
+                "list.policy-line",
+                act=act,
+                by=", ".join(rule.get("by", ())) or "–",
+                proposed=", ".join(rule.get("proposed_by", ())) or "–",
+            )
+            for act, rule in told["acts"].items()
+        ]
+        door.answer(told, lines or [door.text("list.policy-none", name=told["list"])])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kizuna.app.cli.door import Door, Failure, command
+from kizuna.app.cli.times import instant
 from kizuna.model.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -41,6 +42,12 @@ def hang(app: typer.Typer) -> None:
         ] = None,
         form: Annotated[str, typer.Option("--format", help="etsi-602.")] = "etsi-602",
         days: Annotated[int, typer.Option("--days", help="Until the next issue is due.")] = 7,
+        until: Annotated[
+            str | None,
+            typer.Option(
+                "--until", metavar="TIME", help="When the next issue is due, instead of --days."
+            ),
+        ] = None,
         territory: _TERRITORY = "",
         address: Annotated[
             str, typer.Option("--address", metavar="URL", help="Where it will be served.")
@@ -55,6 +62,8 @@ def hang(app: typer.Typer) -> None:
         Readers need the operator's key, or its certificate (`kizuna list certificate`).
 
         Example: kizuna list publish --territory JP --out makers.jose
+
+        Example: kizuna list publish --until 2027-04-01T00:00:00+09:00
         """
         from kizuna.model.errors import Malformed
 
@@ -66,7 +75,12 @@ def hang(app: typer.Typer) -> None:
                 format=form[:40],
             )
         data, told = _publishing(door).publish(
-            list_name, days=days, territory=territory, address=address, again=again
+            list_name,
+            days=days,
+            until=None if until is None else instant(until),
+            territory=territory,
+            address=address,
+            again=again,
         )
         if out is not None:
             Door.write_file(out, data)

@@ -12,7 +12,7 @@ from kizuna.app.cli.door import Door, Failure, command
 from kizuna.model.outcome import Outcome
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.foreign_lists import ForeignLists
+    from kizuna.app.wiring.foreign_lists import ForeignLists, Signer
 
 __all__ = ["age_lines", "change_lines", "hang"]
 
@@ -86,6 +86,15 @@ def hang(app: typer.Typer) -> None:
                 "--certificate", metavar="FILE", help="Its operator's certificate (PEM or DER)."
             ),
         ] = None,
+        pointed_from: Annotated[
+            str | None,
+            typer.Option(
+                "--pointed-from",
+                metavar="FILE|URL",
+                help="A list that points to this one: --key and --certificate are of *its* signer, "
+                "and it says who signs this one.",
+            ),
+        ] = None,
         mapping: Annotated[
             str | None,
             typer.Option("--mapping", metavar="FILE", help="What its types are worth here (YAML)."),
@@ -98,7 +107,8 @@ def hang(app: typer.Typer) -> None:
         """Take in a list of somebody else: ETSI TS 119 602 (JSON) or TS 119 612 (XML).
 
         Signature, number and date are checked, its types mapped, the difference shown, and only
-        then entered. Key and mapping are remembered.
+        then entered. Key and mapping are remembered. Other lists that it points to are printed;
+        each is taken by a command of its own.
 
         Example: kizuna list take https://tl.example/list --as de --certificate tl.pem
         --mapping m.yaml
@@ -111,6 +121,8 @@ def hang(app: typer.Typer) -> None:
             [Door.read(f, limit=1 << 20) for f in certificate or ()],
         )
         signer = Signer.of(keys, certificates) if keys or certificates else None
+        if pointed_from is not None:
+            signer = _pointed(door, pointed_from, source, signer)
         rules = None if mapping is None else Door.read(mapping, limit=8 << 20)
         kept: dict[str, bytes] = {}
 
@@ -170,6 +182,25 @@ def hang(app: typer.Typer) -> None:
             raise Failure(worst)
 
 
+def _pointed(door: Door, source: str, location: str, signer: Signer | None) -> Signer:
+    """Who signs the list at ``location``, as the list at ``source`` says."""
+    from kizuna.app.wiring.foreign_lists import Signer as Known
+    from kizuna.app.wiring.foreign_lists import named_signer
+    from kizuna.app.wiring.reading_lists import load_list
+    from kizuna.model.errors import Malformed
+
+    if signer is None:
+        raise Malformed(
+            "list.signer-missing",
+            "by whose signature is the list to be known?",
+            why="a key or certificate inside the list is never believed",
+            hint="give --key or --certificate, as its operator handed it to you",
+        )
+    now = door.settings.clock()
+    found = named_signer(load_list(source), source, signer, location, now=now)
+    return Known.of((), found)
+
+
 def _lines(door: Door, told: dict[str, Any]) -> list[str]:
     lines = [
         door.text(
@@ -189,6 +220,15 @@ def _lines(door: Door, told: dict[str, Any]) -> list[str]:
     ]
     if told["passed_over"]:
         lines.append(door.text("list.passed-over", count=len(told["passed_over"])))
+    lines += [
+        door.text(
+            "list.pointer",
+            location=one["location"],
+            note=one["note"] or "–",
+            signers=", ".join(found[:16] for found in one["signers"]) or "–",
+        )
+        for one in told["pointers"][:_SHOWN]
+    ]
     return lines
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from kizuna.app.wiring.folder import write_whole
 from kizuna.app.wiring.owner import Owner
 from kizuna.app.wiring.taken_lists import Signer, Taken, folder_of, taken_lists
 from kizuna.app.wiring.trust_lists import TrustLists
-from kizuna.model.errors import Malformed, Problem, Tampered
+from kizuna.model.errors import Absent, Malformed, Problem, Tampered
 from kizuna.model.identifier import SubjectId
 from kizuna.record.lists import ListState
 from kizuna.record.lists.authoring import Step, check_names, plan
@@ -36,6 +37,58 @@ from kizuna.roots.identity import pinned_keys
 from kizuna.roots.keys import PublicKey
 
 __all__ = ["ForeignLists", "Signer", "Taken", "step_json"]
+
+
+def pointers_json(foreign: ForeignList) -> list[dict[str, Any]]:
+    """The other lists that a list names, each with the fingerprints of those who sign it."""
+    return [
+        {
+            "location": one.location,
+            "note": one.note,
+            "signers": [sha256(der).hexdigest() for der in one.certificates],
+        }
+        for one in foreign.pointers
+    ]
+
+
+def named_signer(
+    data: bytes, address: str, signer: Signer, location: str, *, now: int
+) -> tuple[bytes, ...]:
+    """The certificates (DER) by which a list says that another one is signed.
+
+    Args:
+        data: the list that points.
+        address: where it came from.
+        signer: who must have signed it.
+        location: address of the other list, as the list writes it.
+        now: seconds since 1970.
+
+    Raises:
+        Absent: ``list.no-pointer``. Refused: ``list.expired``. Malformed, Tampered: ``list.*``.
+    """
+    from kizuna.app.wiring.reading_lists import read_list
+
+    foreign = read_list(
+        data,
+        keys=pinned_keys(signer.keys),
+        certificates=tuple(base64.b64decode(text) for text in signer.certificates),
+        now=now,
+        address=address,
+    )
+    foreign.check_current(now)
+    found = tuple(
+        der for one in foreign.pointers if one.location == location for der in one.certificates
+    )
+    if not found:
+        raise Absent(
+            "list.no-pointer",
+            f"{foreign.id} names no signer for {location[:200]}",
+            why=f"it points to {len(foreign.pointers)} other lists",
+            hint="`kizuna list take LIST --as NAME --preview` prints where it points",
+            location=location[:200],
+            list=foreign.id,
+        )
+    return found
 
 
 class ForeignLists:
@@ -186,6 +239,7 @@ class ForeignLists:
             "changes": [step_json(step) for step in steps],
             "not_understood": dict(mapped.not_understood),
             "passed_over": list(foreign.passed_over[:100]),
+            "pointers": pointers_json(foreign),
             "preview": preview,
         }
         if preview:

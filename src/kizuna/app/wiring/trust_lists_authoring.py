@@ -31,6 +31,7 @@ from kizuna.model.payload import Level, Norm, Service, Standing
 from kizuna.model.trust import Anchors
 from kizuna.record.lists.authoring import Step, Wanted, plan
 from kizuna.record.lists.foreign import instant_of, iso
+from kizuna.record.lists.policy import PROPOSAL
 from kizuna.record.lists.state import Entry
 from kizuna.roots.identity import genesis_keys
 from kizuna.roots.keys import PublicKey
@@ -38,7 +39,6 @@ from kizuna.roots.strict_yaml import read_as
 
 __all__ = ["PROPOSAL", "Authoring", "list_id_for", "propose", "read_whole_list"]
 
-PROPOSAL: Final = "list-proposal"
 _MAX: Final = 64 << 20
 _COLUMNS: Final = ("id", "name", "roles", "scope", "level", "claims", "until", "state", "reason")
 

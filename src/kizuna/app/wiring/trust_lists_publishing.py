@@ -74,6 +74,7 @@ class Publishing:
         list_name: str | None = None,
         *,
         days: int = DAYS,
+        until: int | None = None,
         territory: str = "",
         address: str = "",
         again: bool = False,
@@ -83,6 +84,7 @@ class Publishing:
         Args:
             list_name: which list; the store's own by default.
             days: until its next update is due.
+            until: the instant at which it is, instead of ``days``.
             territory: country of the scheme (two letters, or EU).
             address: where it will be served.
             again: a new issue though nothing changed.
@@ -99,7 +101,10 @@ class Publishing:
                 hint="only its operator can change it; `kizuna list take` follows another list",
                 name=anchor.name,
             )
-        if not 0 < days <= 366:
+        now = self._workspace.clock()
+        due = now + days * 86_400 if until is None else until
+        if not now < due <= now + 366 * 86_400:
+            days = (due - now) // 86_400
             raise Malformed(
                 "list.days", f"{days} days", hint="an issue is good for 1 to 366 days", days=days
             )
@@ -110,9 +115,8 @@ class Publishing:
                 hint="two capital letters (ISO 3166-1), or EU",
                 territory=territory[:20],
             )
-        now = self._workspace.clock()
         state = self._lists.state(anchor.name)
-        basis = self._basis(state, days, territory, address)
+        basis = self._basis(state, days if until is None else until, territory, address)
         kept = self.current(anchor.id)
         if kept is not None and not again:
             young = now < kept[0].issued + (kept[0].next_update - kept[0].issued) // 2
@@ -125,7 +129,7 @@ class Publishing:
             title=anchor.title or anchor.name,
             sequence=self._last_sequence(anchor.id) + 1,
             issued=now,
-            next_update=now + days * 86_400,
+            next_update=due,
             territory=territory,
             locations=(address,) if address else (),
         )

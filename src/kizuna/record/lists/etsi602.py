@@ -18,15 +18,17 @@ from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.payload import Standing
 from kizuna.record.lists.foreign import (
     MAX_FOREIGN_ENTRIES,
+    MAX_POINTERS,
     ForeignEntry,
     ForeignList,
+    Pointer,
     Spell,
     by_member,
     foreign_malformed,
     instant_of,
     member_named,
 )
-from kizuna.roots.certified import listed_key, signer_key
+from kizuna.roots.certified import certificate_bytes, listed_key, signer_key
 from kizuna.roots.jws import Jws, check_jws, parse_jws
 from kizuna.roots.keys import PublicKey
 from kizuna.roots.strict_json import read_object
@@ -109,7 +111,32 @@ def read_lote(
         standard=STANDARD,
         document=sha256(data).digest(),
         passed_over=tuple(passed_over),
+        pointers=tuple(_pointers(scheme.get("PointersToOtherLoTE", []))),
     )
+
+
+def _pointers(value: object) -> Iterator[Pointer]:
+    """The other lists that a list names."""
+    if not isinstance(value, list) or len(value) > MAX_POINTERS:
+        raise foreign_malformed("PointersToOtherLoTE is no list, or too long")
+    for one in value:
+        pointer = _mapping(one, "a pointer")
+        location = pointer.get("LoTELocation")
+        if not isinstance(location, str) or not 0 < len(location) <= 2048:
+            raise foreign_malformed("a pointer has no LoTELocation")
+        certificates: list[bytes] = []
+        for identity in _several(pointer, "ServiceDigitalIdentities"):
+            for found in _several(_mapping(identity, "an identity"), "X509Certificates"):
+                text = found.get("val") if isinstance(found, dict) else found
+                der = certificate_bytes(text) if isinstance(text, str) else None
+                certificates += [] if der is None else [der]
+        notes = [q for q in _several(pointer, "LoTEQualifiers") if isinstance(q, dict)]
+        territory = next((q.get("SchemeTerritory") for q in notes if "SchemeTerritory" in q), "")
+        yield Pointer(
+            location=location,
+            certificates=tuple(dict.fromkeys(certificates)),
+            note=territory[:80] if isinstance(territory, str) else "",
+        )
 
 
 def _checked(
@@ -188,7 +215,7 @@ def _read_service(service: Mapping[str, Any], name: str) -> ForeignEntry | None:
         history=spells(
             [
                 (
-                    _STATES.get(str(spell.get("ServiceStatus")), Standing.WITHDRAWN),
+                    _was(spell),
                     instant_of(spell.get("StatusStartingTime"), "StatusStartingTime"),
                     (),
                 )
@@ -247,6 +274,12 @@ def _identity(value: object) -> tuple[tuple[PublicKey, ...], list[object]]:
                 raise
     names = _several(identity, "OtherIds")
     return tuple(dict.fromkeys(keys)), names
+
+
+def _was(spell: Mapping[str, Any]) -> Standing:
+    """The state of a part of the history."""
+    state, _, _ = _stated(spell, spell.get("ServiceInformationExtensions"))
+    return Standing.WITHDRAWN if "ServiceStatus" not in spell else state
 
 
 def _several(of: Mapping[str, Any], name: str) -> list[Any]:

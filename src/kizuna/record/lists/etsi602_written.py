@@ -179,6 +179,11 @@ def _service(
                 "ServiceTypeIdentifier": kind,
                 "ServiceStatus": GRANTED if was is Standing.GRANTED else WITHDRAWN,
                 "StatusStartingTime": iso(step.since.earliest),
+                **(
+                    {"ServiceInformationExtensions": [{EXTENSION: {"state": was.value}}]}
+                    if was is Standing.SUSPENDED
+                    else {}
+                ),
             }
             for was, step in earlier
         ]

@@ -21,14 +21,16 @@ from kizuna.model.payload import Standing
 from kizuna.record.lists.etsi602 import MAX_LIST, signature_wrong, spells
 from kizuna.record.lists.foreign import (
     MAX_FOREIGN_ENTRIES,
+    MAX_POINTERS,
     ForeignEntry,
     ForeignList,
+    Pointer,
     by_member,
     foreign_malformed,
     instant_of,
     member_named,
 )
-from kizuna.roots.certified import listed_key
+from kizuna.roots.certified import certificate_bytes, listed_key
 from kizuna.roots.keys import PublicKey
 from kizuna.roots.strict_xml import read_xml
 
@@ -119,7 +121,29 @@ def read_trusted_list(
         standard=XML_STANDARD,
         document=sha256(data).digest(),
         passed_over=tuple(passed_over),
+        pointers=tuple(_pointers(scheme)),
     )
+
+
+def _pointers(scheme: Element) -> Iterator[Pointer]:
+    """The other lists that a list names."""
+    found = scheme.findall(f"{_NS}PointersToOtherTSL/{_NS}OtherTSLPointer")
+    if len(found) > MAX_POINTERS:
+        raise foreign_malformed("too many pointers to other lists")
+    for one in found:
+        location = (one.findtext(f"{_NS}TSLLocation") or "").strip()
+        if not 0 < len(location) <= 2048:
+            raise foreign_malformed("a pointer has no TSLLocation")
+        path = f"{_NS}ServiceDigitalIdentities/{_NS}ServiceDigitalIdentity/{_NS}DigitalId"
+        texts = [(c.text or "") for c in one.findall(f"{path}/{_NS}X509Certificate")[:64]]
+        territory = one.find(f".//{_NS}SchemeTerritory")
+        yield Pointer(
+            location=location,
+            certificates=tuple(
+                dict.fromkeys(der for text in texts if (der := certificate_bytes(text)) is not None)
+            ),
+            note=((territory.text or "").strip()[:80]) if territory is not None else "",
+        )
 
 
 def _provider(provider: Element, passed_over: list[str]) -> Iterator[ForeignEntry]:

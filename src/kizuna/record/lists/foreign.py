@@ -22,8 +22,10 @@ from kizuna.roots.keys import Algorithm, PublicKey
 
 __all__ = [
     "MAX_FOREIGN_ENTRIES",
+    "MAX_POINTERS",
     "ForeignEntry",
     "ForeignList",
+    "Pointer",
     "Spell",
     "by_member",
     "claimed_twice",
@@ -36,6 +38,9 @@ __all__ = [
 MAX_FOREIGN_ENTRIES: Final = 200_000
 """Most entries of one list (the whole of the European Union has about 5,000)."""
 
+
+MAX_POINTERS: Final = 500
+"""Most other lists that a list may name."""
 
 _SKEW: Final = 300
 """How far the clock of a publisher may be ahead."""
@@ -82,6 +87,18 @@ class ForeignEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pointer:
+    """Another list that a list names: where it is, and whose certificates (DER) sign it. It gives
+    nothing until somebody takes that list in, under its own name.
+    """
+
+    location: str
+    certificates: tuple[bytes, ...] = ()
+    note: str = ""
+    """What the list says of it: a territory, a kind of list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignList:
     """A list of others at one moment, its signature checked by whoever read it."""
 
@@ -102,6 +119,8 @@ class ForeignList:
     """SHA-256 of the file as received: what memberships taken from it cite."""
     passed_over: tuple[str, ...] = field(default=())
     """What could not be read for an entry (kinds of key, mostly): shown, and without effect."""
+    pointers: tuple[Pointer, ...] = ()
+    """Other lists that it names: shown, and never followed on their own."""
 
     def stale(self, now: int) -> bool:
         """Whether its next issue was due already."""

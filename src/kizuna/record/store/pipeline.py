@@ -412,6 +412,10 @@ class Planner:
         moment = Interval(now, now)
         changes = statement.payload
         if isinstance(changes, Status | Membership):
+            if self.members.refuses is not None:
+                refused = self.members.refuses(statement, now)
+                if refused is not None:
+                    raise refused
             self._check_change(statement, changes, plan, tables)
         problem = self.rate.take(envelope.issuer, now)
         if problem is not None:

@@ -9,7 +9,7 @@ by hash it could be erased and so undone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -44,6 +44,8 @@ class Members:
     def __init__(self, list_id: SubjectId, operator: SubjectId) -> None:
         self.list_id = list_id
         self.operator = operator
+        self.refuses: Callable[[Statement, int], Problem | None] | None = None
+        """What the policies of lists say to an entry, or a status on one; set by who knows them."""
         self._entries: dict[str, MemberRow] = {}
 
     def load(self, rows: Iterable[MemberRow]) -> None:

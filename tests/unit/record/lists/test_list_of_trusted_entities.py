@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists of trusted entities (ETSI TS 119 602): what is written is read again, forgery is not."""
 
+import base64
 import json
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -122,11 +123,11 @@ def test_the_history_of_an_entry_goes_along(unit, handle, written):
     found = read_lote(written, keys=[unit.public(handle)], now=NOW)
     (ben,) = (e for e in found.entries if e.member == BEN)
     said = [ben.at(NOW - days * DAY) for days in (45, 35, 25, 15, 5)]
-    # the standard has no word for a suspension: whoever reads the history sees it as withdrawn
+    # the standard has no word for a suspension: it stands in an extension, also in the history
     assert said == [
         None,
         Standing.GRANTED,
-        Standing.WITHDRAWN,
+        Standing.SUSPENDED,
         Standing.GRANTED,
         Standing.WITHDRAWN,
     ]
@@ -318,3 +319,38 @@ def test_any_value_in_any_place_is_read_or_told(unit, handle, written, value, pl
         read_lote(changed(written, unit, handle, put), keys=[unit.public(handle)], now=NOW)
     except Problem:
         return
+
+
+def pointing(written, unit, handle, *pointers):
+    def change(lote):
+        lote["ListAndSchemeInformation"]["PointersToOtherLoTE"] = list(pointers)
+
+    return changed(written, unit, handle, change)
+
+
+def test_pointers_to_other_lists_are_shown_and_give_nothing(written, unit, handle):
+    certificate = operator_certificate(unit, handle, "Other", "JP", begins=NOW, days=9)
+    text = base64.b64encode(certificate).decode()
+    data = pointing(
+        written, unit, handle,
+        {
+            "LoTELocation": "https://other.example/list",
+            "ServiceDigitalIdentities": [{"X509Certificates": [{"val": text}]}],
+            "LoTEQualifiers": [{"SchemeTerritory": "JP"}],
+        },
+        {"LoTELocation": "http://169.254.169.254/latest", "ServiceDigitalIdentities": []},
+    )  # fmt: skip
+    found = read_lote(data, keys=[unit.public(handle)], now=NOW)
+    first, second = found.pointers
+    assert (first.location, first.note) == ("https://other.example/list", "JP")
+    assert first.certificates == (certificate,)
+    assert second.certificates == ()
+    assert found.entries == read_lote(written, keys=[unit.public(handle)], now=NOW).entries
+
+
+@pytest.mark.parametrize(
+    "pointers", [[{}], [{"LoTELocation": ""}], [7], [{"LoTELocation": "x" * 3000}]]
+)
+def test_pointers_that_are_none_are_refused(written, unit, handle, pointers):
+    with pytest.raises(Malformed):
+        read_lote(pointing(written, unit, handle, *pointers), keys=[unit.public(handle)], now=NOW)

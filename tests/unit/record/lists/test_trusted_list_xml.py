@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trusted lists in XML: what the verifier's certificate signed, and nothing beside it."""
 
+import base64
 import importlib.util
 from pathlib import Path
 
@@ -171,3 +172,19 @@ def test_damage_is_told_and_never_believed(signed, ministry, data):
     except Problem:
         return
     assert found.entries == read(signed, ministry).entries
+
+
+def test_pointers_to_other_lists_are_shown(ministry, body):
+    other = making.a_signer("Other Ministry")
+    text = base64.b64encode(other.der).decode()
+    pointer = f"""<PointersToOtherTSL><OtherTSLPointer><ServiceDigitalIdentities>
+      <ServiceDigitalIdentity><DigitalId><X509Certificate>{text}</X509Certificate></DigitalId>
+      </ServiceDigitalIdentity></ServiceDigitalIdentities>
+      <TSLLocation>https://other.example/tl.xml</TSLLocation>
+      <AdditionalInformation><OtherInformation><SchemeTerritory>YY</SchemeTerritory>
+      </OtherInformation></AdditionalInformation></OtherTSLPointer></PointersToOtherTSL>"""
+    made = making.a_trusted_list([making.a_service(body)])
+    made = made.replace("<ListIssueDateTime>", pointer + "<ListIssueDateTime>")
+    (found,) = read(making.signed_xml(made, ministry), ministry).pointers
+    assert (found.location, found.note) == ("https://other.example/tl.xml", "YY")
+    assert found.certificates == (other.der,)
