@@ -10,7 +10,7 @@ Standard: RFC 9711 (EAT), RFC 9052, RFC 8392.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -19,12 +19,23 @@ from typing import Any, Final
 from kizuna.model.errors import Malformed, Problem
 from kizuna.model.identifier import Digest
 from kizuna.proof.attestation.appraisal import AppraisalCode, AppraisalFinding
-from kizuna.proof.attestation.scheme import Check
+from kizuna.proof.attestation.scheme import Check, Reading
 from kizuna.roots.cose import HMAC_256, SharedKey, decode, decode_header, read_frame
 from kizuna.roots.cose.message import refuse_critical
 from kizuna.roots.keys import PublicKey
 
-__all__ = ["MAX_TOKEN", "Token", "check_of", "claims_of", "malformed", "read_token", "slip"]
+__all__ = [
+    "MAX_TOKEN",
+    "Token",
+    "broken",
+    "check_of",
+    "claims_of",
+    "malformed",
+    "read_token",
+    "slip",
+]
+
+Faults = tuple[AppraisalFinding, ...]
 
 MAX_TOKEN: Final = 64 << 10
 """Largest token in bytes; real ones have some hundred."""
@@ -112,18 +123,39 @@ def _header(protected: bytes) -> tuple[int | None, bytes | None]:
     )
 
 
-def claims_of(token: Token) -> Mapping[Any, Any] | AppraisalFinding:
-    """The claims of a token, or what keeps them from being read."""
+def claims_of(
+    token: Token, rules: Callable[[Mapping[Any, Any]], Faults]
+) -> tuple[Mapping[Any, Any], Faults]:
+    """The claims of a token, and what keeps them from being read or breaks the rules of their
+    profile.
+    """
     try:
         claims = decode(token.payload, 8)
     except Malformed as fault:
-        return slip("claims", fault.why)
+        return {}, (slip("claims", fault.why),)
     if type(claims) is not dict:
-        return slip("claims", "no map")
+        return {}, (slip("claims", "no map"),)
     for label in claims:
         if type(label) is not int and type(label) is not str:
-            return slip("claims", "a label is neither integer nor text")
-    return claims
+            return {}, (slip("claims", "a label is neither integer nor text"),)
+    return claims, rules(claims)
+
+
+def broken(
+    scheme: str, token: Token, faults: Faults, *, identity: object = None, model: object = None
+) -> Reading:
+    """The reading of a token whose claims break their profile: who it says it is, for the key that
+    shows whether it is a slip or a changed byte, and nothing else of it.
+    """
+    return Reading(
+        scheme=scheme,
+        evidence=token.evidence,
+        identity=identity if type(identity) is bytes else None,
+        model=model.hex() if type(model) is bytes else None,
+        key_hint=token.key_id,
+        faults=faults,
+        body=token,
+    )
 
 
 def check_of(token: Token, key: PublicKey | SharedKey | None) -> tuple[Check, ...]:

@@ -25,7 +25,14 @@ from kizuna.proof.attestation.appraisal import (
 )
 from kizuna.proof.attestation.judgement import AFFIRMS, judged, measured, opening
 from kizuna.proof.attestation.scheme import Check, Enrolled, Reading
-from kizuna.proof.attestation.token import Token, check_of, claims_of, read_token, slip
+from kizuna.proof.attestation.token import (
+    Token,
+    broken,
+    check_of,
+    claims_of,
+    read_token,
+    slip,
+)
 from kizuna.roots.cose import SharedKey, encode, mac0
 
 if TYPE_CHECKING:
@@ -77,22 +84,10 @@ class Hmac:
             Malformed: ``attestation.malformed``.
         """
         token = read_token(evidence, bare=True)
-        claims = claims_of(token)
-        if isinstance(claims, AppraisalFinding):
-            faults: tuple[AppraisalFinding, ...] = (claims,)
-            claims = {}
-        else:
-            faults = _faults(claims)
+        claims, faults = claims_of(token, _faults)
         identity = claims.get(UEID)
         if faults:
-            return Reading(
-                scheme=self.name,
-                evidence=token.evidence,
-                identity=identity if type(identity) is bytes else None,
-                key_hint=token.key_id,
-                faults=faults,
-                body=token,
-            )
+            return broken(self.name, token, faults, identity=identity)
         get = claims.get
         boot, sequence, uptime = get(BOOT), get(SEQUENCE), get(UPTIME)
         return Reading(

@@ -25,7 +25,7 @@ from kizuna.proof.attestation.appraisal import (
 )
 from kizuna.proof.attestation.judgement import AFFIRMS, judged, opening
 from kizuna.proof.attestation.scheme import Check, Enrolled, Reading
-from kizuna.proof.attestation.token import check_of, claims_of, read_token, slip
+from kizuna.proof.attestation.token import broken, check_of, claims_of, read_token, slip
 
 if TYPE_CHECKING:
     from kizuna.proof.attestation.freshness import Freshness
@@ -93,23 +93,10 @@ class Observed:
             Malformed: ``attestation.malformed``.
         """
         token = read_token(evidence, bare=True)
-        claims = claims_of(token)
-        if isinstance(claims, AppraisalFinding):
-            faults: tuple[AppraisalFinding, ...] = (claims,)
-            claims = {}
-        else:
-            faults = _faults(claims)
-        device = claims.get(_DEVICE)
-        identity = device if type(device) is bytes else None
+        claims, faults = claims_of(token, _faults)
+        identity = claims.get(_DEVICE)
         if faults:
-            return Reading(
-                scheme=self.name,
-                evidence=token.evidence,
-                identity=identity,
-                key_hint=token.key_id,
-                faults=faults,
-                body=token,
-            )
+            return broken(self.name, token, faults, identity=identity)
         get = claims.get
         return Reading(
             scheme=self.name,

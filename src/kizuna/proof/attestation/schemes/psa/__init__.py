@@ -31,7 +31,14 @@ from kizuna.proof.attestation.schemes.psa.claims import (
     rules_of,
 )
 from kizuna.proof.attestation.shapes import Shapes, Span, spans_in
-from kizuna.proof.attestation.token import Token, check_of, claims_of, read_token, slip
+from kizuna.proof.attestation.token import (
+    Token,
+    broken,
+    check_of,
+    claims_of,
+    read_token,
+    slip,
+)
 
 if TYPE_CHECKING:
     from kizuna.proof.attestation.freshness import Freshness
@@ -83,30 +90,19 @@ class Psa:
         shared = _shapes.find(token.payload)
         if shared is not None:
             return _same(token, shared)
-        claims = claims_of(token)
-        if isinstance(claims, AppraisalFinding):
-            return _broken(token, claims)
+        claims, faults = claims_of(token, _faults)
         rules = rules_of(claims)
         if rules is None:
-            return _broken(token, slip("eat-profile", "it is missing, or no PSA profile"))
-        faults = faults_of(claims, rules)
+            return broken(self.name, token, faults)
         named: dict[str, Any] = {
             name: claims[label]
             for label, name, _, _ in rules.claims
             if label in claims and label != rules.components
         }
         instance = named.get("psa-instance-id")
-        implementation = named.get("psa-implementation-id")
         if faults:
-            return Reading(
-                scheme=self.name,
-                evidence=token.evidence,
-                identity=instance if type(instance) is bytes else None,
-                model=implementation.hex() if type(implementation) is bytes else None,
-                key_hint=token.key_id,
-                faults=faults,
-                body=token,
-            )
+            model = named.get("psa-implementation-id")
+            return broken(self.name, token, faults, identity=instance, model=model)
         reading = Reading(
             scheme=self.name,
             evidence=token.evidence,
@@ -204,11 +200,8 @@ def _learn(token: Token, reading: Reading, rules: Rules) -> None:
     _shapes.learn(token.payload, free, shared)
 
 
-def _broken(token: Token, fault: AppraisalFinding) -> Reading:
-    return Reading(
-        scheme=Psa.name,
-        evidence=token.evidence,
-        key_hint=token.key_id,
-        faults=(fault,),
-        body=token,
-    )
+def _faults(claims: Mapping[Any, Any]) -> tuple[AppraisalFinding, ...]:
+    rules = rules_of(claims)
+    if rules is None:
+        return (slip("eat-profile", "it is missing, or no PSA profile"),)
+    return faults_of(claims, rules)
