@@ -64,10 +64,12 @@ def hang(app: typer.Typer) -> None:
         ] = "utf-8",
         at: _At = None,
         lists: _Lists = None,
+        offline: Annotated[bool, typer.Option("--offline", help="Ask no store elsewhere.")] = False,
     ) -> None:
         """Judge every line and every candidate: go, hold (could not verify) or no-go.
 
-        Nothing is registered. The exit code is 0 only where every line is go.
+        Nothing is registered. The exit code is 0 only where every line is go. Where the anchors
+        give the address of other stores, those are asked as by `verify`.
 
         Example: kizuna procure check parts.cdx.json --profile software-product
 
@@ -92,6 +94,7 @@ def hang(app: typer.Typer) -> None:
             workspace.profile,
             at=None if at is None else instant(at),
             lists=lists,
+            offline=offline,
         )
         told = answer.told(door.lang)
         if csv is not None:

@@ -125,6 +125,19 @@ class AcrossJudge:
             verdict = self._verdict(session, question)
             return Explained(verdict=verdict, tree=explain(session.judgement, question.subject))
 
+    def evidence(self, question: Question, *, offline: bool = False) -> Across:
+        """Evidence over one's own store and all that the lists lead to, for whoever judges by it
+        what is only supposed; nothing was asked yet (``chain.exchange.across.gather`` asks).
+        """
+        anchors = self._workspace.anchors(question.lists)
+        moment = self._workspace.clock() if question.at is None else question.at
+        with self._lock:
+            return self._evidence(question, anchors, moment, offline=offline)
+
+    def quorum(self, evidence: Across) -> int:
+        """The fewest of the verifier's witnesses that any log of the evidence has."""
+        return self._quorum(evidence, evidence.anchors)
+
     def glance(self) -> tuple[tuple[str, str], ...]:
         """The checkpoint that every store elsewhere shows now, or what is the matter with it.
 

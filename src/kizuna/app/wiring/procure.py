@@ -24,6 +24,7 @@ from kizuna.app.wiring.procure_deciding import (
     decide,
     worst,
 )
+from kizuna.app.wiring.procure_evidence import Bought, elsewhere
 from kizuna.app.wiring.procure_request import MAX_LINES, Line, Request, checked, when
 from kizuna.app.wiring.procure_supposing import PURCHASE, Supposed, for_purchase
 from kizuna.app.wiring.question import Question
@@ -37,7 +38,6 @@ from kizuna.model.relation import Relation
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
-    from kizuna.chain.verify import Judgement
     from kizuna.criteria.profiles import Profile
     from kizuna.model.verdict import Verdict
     from kizuna.record.store import View
@@ -156,6 +156,7 @@ def check(
     lists: Sequence[str] | None = None,
     view: View | None = None,
     bill: Sequence[tuple[str, str, Links]] = (),
+    offline: bool = False,
 ) -> Answer:
     """Judge a request for quotation.
 
@@ -168,6 +169,7 @@ def check(
         view: whose eyes; None is the operator's.
         bill: link statements of a bill of materials that is not registered: (issuer, subject,
             ties), as ``from_bill`` gives them.
+        offline: ask no store elsewhere.
     """
     request = checked(request)
     if not request.lines and request.product is None:
@@ -177,12 +179,15 @@ def check(
             hint="name a product, lines, or a bill of materials",
         )
     now = workspace.clock() if at is None else at
-    supposed = _supposed(workspace, view, now)
+    asked = for_purchase(profile)
+    bought = Bought(
+        workspace, _everybody(request), asked, at=now, lists=lists, view=view, offline=offline
+    )
+    supposed = bought.supposed
     for issuer, subject, links in bill:
         supposed.suppose(issuer, subject, links)
     for line in request.lines:
         _suppose_candidates(supposed, request, line)
-    asked = for_purchase(profile)
     roots = [SubjectId(request.product)] if request.product else []
     if not roots:
         roots = [
@@ -190,7 +195,7 @@ def check(
             for line in request.lines
             for part in dict.fromkeys((line.part, *line.substitutes))
         ]
-    judgement = _judgement(workspace, supposed, roots, asked, now, lists)
+    judgement = bought.judgement(roots)
     answer = Answer(
         request=request,
         profile=profile,
@@ -203,7 +208,7 @@ def check(
     own: dict[str, Decision] = {}
     for root in roots:
         if root not in seen:
-            verdict = judgement.verdict(root)
+            verdict = judgement.verdict(root, shortfalls=bought.shortfalls)
             seen[root] = Within(judgement, root, verdict)
             own[root] = decide(verdict)
             if request.product:
@@ -297,8 +302,15 @@ def substitute(
         Absent: ``procure.no-such-line`` where nothing in force ties the part to the product.
     """
     now = workspace.clock() if at is None else at
-    before = workspace.verify(Question(product, profile, at=at, lists=lists, view=view))
-    supposed = _supposed(workspace, view, now)
+    question = Question(product, profile, at=at, lists=lists, view=view)
+    if elsewhere(workspace, view):
+        before = workspace.judge.across.verify(question)
+    else:
+        before = workspace.verify(question)
+    asked = for_purchase(profile)
+    named = [product, part, supplier, *([other] if other else [])]
+    bought = Bought(workspace, named, asked, at=now, lists=lists, view=view)
+    supposed = bought.supposed
     wholes = _wholes(supposed, profile, product, part)
     if not wholes:
         raise Absent(
@@ -323,9 +335,8 @@ def substitute(
     if profile.follow_of(Relation.SUPPLIED_BY, None) is not None:
         ties.append(Link(relation=Relation.SUPPLIED_BY, object=supplier))
     supposed.suppose(goods, goods, Links(links=ties, part="purchase"))
-    asked = for_purchase(profile)
-    judgement = _judgement(workspace, supposed, [product], asked, now, lists)
-    after = judgement.verdict(product)
+    judgement = bought.judgement([product])
+    after = judgement.verdict(product, shortfalls=bought.shortfalls)
     within = Within(judgement, product, after)
     own = within.part(goods) or _unreached(goods)
     party = within.party(supplier)
@@ -414,43 +425,12 @@ def outcome_of(answer: Answer) -> Outcome:
 # --- inside -----------------------------------------------------------------------------------
 
 
-def _supposed(workspace: Workspace, view: View | None, now: int) -> Supposed:
-    from kizuna.record.store import OPERATOR
-
-    anchors = workspace.anchors()
-    times = workspace.log.intervals(anchors).of if anchors.quorum else None
-    quorum = 0
-    if anchors.witnesses:
-        from kizuna.record.log import read_checkpoint
-
-        log = workspace.log
-        quorum = read_checkpoint(log.checkpoint(), log.anchor(), anchors.witnesses).quorum
-    reader = workspace.store.reader(view or OPERATOR, times=times)
-    return Supposed(reader, now=now, quorum=quorum)
-
-
-def _judgement(
-    workspace: Workspace,
-    supposed: Supposed,
-    roots: Sequence[SubjectId],
-    profile: Profile,
-    at: int,
-    lists: Sequence[str] | None,
-) -> Judgement:
-    """One judgement over what all the roots rest on."""
-    from kizuna.chain.graph import Graph
-    from kizuna.chain.graph.closure import closure
-    from kizuna.chain.verify import judgement
-
-    anchors = workspace.anchors()
-    found: dict[bytes, Any] = {}
-    for root in dict.fromkeys(roots):
-        for item in closure(supposed, root, profile, workspace.anchors(lists)).statements:
-            found.setdefault(bytes(item.statement.digest), item)
-    graph = Graph(supposed.heads(), supposed.view)
-    graph.quorum = supposed.quorum
-    graph.add(sorted(found.values(), key=lambda r: (r.origin, r.index)))
-    return judgement(graph, profile, anchors, at=at, lists=lists)
+def _everybody(request: Request) -> list[SubjectId]:
+    """Everything that a request names: what is bought, what could stand in, from whom."""
+    named = [request.product] if request.product else []
+    for line in request.lines:
+        named += [line.part, *line.substitutes, *line.suppliers]
+    return [SubjectId(one) for one in dict.fromkeys(named)]
 
 
 def _suppose_candidates(supposed: Supposed, request: Request, line: Line) -> None:

@@ -35,6 +35,10 @@ DECISIONS: Final = {
 }
 
 
+_OFFICES: Final = frozenset({"list-operator", "confirmation-body", "self"})
+"""Roles that run lists: nothing is bought from them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """What a line, a supplier or a substitute comes to, and the findings that make it so."""
@@ -63,9 +67,12 @@ class Within:
         self._below: dict[int, list[tuple[int, int]]] = {}
         self._place: dict[int, int] = {}
         self._worth: dict[int, int] = {}
+        self._things: list[int] = []
         reach = self._reach
         if reach is not None:
-            self._place = {int(n): i for i, n in enumerate(reach.nodes)}
+            self._things = judgement.frame.things(reach.nodes).tolist()
+            for i, thing in enumerate(self._things):
+                self._place.setdefault(thing, i)
             purchase = judgement.graph.labels.find(PURCHASE)
             supposed: dict[int, int] = {}
             worths = reach.worth.tolist()
@@ -88,7 +95,7 @@ class Within:
         reach = self._reach
         if place is None or reach is None:
             return None
-        value = int(self._judgement.value[node])
+        value = int(self._judgement.value[reach.nodes[place]])
         return self._decision(place, Value(min(value, self._worth.get(place, value))))
 
     def party(self, subject: str) -> Decision:
@@ -123,18 +130,25 @@ class Within:
                 if to not in seen and reach.decides[tie]:
                     seen.add(to)
                     waiting.append(to)
-        return [int(reach.nodes[i]) for i in sorted(seen)]
+        return [self._things[i] for i in sorted(seen)]
 
 
 class Suppliers:
-    """Who could supply what is missing: entries of believed lists that a requirement accepts."""
+    """Who could supply what is missing: entries of believed lists that a requirement accepts.
+
+    Whoever operates a list, or looks who is fit for one, is nobody's supplier by that.
+    """
 
     def __init__(self, states: Sequence[ListState], profile: Profile, at: int) -> None:
         self._profile = profile
         self._by_type: dict[str, list[tuple[Entry, tuple[str, ...]]]] = {}
         for state in states:
             for entry in state.in_force(at):
+                if entry.member == state.operator:
+                    continue
                 for service in entry.services:
+                    if service.type in _OFFICES:
+                        continue
                     self._by_type.setdefault(service.type, []).append(
                         (entry, tuple(service.claims))
                     )

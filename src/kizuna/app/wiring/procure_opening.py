@@ -87,6 +87,7 @@ def ask(
     at: int | None = None,
     lists: Sequence[str] | None = None,
     view: View | None = None,
+    offline: bool = False,
 ) -> Answer:
     """The answer, by the profile that is named here or in the request.
 
@@ -101,7 +102,14 @@ def ask(
             hint="`kizuna profile list` prints them",
         )
     return check(
-        workspace, asked.request, find(named), at=at, lists=lists, view=view, bill=asked.bill
+        workspace,
+        asked.request,
+        find(named),
+        at=at,
+        lists=lists,
+        view=view,
+        bill=asked.bill,
+        offline=offline,
     )
 
 

@@ -28,6 +28,7 @@ from kizuna.model.statement import Interval, Registered, Statement
 from kizuna.model.verdict import Known
 
 if TYPE_CHECKING:
+    from kizuna.chain.exchange.across import Across
     from kizuna.record.store import StoreReader
 
 __all__ = ["PURCHASE", "Supposed", "for_purchase"]
@@ -56,7 +57,7 @@ class Supposed:
     Owner of mutable state: whoever builds it, until the first question.
     """
 
-    def __init__(self, reader: StoreReader, *, now: int, quorum: int = 0) -> None:
+    def __init__(self, reader: StoreReader | Across, *, now: int, quorum: int = 0) -> None:
         self._reader = reader
         self._now = now
         self.quorum = quorum

@@ -409,8 +409,18 @@ def glance(
     return tuple(told)
 
 
-def gather(evidence: Across, subject: str, profile: Profile) -> Closure:
-    """Everything a verdict about ``subject`` rests on, from wherever it stands."""
+def gather(
+    evidence: Across,
+    subject: str,
+    profile: Profile,
+    *,
+    search: Callable[[], Closure] | None = None,
+) -> Closure:
+    """Everything a verdict about ``subject`` rests on, from wherever it stands.
+
+    ``search`` runs the closure where that is another than the subject's own: of several subjects,
+    or over more than is registered. It reads ``evidence``, and is run until nothing new comes.
+    """
     reached = Closure([], [], 0)
     pool = ThreadPoolExecutor(min(_AT_ONCE, max(1, len(evidence.stores))), "across")
     try:
@@ -418,7 +428,11 @@ def gather(evidence: Across, subject: str, profile: Profile) -> Closure:
             begun = time.monotonic()
             # who may speak where is known before anybody is asked about a name
             if evidence.want_lists():
-                reached = closure(evidence, subject, profile, evidence.anchors)
+                reached = (
+                    closure(evidence, subject, profile, evidence.anchors)
+                    if search is None
+                    else search()
+                )
             evidence.ask(pool)
             took = time.monotonic() - begun
             if not evidence.hear(max(_GRACE, min(took, 0.2))):
