@@ -98,7 +98,8 @@ def findings() -> str:
 
 
 def plain(words: str) -> str:
-    return re.sub(r"{(\w+)}", r"*\1*", words)
+    counted = re.sub(r"{(\w+):[^{}|]*\|([^{}]*)}", r"*\1* \2", words)
+    return re.sub(r"{(\w+)}", r"*\1*", counted)
 
 
 def problems() -> str:

@@ -17,7 +17,7 @@ from kizuna.proof.attestation.appraisal import AppraisalCode, Status, Tier
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "kizuna"
 FOLDER = SOURCE / "app" / "wiring" / "messages"
-PLACEHOLDER = re.compile(r"{(\w+)}")
+PLACEHOLDER = re.compile(r"{(\w+)(?::[^{}]*)?}")
 PROBLEM_CODE = re.compile(r"[a-z]+(?:-[a-z]+)*\.[a-z0-9]+(?:-[a-z0-9]+)*")
 WORDS = {"text", "say", "warn", "confirmed"}
 

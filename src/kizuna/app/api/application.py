@@ -21,6 +21,7 @@ from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.assess import assess
 from kizuna.app.api.catalog import catalog
+from kizuna.app.api.catalogs import catalogs
 from kizuna.app.api.comparing import comparing
 from kizuna.app.api.context import Context
 from kizuna.app.api.devices import HOT, devices, heartbeat
@@ -115,6 +116,7 @@ def make(
         *comparing(context),
         *evidence(context),
         *catalog(context),
+        *catalogs(context),
         *lists(context),
         *watches(context),
         *joining(context),

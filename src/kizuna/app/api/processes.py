@@ -19,7 +19,7 @@ from kizuna.app.api.asked import language
 from kizuna.app.api.context import Context
 from kizuna.app.wiring import risk, showing
 from kizuna.app.wiring.vcp.kept import Kept, named_process, processes_of
-from kizuna.app.wiring.vcp.shapes import process_json, shown_json
+from kizuna.app.wiring.vcp.shapes import outcome_of, process_json, shown_json
 from kizuna.app.wiring.vcp.standing import draw, shown_of, status_of
 from kizuna.criteria.risk import Framework
 
@@ -96,7 +96,8 @@ def processes(context: Context) -> Sequence[ControllerRouterHandler]:
             found = kept(name)
             shown = shown_of(workspace, found, chosen, point=point, view=view)
             rows = shown_json(found, shown, chosen, lang)
-            return {"process": name, "profile": chosen.name, "rows": rows}
+            outcome = int(outcome_of(rows))
+            return {"process": name, "profile": chosen.name, "exit": outcome, "rows": rows}
 
         return await context.ask(ask)
 
@@ -119,6 +120,21 @@ def processes(context: Context) -> Sequence[ControllerRouterHandler]:
             "frameworks": [risk.framework_json(f, lang) | {"from": origin} for f, origin in found]
         }
 
+    @get("/api/risk/{name:str}", opt=_PUBLIC, tags=["risk"], summary="One table of risk")
+    async def one_table(request: Request[Any, Any, Any], name: FromPath[str]) -> dict[str, Any]:
+        lang = language(request.scope)
+        return await context.ask(lambda: risk.framework_json(table(name), lang))
+
+    @get(
+        "/api/risk/{name:str}/categories",
+        opt=_PUBLIC,
+        tags=["risk"],
+        summary="Categories side by side: what each asks for from every viewpoint",
+    )
+    async def categories(request: Request[Any, Any, Any], name: FromPath[str]) -> dict[str, Any]:
+        lang = language(request.scope)
+        return await context.ask(lambda: risk.comparison(table(name), lang))
+
     @get(
         "/api/risk/{name:str}/placements",
         opt=_READ,
@@ -139,4 +155,4 @@ def processes(context: Context) -> Sequence[ControllerRouterHandler]:
         drawn = await context.ask(lambda: risk.plane_of(workspace, table(name), lang, view=view))
         return Response(drawn.encode(), media_type=_SVG)
 
-    return (every, one, picture, missing, status, tables, placed, plane)
+    return (every, one, picture, missing, status, tables, one_table, categories, placed, plane)

@@ -218,15 +218,16 @@ def hang(app: typer.Typer) -> None:
         form: Annotated[
             str,
             typer.Option(
-                "--as", metavar="FORM", help="oscal-results, oscal-poam, cyclonedx, csv …"
+                "--form", metavar="FORM", help="oscal-results, oscal-poam, cyclonedx, csv …"
             ),
         ] = "oscal-results",
         element: _Element = None,
+        old_form: Annotated[str | None, typer.Option("--as", hidden=True)] = None,
     ) -> None:
         """Write the registered answers in a form of the field.
 
-        Example: kizuna assess export pkg:generic/fuji/pump@4.2 --profile iot-device --as oscal-poam
-        --out poam.json
+        Example: kizuna assess export pkg:generic/fuji/pump@4.2 --profile iot-device
+        --form oscal-poam --out poam.json
         """
         from kizuna.app.wiring.assess import given_answers
         from kizuna.app.wiring.assess_export import exported
@@ -234,6 +235,7 @@ def hang(app: typer.Typer) -> None:
         workspace = door.workspace(read_only=True)
         asked = _asked(door, subject, [profile], element)
         answers, by = given_answers(workspace, asked)
+        form = old_form or form
         data = exported(workspace, asked, answers, form, door.lang)
         Door.write_file(out, data)
         if out != "-":

@@ -111,7 +111,10 @@ def hang(app: typer.Typer) -> None:
     def take(
         door: Door,
         name: Annotated[
-            str, typer.Option("--as", metavar="NAME", help="The list of your own that follows.")
+            str,
+            typer.Option(
+                "--name", "--as", metavar="NAME", help="The list of your own that follows."
+            ),
         ],
         entity: Annotated[
             list[str] | None,
@@ -139,7 +142,7 @@ def hang(app: typer.Typer) -> None:
 
         Run it again, without entities, to follow what changed since.
 
-        Example: kizuna federation take https://maker.example --as guild --mapping guild.yaml
+        Example: kizuna federation take https://maker.example --name guild --mapping guild.yaml
         """
         from kizuna.app.wiring.federation.taking import Taking
 

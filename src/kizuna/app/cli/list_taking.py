@@ -74,7 +74,9 @@ def hang(app: typer.Typer) -> None:
         source: Annotated[str, typer.Argument(metavar="FILE|URL", help="The signed list.")],
         name: Annotated[
             str,
-            typer.Option("--as", metavar="NAME", help="Short name of the list to follow it."),
+            typer.Option(
+                "--name", "--as", metavar="NAME", help="Short name of the list to follow it."
+            ),
         ],
         key: Annotated[
             list[str] | None,
@@ -110,7 +112,7 @@ def hang(app: typer.Typer) -> None:
         then entered. Key and mapping are remembered. Other lists that it points to are printed;
         each is taken by a command of its own.
 
-        Example: kizuna list take https://tl.example/list --as de --certificate tl.pem
+        Example: kizuna list take https://tl.example/list --name de --certificate tl.pem
         --mapping m.yaml
         """
         from kizuna.app.wiring.foreign_lists import Signer

@@ -103,6 +103,14 @@ def _hang_placing(app: typer.Typer) -> None:
         site: Annotated[str, typer.Option("--site", help="Where it is used; words.")] = "",
         reason: Annotated[str, typer.Option("--reason", help="Why it stands there.")] = "",
         framework: _FRAMEWORK = "iot-ssf",
+        whole: Annotated[
+            str | None,
+            typer.Option(
+                "--part-of",
+                metavar="WHOLE",
+                help="Sign that it is part of this in its category, by which verdicts count it.",
+            ),
+        ] = None,
         preview: Annotated[
             bool, typer.Option("--preview", help="Show where it would stand; sign nothing.")
         ] = False,
@@ -113,6 +121,7 @@ def _hang_placing(app: typer.Typer) -> None:
         --level recovery=critical --level economic=serious --in-place before-operation=confirmed
         """
         from kizuna.app.wiring import risk
+        from kizuna.model.identifier import canonical
 
         table = risk.find_framework(framework, door.settings)
         made = risk.planned(
@@ -126,7 +135,13 @@ def _hang_placing(app: typer.Typer) -> None:
         )
         told = risk.placement_json(table, made, door.lang)
         if not preview:
-            told |= risk.place_device(door.organisation(), table, made, door.settings)
+            told |= risk.place_device(
+                door.organisation(),
+                table,
+                made,
+                door.settings,
+                whole=None if whole is None else canonical(whole),
+            )
         door.answer(told, _placed(door, told))
 
     @command(app, "show")
@@ -266,6 +281,10 @@ def _placed(door: Door, told: dict[str, Any]) -> list[str]:
         )
     ]
     lines += [door.text(f"risk.is.{s['what']}", **s) for s in told["short"]]
+    if told.get("link"):
+        lines.append(door.text("risk.linked", whole=told["whole"], category=told["link_category"]))
+    else:
+        lines.append(door.text("risk.unlinked", category=told["link_category"]))
     return lines
 
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from kizuna.app.cli.door import Door, Failure, command
-from kizuna.model.outcome import Outcome
 
 __all__ = ["hang"]
 
@@ -186,7 +185,7 @@ def _hang_expecting(app: typer.Typer) -> None:
         """
         from kizuna.app.wiring.naming import identifiers_in
         from kizuna.app.wiring.vcp.kept import find_process
-        from kizuna.app.wiring.vcp.shapes import shown_json
+        from kizuna.app.wiring.vcp.shapes import outcome_of, shown_json
         from kizuna.app.wiring.vcp.standing import shown_of
 
         kept = find_process(process, door.settings)
@@ -196,18 +195,19 @@ def _hang_expecting(app: typer.Typer) -> None:
         names = workspace.names(identifiers_in([f for s in shown for f in s.findings]))
         rows = shown_json(kept, shown, chosen, door.lang, names)
         missing = [r for r in rows if r["state"] not in ("shown", "waived")]
+        outcome = outcome_of(rows)
         told: dict[str, Any] = {
             "process": kept.process.name,
             "profile": chosen.name,
             "expected": len(rows),
             "missing": len(missing),
+            "exit": int(outcome),
             "rows": rows if everything else missing,
         }
         head = [door.text("vcp.gaps", expected=len(rows), missing=len(missing))]
         door.answer(told, lambda: head + _rows(door, told["rows"]))
-        if missing:
-            bad = any(r["state"] == "lacking" for r in missing)
-            raise Failure(Outcome.NONCONFORMANT if bad else Outcome.EVIDENCE_MISSING)
+        if outcome:
+            raise Failure(outcome)
 
 
 def _hang_agreeing(app: typer.Typer) -> None:

@@ -87,6 +87,7 @@ def risk_page(
     table = risk.named_framework(name, workspace.settings) if name else every[0]
     data = risk.shown_placements(workspace, table, lang, view=view)
     data["frameworks"] = [f.name for f in every]
+    data["comparison"] = risk.comparison(table, lang)
     devices = sorted({p["device"] for p in data["placements"]})
     data["names"] = names(workspace, devices, view)
     drawn = risk.plane_of(workspace, table, lang, view=view)

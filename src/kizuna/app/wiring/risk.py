@@ -46,7 +46,8 @@ from kizuna.criteria.risk import (
 from kizuna.model.errors import Absent, Malformed, Refused
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.kind import Kind
-from kizuna.model.payload import Claim, Level, Norm
+from kizuna.model.payload import Claim, Level, Link, Links, Norm
+from kizuna.model.relation import Relation
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.member import Organisation
@@ -59,6 +60,7 @@ __all__ = [
     "FRAMEWORK",
     "all_placements",
     "checked_use",
+    "comparison",
     "difference_json",
     "find_framework",
     "framework_json",
@@ -188,8 +190,12 @@ def place_device(
     settings: Settings,
     *,
     level: Level = Level.SELF,
+    whole: SubjectId | None = None,
 ) -> dict[str, Any]:
-    """Sign and register a placement.
+    """Sign and register a placement; and that the device is part of ``whole`` in its category.
+
+    A verdict reads the link: profiles say by its category how much the part counts. The placement
+    itself says why the link has that category.
 
     Raises:
         Refused: ``risk.framework-not-kept``.
@@ -211,7 +217,18 @@ def place_device(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = sha256(placement.device.encode()).hexdigest()
     write_whole(folder / name, placement.device.encode())
-    return {"statement": digest, "index": index}
+    told: dict[str, Any] = {"statement": digest, "index": index, "whole": None, "link": None}
+    if whole is not None:
+        tie = Link(
+            relation=Relation.PART_OF,
+            subject=placement.device,
+            category=framework.link_category(placement.category),
+        )
+        links = Links(links=[tie], part=f"risk-{placement.use}-{name[:16]}")
+        signed = organisation.say(Kind.LINK, whole, links)
+        link, _ = organisation.register_one(signed.statement, signed.documents)
+        told |= {"whole": whole, "link": link}
+    return told
 
 
 def placements_of(
@@ -344,6 +361,28 @@ def shown_placements(
         "framework": framework_json(framework, lang),
         "placements": [placement_json(framework, p, lang) for p in placed],
         "differences": [difference_json(framework, d, lang) for d in compare(framework, placed)],
+    }
+
+
+def comparison(framework: Framework, lang: str) -> dict[str, Any]:
+    """The categories side by side: what each asks for from every viewpoint, the lightest first."""
+    words = {s.id: in_language(s.title, lang) for s in framework.strengths}
+    return {
+        "framework": framework.name,
+        "categories": [
+            {"id": c.id, "title": in_language(c.title, lang), "share": c.share}
+            for c in framework.categories
+        ],
+        "viewpoints": [
+            {
+                "id": v.id,
+                "title": in_language(v.title, lang),
+                "required": {
+                    c.id: words.get(c.required.get(v.id, ""), "") for c in framework.categories
+                },
+            }
+            for v in framework.viewpoints
+        ],
     }
 
 

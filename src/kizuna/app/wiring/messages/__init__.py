@@ -14,7 +14,8 @@ mended without touching the code:
     what a command or a page says, by ``text``.
 
 Keeps: 1. A missing word never fails: the code or the problem's own English is shown instead.
-2. Templates are ours and values are text, so a value cannot reach into the program.
+2. Templates are ours and values are text, so a value cannot reach into the program. 3. One of a
+thing is told as one: a template names both forms, ``{count:statement|statements}``.
 """
 
 from __future__ import annotations
@@ -45,15 +46,30 @@ __all__ = [
 FOLDER: Final = Path(__file__).resolve().parent
 
 
+class _Counted(str):
+    """A value that knows its noun: ``{count:statement|statements}`` is ``1 statement``."""
+
+    __slots__ = ()
+
+    def __format__(self, form: str) -> str:
+        """The value, followed by the form for one, or the one for any other number."""
+        single, between, several = form.partition("|")
+        if not between:
+            return super().__format__(form)
+        return f"{self} {single if self in ('1', '-1') else several}"
+
+
 class _Values(dict[str, object]):
     """Values of a template; one that is not there shows as a dash instead of failing."""
 
     def __missing__(self, key: str) -> str:
-        return "–"
+        return _Counted("–")
 
     def __getitem__(self, key: str) -> object:
         value = super().__getitem__(key)
-        return plain(value) if isinstance(value, str) else value
+        if isinstance(value, str):
+            return _Counted(plain(value))
+        return _Counted(value) if isinstance(value, int) else value
 
 
 @lru_cache(maxsize=4)

@@ -10,12 +10,13 @@ from kizuna.app.wiring.answers import finding_json
 from kizuna.app.wiring.vcp.kept import Kept
 from kizuna.chain.process import Course, Shown, expectations
 from kizuna.criteria.process import Point, Process
+from kizuna.model.outcome import Outcome
 
 if TYPE_CHECKING:
     from kizuna.criteria.profiles import Profile, Requirement
     from kizuna.model.statement import Registered
 
-__all__ = ["course_json", "expected_json", "process_json", "shown_json"]
+__all__ = ["course_json", "expected_json", "outcome_of", "process_json", "shown_json"]
 
 
 def process_json(kept: Kept, lang: str) -> dict[str, Any]:
@@ -164,3 +165,13 @@ def _row(
 
 def _in(lang: str, words: Mapping[str, str]) -> str:
     return words.get(lang) or words.get("en", "")
+
+
+def outcome_of(rows: Sequence[Mapping[str, Any]]) -> Outcome:
+    """What borders come to together: nonconformant where something shown does not do, else whether
+    anything is missing.
+    """
+    states = {row["state"] for row in rows} - {"shown", "waived"}
+    if "lacking" in states:
+        return Outcome.NONCONFORMANT
+    return Outcome.EVIDENCE_MISSING if states else Outcome.HOLDS
