@@ -27,6 +27,7 @@ from kizuna.roots.life.history import (
 )
 from kizuna.roots.life.voucher import Voucher, open_voucher, read_voucher, sign_voucher
 from kizuna.roots.life.words import (
+    HANDOVER,
     IDEVID,
     LDEVID,
     RETIREMENT,
@@ -34,6 +35,7 @@ from kizuna.roots.life.words import (
     Assertion,
     Ending,
     end_binding,
+    handover,
     idevid,
     ldevid,
     retirement,
@@ -41,6 +43,7 @@ from kizuna.roots.life.words import (
 )
 
 __all__ = [
+    "HANDOVER",
     "IDEVID",
     "LDEVID",
     "RETIREMENT",
@@ -61,6 +64,7 @@ __all__ = [
     "certified_key",
     "check_idevid",
     "end_binding",
+    "handover",
     "idevid",
     "issue_short_lived",
     "ldevid",

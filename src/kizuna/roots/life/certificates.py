@@ -44,6 +44,7 @@ __all__ = [
     "issue_short_lived",
     "pinned_certificate",
     "read_certificates",
+    "serial_of",
     "signed_in_unit",
 ]
 
@@ -115,16 +116,27 @@ def check_idevid(chain: Sequence[bytes], anchors: Sequence[bytes], now: int) -> 
     )
     if path.faults:
         raise _refused("; ".join(_FAULTS[fault] for fault in path.faults))
+    serial, issued_by = serial_of(chain[0])
+    return DevId(
+        key=PublicKey.from_loaded(leaf.public_key()),
+        serial_number=serial,
+        issuer=leaf.issuer.rfc4514_string()[:400],
+        leaf=chain[0],
+        authority_key_id=issued_by,
+    )
+
+
+def serial_of(certificate: bytes) -> tuple[str, bytes | None]:
+    """The serial number in a certificate's subject, and the key id of who issued it.
+
+    Raises:
+        Malformed: ``life.certificate``. Refused: ``life.idevid``.
+    """
+    leaf = _load(certificate)
     serial = leaf.subject.get_attributes_for_oid(NameOID.SERIAL_NUMBER)
     if len(serial) != 1 or not isinstance(serial[0].value, str):
         raise _refused("its subject has no serial number (802.1AR asks for one)")
-    return DevId(
-        key=PublicKey.from_loaded(leaf.public_key()),
-        serial_number=serial[0].value[:200],
-        issuer=leaf.issuer.rfc4514_string()[:400],
-        leaf=chain[0],
-        authority_key_id=_authority_key_id(leaf),
-    )
+    return serial[0].value[:200], _authority_key_id(leaf)
 
 
 def pinned_certificate(unit: Unit, handle: Handle, now: int, days: int = 3_650) -> bytes:

@@ -23,7 +23,7 @@ from kizuna.model.kind import Kind
 from kizuna.model.payload import Action, Claim, Scalar, Status, seconds
 from kizuna.model.statement import Interval, Registered
 from kizuna.roots.keys import PublicKey
-from kizuna.roots.life.words import IDEVID, LDEVID, RETIREMENT, VOUCHER, Ending
+from kizuna.roots.life.words import HANDOVER, IDEVID, LDEVID, RETIREMENT, VOUCHER, Ending
 
 __all__ = ["Answer", "Binding", "DeviceLife", "End", "Flag", "Offer", "Ownership"]
 
@@ -83,6 +83,8 @@ class Ownership:
     index: int
     registered: Interval
     voucher: str | None = None
+    elsewhere: str | None = None
+    """The log in which its acceptance stands, where that is another."""
     end: End | None = None
 
 
@@ -253,7 +255,7 @@ class _Fold:
         if not isinstance(payload, Claim) or payload.imported:
             return
         kind, type_ = row.statement.kind, payload.type
-        if self.retired is not None and type_ in (IDEVID, VOUCHER, LDEVID):
+        if self.retired is not None and type_ in (IDEVID, VOUCHER, LDEVID, HANDOVER):
             self._flag("after-retirement", row)
             return
         offer = self.offer
@@ -266,6 +268,8 @@ class _Fold:
                 self._given(row, payload)
             elif kind is Kind.CERTIFICATE and type_ == LDEVID:
                 self._owned(row, payload)
+            elif kind is Kind.EVIDENCE and type_ == HANDOVER:
+                self._handed_over(row, payload)
             elif kind is Kind.EVIDENCE and type_ == RETIREMENT:
                 self._over(row)
         except Problem as fault:
@@ -333,7 +337,10 @@ class _Fold:
             if self.maker is None and not self.begins(row):
                 self._flag("stranger", row)
                 return
-            self._begin(row, binding, None)
+            released = claim.claims.get("voucher") if claim.claims.get("released-in") else None
+            if isinstance(released, str):
+                self.vouchers.append(released)  # stands in another log; what follows, follows it
+            self._begin(row, binding, released if isinstance(released, str) else None)
         elif claim.claims.get("voucher") in {*self.vouchers, *self.lapsed}:
             self._flag("expired-voucher", row, str(claim.claims.get("voucher")))
         else:
@@ -353,6 +360,33 @@ class _Fold:
             self.owners[-1] = replace(self.owners[-1], end=_end(Ending.TRANSFERRED, row))
         self.offer = None
         self._begin(row, binding, offer.digest)
+
+    def _handed_over(self, row: Registered, claim: Claim) -> None:
+        """The giver closes its offer: the taker's acceptance stands in another log."""
+        offer = self.offer
+        if offer is None or row.statement.issuer != offer.by:
+            self._flag("stranger" if offer is None else "double-sale", row)
+            return
+        if claim.claims.get("voucher") != offer.digest or claim.claims.get("owner") != offer.to:
+            self._flag("no-voucher", row)
+            return
+        for at in self._of(LDEVID):
+            self._close(at, Ending.TRANSFERRED, row)
+        if self.owners:
+            self.owners[-1] = replace(self.owners[-1], end=_end(Ending.TRANSFERRED, row))
+        self.offer = None
+        log = claim.claims.get("acceptance-log")
+        self.owners.append(
+            Ownership(
+                owner=offer.to,
+                registrar=offer.to,
+                digest=row.statement.digest.hex(),
+                index=row.index,
+                registered=row.registered,
+                voucher=offer.digest,
+                elsewhere=log if isinstance(log, str) else "",
+            )
+        )
 
     def _begin(self, row: Registered, binding: Binding, voucher: str | None) -> None:
         self.owners.append(

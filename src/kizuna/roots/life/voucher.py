@@ -24,7 +24,18 @@ from kizuna.roots.life.words import Assertion
 from kizuna.roots.strict_json import read_object
 from kizuna.roots.units import Handle, Unit
 
-__all__ = ["MEDIA_TYPE", "Voucher", "open_voucher", "read_voucher", "sign_voucher"]
+__all__ = [
+    "MEDIA_TYPE",
+    "Voucher",
+    "base64_of",
+    "bytes_at",
+    "moment_at",
+    "open_voucher",
+    "read_voucher",
+    "sign_voucher",
+    "time_text",
+    "voucher_wrong",
+]
 
 MEDIA_TYPE: Final = "application/voucher-jws+json"
 MAX_VOUCHER: Final = 65_536
@@ -53,24 +64,24 @@ class Voucher:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.serial_number) <= _TEXT:
-            raise _wrong("serial-number has 1 to 512 characters")
+            raise voucher_wrong("serial-number has 1 to 512 characters")
         if not 1 <= len(self.pinned_domain_cert) <= _BINARY:
-            raise _wrong("pinned-domain-cert is missing or too long")
+            raise voucher_wrong("pinned-domain-cert is missing or too long")
         if self.nonce is not None and not 8 <= len(self.nonce) <= 32:
-            raise _wrong("a nonce has 8 to 32 bytes")
+            raise voucher_wrong("a nonce has 8 to 32 bytes")
         if self.nonce is not None and self.expires_on is not None:
-            raise _wrong("nonce and expires-on exclude each other")
+            raise voucher_wrong("nonce and expires-on exclude each other")
         if self.last_renewal_date is not None and self.expires_on is None:
-            raise _wrong("last-renewal-date needs expires-on")
+            raise voucher_wrong("last-renewal-date needs expires-on")
         if self.expires_on is not None and self.expires_on <= self.created_on:
-            raise _wrong("it ends before it begins")
+            raise voucher_wrong("it ends before it begins")
 
     def to_json(self) -> bytes:
         """The document, in one spelling."""
         members: dict[str, Any] = {
             "assertion": self.assertion.value,
-            "created-on": _time(self.created_on),
-            "pinned-domain-cert": _b64(self.pinned_domain_cert),
+            "created-on": time_text(self.created_on),
+            "pinned-domain-cert": base64_of(self.pinned_domain_cert),
             "serial-number": self.serial_number,
         }
         for name, moment in (
@@ -78,14 +89,14 @@ class Voucher:
             ("last-renewal-date", self.last_renewal_date),
         ):
             if moment is not None:
-                members[name] = _time(moment)
+                members[name] = time_text(moment)
         for name, data in (
             ("idevid-issuer", self.idevid_issuer),
             ("nonce", self.nonce),
             ("prior-signed-voucher-request", self.prior_signed_voucher_request),
         ):
             if data is not None:
-                members[name] = _b64(data)
+                members[name] = base64_of(data)
         if self.domain_cert_revocation_checks is not None:
             members["domain-cert-revocation-checks"] = self.domain_cert_revocation_checks
         return json.dumps({_OUTER: members}, sort_keys=True, separators=(",", ":")).encode()
@@ -104,7 +115,7 @@ def read_voucher(data: bytes) -> Voucher:
     outer = read_object(data, "life.voucher", MAX_VOUCHER)
     members = outer.get(_OUTER)
     if len(outer) != 1 or not isinstance(members, dict):
-        raise _wrong(f"one member {_OUTER} is expected")
+        raise voucher_wrong(f"one member {_OUTER} is expected")
     known = {
         "created-on",
         "expires-on",
@@ -119,29 +130,29 @@ def read_voucher(data: bytes) -> Voucher:
     }
     unknown = sorted(set(members) - known)
     if unknown:
-        raise _wrong(f"unknown member {unknown[0][:60]!r}")
+        raise voucher_wrong(f"unknown member {unknown[0][:60]!r}")
     assertion = members.get("assertion")
     if assertion not in [a.value for a in Assertion]:
-        raise _wrong("assertion is verified, logged or proximity")
+        raise voucher_wrong("assertion is verified, logged or proximity")
     serial, checks = members.get("serial-number"), members.get("domain-cert-revocation-checks")
     if not isinstance(serial, str):
-        raise _wrong("serial-number is missing")
+        raise voucher_wrong("serial-number is missing")
     if checks is not None and not isinstance(checks, bool):
-        raise _wrong("domain-cert-revocation-checks is true or false")
-    created, pinned = _moment(members, "created-on"), _bytes(members, "pinned-domain-cert")
+        raise voucher_wrong("domain-cert-revocation-checks is true or false")
+    created, pinned = moment_at(members, "created-on"), bytes_at(members, "pinned-domain-cert")
     if created is None or pinned is None:
-        raise _wrong("created-on and pinned-domain-cert are needed")
+        raise voucher_wrong("created-on and pinned-domain-cert are needed")
     return Voucher(
         created_on=created,
-        expires_on=_moment(members, "expires-on"),
+        expires_on=moment_at(members, "expires-on"),
         assertion=Assertion(assertion),
         serial_number=serial,
         pinned_domain_cert=pinned,
-        idevid_issuer=_bytes(members, "idevid-issuer"),
+        idevid_issuer=bytes_at(members, "idevid-issuer"),
         domain_cert_revocation_checks=checks,
-        nonce=_bytes(members, "nonce"),
-        last_renewal_date=_moment(members, "last-renewal-date"),
-        prior_signed_voucher_request=_bytes(members, "prior-signed-voucher-request"),
+        nonce=bytes_at(members, "nonce"),
+        last_renewal_date=moment_at(members, "last-renewal-date"),
+        prior_signed_voucher_request=bytes_at(members, "prior-signed-voucher-request"),
     )
 
 
@@ -151,7 +162,7 @@ def sign_voucher(
     """The voucher as a compact JWS; ``chain`` (DER, leaf first) goes into ``x5c`` as a hint."""
     header: dict[str, Any] = {"typ": _TYP}
     if chain:
-        header["x5c"] = [_b64(one) for one in chain]
+        header["x5c"] = [base64_of(one) for one in chain]
     return sign_jws(unit, handle, voucher.to_json(), header)
 
 
@@ -163,10 +174,10 @@ def open_voucher(data: bytes, keys: Iterable[PublicKey]) -> Voucher:
         Tampered: ``life.voucher-signature``.
     """
     if len(data) > 2 * MAX_VOUCHER:
-        raise _wrong(f"{len(data)} bytes, at most {2 * MAX_VOUCHER}")
+        raise voucher_wrong(f"{len(data)} bytes, at most {2 * MAX_VOUCHER}")
     token = parse_jws(data.strip())
     if token.header.get("typ") not in (_TYP, MEDIA_TYPE):
-        raise _wrong("the JWS is not typed as a voucher")
+        raise voucher_wrong("the JWS is not typed as a voucher")
     if not any(check_jws(token, key) for key in keys):
         raise Tampered(
             "life.voucher-signature",
@@ -177,40 +188,53 @@ def open_voucher(data: bytes, keys: Iterable[PublicKey]) -> Voucher:
     return read_voucher(token.payload)
 
 
-def _time(moment: int) -> str:
+def time_text(moment: int) -> str:
+    """An instant as it stands in vouchers."""
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _b64(data: bytes) -> str:
+def base64_of(data: bytes) -> str:
+    """Bytes as they stand in vouchers."""
     return base64.b64encode(data).decode()
 
 
-def _moment(members: dict[str, Any], name: str) -> int | None:
+def moment_at(members: dict[str, Any], name: str) -> int | None:
+    """The instant of a member; None where it is absent.
+
+    Raises:
+        Malformed: ``life.voucher``.
+    """
     text = members.get(name)
     if text is None:
         return None
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError as fault:
-        raise _wrong(f"{name} is no instant") from fault
+        raise voucher_wrong(f"{name} is no instant") from fault
     if moment is None or moment.tzinfo is None:
-        raise _wrong(f"{name} is no instant with a zone")
+        raise voucher_wrong(f"{name} is no instant with a zone")
     return int(moment.timestamp() // 1)
 
 
-def _bytes(members: dict[str, Any], name: str) -> bytes | None:
+def bytes_at(members: dict[str, Any], name: str) -> bytes | None:
+    """The bytes of a member; None where it is absent.
+
+    Raises:
+        Malformed: ``life.voucher``.
+    """
     text = members.get(name)
     if text is None:
         return None
     try:
         if not isinstance(text, str) or len(text) > 2 * _BINARY:
-            raise _wrong(f"{name} is no base64 text of usable length")
+            raise voucher_wrong(f"{name} is no base64 text of usable length")
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as fault:
-        raise _wrong(f"{name} is not base64") from fault
+        raise voucher_wrong(f"{name} is not base64") from fault
 
 
-def _wrong(why: str) -> Malformed:
+def voucher_wrong(why: str) -> Malformed:
+    """The problem of what is no voucher."""
     return Malformed(
         "life.voucher",
         f"not a voucher of RFC 8366: {why}",

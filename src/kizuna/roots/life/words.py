@@ -6,6 +6,7 @@
     certificate idevid              maker:  this device was made with this key
     certificate ownership-voucher   owner (at first the maker): the device goes to somebody
     certificate ldevid              owner:  it is mine and works under this key
+    evidence    ownership-handover  giver:  it was taken, as another log says
     evidence    retirement          owner:  its life is over
     status      revoke, suspend     of one of these: lost, stolen, taken back
 
@@ -27,6 +28,7 @@ from kizuna.model.payload import Action, Claim, Reference, Scalar, Status, Targe
 from kizuna.roots.keys import PublicKey
 
 __all__ = [
+    "HANDOVER",
     "IDEVID",
     "LDEVID",
     "RETIREMENT",
@@ -34,6 +36,7 @@ __all__ = [
     "Assertion",
     "Ending",
     "end_binding",
+    "handover",
     "idevid",
     "ldevid",
     "retirement",
@@ -43,6 +46,7 @@ __all__ = [
 IDEVID: Final = "idevid"
 LDEVID: Final = "ldevid"
 VOUCHER: Final = "ownership-voucher"
+HANDOVER: Final = "ownership-handover"
 RETIREMENT: Final = "retirement"
 
 _Claims = dict[str, Scalar | list[Scalar]]
@@ -152,6 +156,28 @@ def ldevid(
     if replaces:
         claims["replaces"] = replaces
     return Claim(type=LDEVID, claims=claims, ext=ext, valid_until=_moment(expires))
+
+
+def handover(to: str, *, voucher: str, acceptance: str, log: str, receipt: str) -> Claim:
+    """The giver's word: the voucher was accepted, and the acceptance stands in another log.
+
+    Args:
+        to: the new owner.
+        voucher: digest of the voucher that was accepted.
+        acceptance: digest of the acceptance.
+        log: origin of the log in which that stands.
+        receipt: SHA-256 (hex) of that log's receipt for it.
+    """
+    return Claim(
+        type=HANDOVER,
+        claims={
+            "owner": canonical(to),
+            "voucher": voucher,
+            "acceptance": acceptance,
+            "acceptance-log": log,
+        },
+        evidence=[Reference(sha256=receipt, media_type="application/cose")],
+    )
 
 
 def retirement(reason: str = "") -> Claim:

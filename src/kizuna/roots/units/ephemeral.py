@@ -61,6 +61,12 @@ class EphemeralUnit(Soft):
         self._keys[handle.id] = (handle, key)
         return handle
 
+    def adopt(self, key: PrivateKey, label: str) -> Handle:
+        """Use a key that was kept elsewhere, for this process: a device's own, from its file."""
+        handle = Handle(key.public.thumbprint.hex(), label, key.public.algorithm, Purpose.SIGN)
+        self._keys[handle.id] = (handle, key)
+        return handle
+
     def generate_secret(self, label: str) -> Secret:
         """Make an AES key."""
         checked_label(label)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kizuna.app.wiring.devices.handover import accept, transfer
 from kizuna.app.wiring.devices.life import Enrolment, Lives
 from kizuna.app.wiring.devices.shelf import Shelf
 from kizuna.app.wiring.settings import Settings
@@ -162,9 +163,9 @@ def test_a_stolen_key_and_its_recovery(store, clock):
 def test_a_device_goes_from_maker_to_owner_by_voucher(store):
     lives = Lives(store)
     lives.enrol(DEVICE, Enrolment(key=pem(K0), made=True))
-    done, document = lives.transfer(DEVICE, store.identity)
+    done, document = transfer(lives, DEVICE, store.identity)
     assert document is None
-    taken = lives.accept(DEVICE, Enrolment(key=pem(K1), scheme="psa"))
+    taken = accept(lives, DEVICE, Enrolment(key=pem(K1), scheme="psa"))
     assert taken["voucher"] == done["voucher"]
     told = lives.history(DEVICE)
     assert (told["maker"], told["owner"]) == (store.identity, store.identity)
@@ -174,11 +175,11 @@ def test_a_device_goes_from_maker_to_owner_by_voucher(store):
 def test_after_a_transfer_the_seller_has_no_say_and_only_the_buyer_accepts(store):
     lives = enrolled(store)
     buyer = did_key(K2)
-    lives.transfer(DEVICE, buyer)
+    transfer(lives, DEVICE, buyer)
     for step in (
-        lambda: lives.transfer(DEVICE, did_key(K0)),
+        lambda: transfer(lives, DEVICE, did_key(K0)),
         lambda: lives.rotate(DEVICE, Enrolment(key=pem(K0))),
-        lambda: lives.accept(DEVICE, Enrolment(key=pem(K0))),
+        lambda: accept(lives, DEVICE, Enrolment(key=pem(K0))),
     ):
         with pytest.raises(Refused):
             step()
@@ -188,7 +189,7 @@ def test_a_voucher_document_is_written_for_a_new_owner_with_a_certificate(store)
     lives = enrolled(store)
     handle = UNIT.handles()[2]
     certificate = pinned_certificate(UNIT, handle, store.clock())
-    done, document = lives.transfer(DEVICE, did_key(K2), certificate=certificate, serial="SN-1")
+    done, document = transfer(lives, DEVICE, did_key(K2), certificate=certificate, serial="SN-1")
     voucher = open_voucher(document, [store.unit.public(store.handle)])
     assert voucher.pinned_domain_cert == certificate
     assert voucher.serial_number == "SN-1"
@@ -242,8 +243,8 @@ def test_retired_is_the_end(store):
         lambda lives: lives.enrol(DEVICE, Enrolment(key=("k", b"rubbish"))),
         lambda lives: lives.enrol(DEVICE, Enrolment(made=True)),
         lambda lives: lives.enrol(DEVICE, Enrolment(), chain=[b"x"]),
-        lambda lives: lives.transfer(DEVICE, "did:key:z1", assertion="guessed"),
-        lambda lives: lives.accept(DEVICE, Enrolment()),
+        lambda lives: transfer(lives, DEVICE, "did:key:z1", assertion="guessed"),
+        lambda lives: accept(lives, DEVICE, Enrolment()),
     ],
 )
 def test_what_cannot_be_done_is_a_problem_and_changes_nothing(store, step):

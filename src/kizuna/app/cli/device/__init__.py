@@ -12,6 +12,7 @@ from kizuna.app.cli.device import (
     enrol,
     firmware,
     fleet,
+    handover,
     life,
     listen,
     quote,
@@ -30,6 +31,7 @@ def hang(app: typer.Typer) -> None:
     reference.hang(app)
     enrol.hang(app)
     life.hang(app)
+    handover.hang(app)
     status.hang(app)
     fleet.hang(app)
     simulate.hang(app)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``kizuna device``: a device's keys over its life: transfer, accept, rotate, revoke, retire."""
+"""``kizuna device``: a device's keys over its life: rotate, revoke, retire; and its history."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from kizuna.app.cli.times import clock_face, instant
 if TYPE_CHECKING:
     from kizuna.app.wiring.devices.life import Enrolment, Lives
 
-__all__ = ["hang"]
+__all__ = ["KEY", "SCHEME", "SUBJECT", "hang", "lives_of", "said_of"]
 
-_SUBJECT = Annotated[str, typer.Argument(metavar="SUBJECT", help="The device.")]
-_KEY = Annotated[
+SUBJECT = Annotated[str, typer.Argument(metavar="SUBJECT", help="The device.")]
+KEY = Annotated[
     str | None, typer.Option("--key", metavar="FILE", help="The device's key: PEM or JWK.")
 ]
-_SCHEME = Annotated[
+SCHEME = Annotated[
     str | None, typer.Option("--scheme", metavar="NAME", help="How it attests: tpm, psa, hmac ...")
 ]
 
@@ -27,68 +27,12 @@ _SCHEME = Annotated[
 def hang(app: typer.Typer) -> None:
     """Hang the topic's commands into the tree."""
 
-    @command(app, "transfer")
-    def transfer(
-        door: Door,
-        subject: _SUBJECT,
-        to: Annotated[str, typer.Option("--to", metavar="ORGANISATION", help="The new owner.")],
-        expires: Annotated[
-            str | None, typer.Option("--expires", metavar="TIME", help="Until when to accept it.")
-        ] = None,
-        assertion: Annotated[
-            str, typer.Option("--assertion", help="verified, logged or proximity.")
-        ] = "verified",
-        certificate: Annotated[
-            str | None,
-            typer.Option(
-                "--certificate",
-                metavar="FILE",
-                help="The new owner's certificate, for a voucher document (RFC 8366).",
-            ),
-        ] = None,
-        serial: Annotated[str | None, typer.Option("--serial", help="Serial number.")] = None,
-        out: Annotated[
-            str | None,
-            typer.Option("--out", metavar="FILE", help="Where to write the voucher document."),
-        ] = None,
-    ) -> None:
-        """Give a device to a new owner; your say over it ends when this is registered."""
-        done, document = _lives(door).transfer(
-            subject,
-            to,
-            expires=None if expires is None else instant(expires),
-            assertion=assertion,
-            certificate=None if certificate is None else door.read(certificate, limit=1 << 20),
-            serial=serial,
-        )
-        if document is not None and out is not None:
-            door.write_file(out, document)
-        door.answer(done, [door.text("device.transferred", **done)])
-
-    @command(app, "accept")
-    def accept(
-        door: Door,
-        subject: _SUBJECT,
-        key: _KEY = None,
-        scheme: _SCHEME = None,
-        gateway: Annotated[
-            str | None, typer.Option("--gateway", help="The gateway that measures it.")
-        ] = None,
-        reference: Annotated[
-            str | None, typer.Option("--reference", help="Class of its reference values.")
-        ] = None,
-    ) -> None:
-        """Take a device that was given to you, under a key of its own."""
-        said = _said(door, key, scheme=scheme, gateway=gateway, reference=reference)
-        done = _lives(door).accept(subject, said)
-        door.answer(done, [door.text("device.accepted", **done)])
-
     @command(app, "rotate")
     def rotate(
         door: Door,
-        subject: _SUBJECT,
-        key: _KEY = None,
-        scheme: _SCHEME = None,
+        subject: SUBJECT,
+        key: KEY = None,
+        scheme: SCHEME = None,
         quote: Annotated[
             str | None,
             typer.Option(
@@ -97,9 +41,9 @@ def hang(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Let a new key of the device take over; after a loss this is the recovery."""
-        done = _lives(door).rotate(
+        done = lives_of(door).rotate(
             subject,
-            _said(
+            said_of(
                 door,
                 key,
                 scheme=scheme,
@@ -111,7 +55,7 @@ def hang(app: typer.Typer) -> None:
     @command(app, "revoke")
     def revoke(
         door: Door,
-        subject: _SUBJECT,
+        subject: SUBJECT,
         why: Annotated[str, typer.Option("--why", help="lost, stolen or revoked.")] = "revoked",
         since: Annotated[
             str | None, typer.Option("--since", metavar="TIME", help="Stolen since when.")
@@ -120,7 +64,7 @@ def hang(app: typer.Typer) -> None:
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     ) -> None:
         """End the device's operational key; the device stays yours and can get a new one."""
-        lives = _lives(door)
+        lives = lives_of(door)
         if not door.confirmed("device.confirm-revoke", yes=yes, subject=subject):
             return
         begins = None if since is None else instant(since)
@@ -130,12 +74,12 @@ def hang(app: typer.Typer) -> None:
     @command(app, "retire")
     def retire(
         door: Door,
-        subject: _SUBJECT,
+        subject: SUBJECT,
         reason: Annotated[str, typer.Option("--reason")] = "",
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     ) -> None:
         """End a device's life: no key of it counts any more, and nobody can enrol it again."""
-        lives = _lives(door)
+        lives = lives_of(door)
         if not door.confirmed("device.confirm-retire", yes=yes, subject=subject):
             return
         done = lives.retire(subject, reason)
@@ -144,7 +88,7 @@ def hang(app: typer.Typer) -> None:
     @command(app, "history")
     def history(
         door: Door,
-        subject: _SUBJECT,
+        subject: SUBJECT,
         at: Annotated[
             str | None, typer.Option("--at", metavar="TIME", help="Whose it was, at this moment.")
         ] = None,
@@ -155,17 +99,19 @@ def hang(app: typer.Typer) -> None:
     ) -> None:
         """Whose a device was, and whose key was which, over its life or on one day."""
         moment = None if at is None else instant(at)
-        told = _lives(door, read_only=True).history(subject, at=moment, size=known)
+        told = lives_of(door, read_only=True).history(subject, at=moment, size=known)
         door.answer(told, lambda: _lines(door, told))
 
 
-def _lives(door: Door, *, read_only: bool = False) -> Lives:
+def lives_of(door: Door, *, read_only: bool = False) -> Lives:
+    """The lives of devices in this store."""
     from kizuna.app.wiring.devices.life import Lives
 
     return Lives(door.workspace(read_only=read_only))
 
 
-def _said(door: Door, key: str | None, **members: Any) -> Enrolment:  # noqa: ANN401 - texts
+def said_of(door: Door, key: str | None, **members: Any) -> Enrolment:  # noqa: ANN401 - texts
+    """What is said of a device's new key."""
     from kizuna.app.wiring.devices.life import Enrolment
 
     return Enrolment(key=None if key is None else (key, door.read(key, limit=1 << 16)), **members)

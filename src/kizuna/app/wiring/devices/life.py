@@ -2,31 +2,26 @@
 """The life of devices in a store: enrolled, handed over, renewed, lost, ended, and asked about.
 
 Keeps: 1. Every step is a registered statement; what the fleet's verifier needs is written beside it
-only after the statement stands. 2. A step that would have no effect (a swap, a second sale, a
-voucher that is over) is refused before it is registered, by the same fold that will judge it.
-3. Who may begin a device's life: this store's organisation, or whoever its list grants names that
-cover the device. 4. A shared key never reaches the log.
+only after the statement stands. 2. A shared key never reaches the log.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from kizuna.app.wiring.devices.activation import Activation
 from kizuna.app.wiring.devices.appraisal import read_keys
-from kizuna.model.errors import Absent, Malformed, Refused
+from kizuna.app.wiring.devices.life_log import LifeLog
+from kizuna.model.errors import Absent, Malformed
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Link, Links, Payload, Scalar
 from kizuna.model.relation import Relation
-from kizuna.model.statement import Registered
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
     from kizuna.roots.cose import SharedKey
     from kizuna.roots.keys import PublicKey
     from kizuna.roots.life import Binding, DeviceLife
@@ -35,8 +30,6 @@ __all__ = ["Enrolment", "Lives"]
 
 _SPEAKING = frozenset({"tpm", "psa", "dice", "hmac"})
 """Schemes in which the device itself speaks."""
-_ROLES = ("maker", "device-maker", "facility-operator", "self")
-"""Services whose members may begin the life of a device in their scope."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,65 +53,14 @@ class Enrolment:
     activation: str | None = None
     """A challenge that the chip answered, which proves that it holds the key."""
     voucher: str | None = None
+    cites: Mapping[str, Scalar] = field(default_factory=dict)
+    """What of another log this rests on."""
     made: bool = False
     """Whether this is said by the maker (``idevid``) and not by the owner (``ldevid``)."""
 
 
-class Lives:
-    """Devices of one workspace."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-
-    # --- asking -------------------------------------------------------------------------------
-
-    def life(self, subject: str, *, size: int | None = None) -> DeviceLife:
-        """A device's life as the log tells it, up to ``size`` entries where that is asked."""
-        return self._fold(subject, self._rows(subject, size))
-
-    def history(
-        self, subject: str, *, at: int | None = None, size: int | None = None
-    ) -> dict[str, Any]:
-        """Whose the device was and under which keys: over its life, and at one moment.
-
-        Raises:
-            Absent: ``life.unknown``.
-        """
-        life = self.life(subject, size=size)
-        if not (life.bindings or life.flags):
-            raise Absent(
-                "life.unknown",
-                f"nothing is registered about the life of {subject[:200]}",
-                hint="enrol it with `kizuna device enrol`",
-                subject=subject[:200],
-            )
-        moment = self._workspace.clock() if at is None else at
-        answer = life.at(moment)
-        return {
-            "subject": life.subject,
-            "at": _time(moment),
-            "known": size if size is not None else self._workspace.head().size,
-            "certain": answer.certain,
-            "owner": answer.owner,
-            "maker": answer.maker,
-            "retired": answer.retired,
-            "keys": [_binding_json(b) for b in answer.keys],
-            "life": [_binding_json(b) for b in life.bindings],
-            "owners": [
-                {
-                    "owner": o.owner,
-                    "since": _time(o.registered.latest),
-                    "until": None if o.end is None else _time(o.end.registered.latest),
-                    "voucher": o.voucher,
-                }
-                for o in life.owners
-            ],
-            "offered": None if life.offer is None else life.offer.to,
-            "flags": [
-                {"code": f.code, "by": f.issuer, "index": f.index, "statement": f.digest}
-                for f in life.flags
-            ],
-        }
+class Lives(LifeLog):
+    """Devices of one workspace, and the steps of their lives."""
 
     # --- steps --------------------------------------------------------------------------------
 
@@ -147,7 +89,8 @@ class Lives:
         key, papers = self._key_of(said, chain, anchors)
         named = _named(key)
         about = self._about(said, key) | papers.about | self._proven(said, key, device)
-        owner = canonical(said.owner) if said.owner else self._workspace.identity
+        about |= said.cites
+        owner = canonical(said.owner) if said.owner else self.workspace.identity
         life = self.life(device)
         if not said.made and said.scheme in _SPEAKING and named is None and not said.identity:
             raise Malformed(
@@ -161,9 +104,9 @@ class Lives:
             claim = idevid(_needed(named), about=about, chain=papers.digest)
         else:
             claim = ldevid(named, owner=owner, voucher=said.voucher, about=about)
-        done = self._register(life, device, [(Kind.CERTIFICATE, claim)], self._ties(said))
+        done = self.register(life, device, [(Kind.CERTIFICATE, claim)], self._ties(said))
         if said.activation is not None:
-            Activation(self._workspace).used(said.activation, str(about["chip"]), device)
+            Activation(self.workspace).used(said.activation, str(about["chip"]), device)
         if not said.made and said.scheme:
             self._tell_fleet(device, said, key, about, roots)
         return done | {
@@ -174,88 +117,6 @@ class Lives:
             "scheme": said.scheme,
             "serial": papers.about.get("serial-number"),
         }
-
-    def transfer(
-        self,
-        subject: str,
-        to: str,
-        *,
-        expires: int | None = None,
-        assertion: str = "verified",
-        certificate: bytes | None = None,
-        serial: str | None = None,
-        nonce: bytes | None = None,
-    ) -> tuple[dict[str, Any], bytes | None]:
-        """Give a device to somebody: a voucher in the log, and with the new owner's certificate
-        the same as a document of RFC 8366.
-
-        Raises:
-            Refused: ``life.no-effect``. Malformed: ``life.voucher``, ``life.assertion``.
-        """
-        from kizuna.roots.life import Assertion, Voucher, read_certificates, sign_voucher
-        from kizuna.roots.life import voucher_claim as claim_of
-
-        device, workspace = canonical(subject), self._workspace
-        if assertion not in [a.value for a in Assertion]:
-            raise Malformed(
-                "life.assertion",
-                f"not a way of knowing the new owner: {assertion[:40]!r}",
-                hint="use verified, logged or proximity",
-                assertion=assertion[:40],
-            )
-        now = workspace.clock()
-        document: bytes | None = None
-        if certificate is not None:
-            voucher = Voucher(
-                created_on=now,
-                expires_on=expires,
-                assertion=Assertion(assertion),
-                serial_number=serial or device[:512],
-                pinned_domain_cert=read_certificates(certificate)[0],
-                nonce=nonce,
-            )
-            document = sign_voucher(workspace.unit, workspace.handle, voucher)
-        life = self.life(device)
-        about: dict[str, Scalar] = {}
-        if serial:
-            about["serial-number"] = serial
-        if nonce:
-            about["nonce"] = nonce.hex()
-        claim = claim_of(
-            to,
-            assertion=Assertion(assertion),
-            prior=life.vouchers[-1] if life.vouchers else None,
-            created=now,
-            expires=expires,
-            about=about,
-            document=None if document is None else hashlib.sha256(document).hexdigest(),
-        )
-        done = self._register(life, device, [(Kind.CERTIFICATE, claim)])
-        return done | {
-            "subject": device,
-            "to": canonical(to),
-            "voucher": done["statement"],
-        }, document
-
-    def accept(self, subject: str, said: Enrolment) -> dict[str, Any]:
-        """Take a device that was given to this organisation, under a key of its own.
-
-        Raises:
-            Refused: ``life.not-offered``, ``life.no-effect``.
-        """
-        offer = self.life(canonical(subject)).offer
-        if offer is None or offer.to != self._workspace.identity:
-            raise Refused(
-                "life.not-offered",
-                f"{subject[:200]} is not on offer to this organisation",
-                why="no voucher in this store names it as the next owner",
-                hint="ask the present owner for `kizuna device transfer`",
-                subject=subject[:200],
-            )
-        from dataclasses import replace
-
-        taken = replace(said, voucher=offer.digest, owner=None, made=False)
-        return self.enrol(subject, taken) | {"voucher": offer.digest, "from": offer.by}
 
     def rotate(self, subject: str, said: Enrolment) -> dict[str, Any]:
         """Let a new key of the device take over from its operational key.
@@ -275,7 +136,7 @@ class Lives:
         claim = ldevid(
             _needed(named), owner=life.owner or last.holder, replaces=last.key, about=about
         )
-        done = self._register(life, device, [(Kind.CERTIFICATE, claim)])
+        done = self.register(life, device, [(Kind.CERTIFICATE, claim)])
         scheme = said.scheme or kept.get("scheme")
         if isinstance(scheme, str):
             filled = _filled(said, kept, scheme)
@@ -304,7 +165,7 @@ class Lives:
         life = self.life(device)
         last = _last_key(life)
         status = end_binding(last.digest, Ending(why), since=since, reason=reason)
-        done = self._register(life, device, [(Kind.STATUS, status)])
+        done = self.register(life, device, [(Kind.STATUS, status)])
         self._forget_key(device, life)
         return done | {"subject": device, "key": last.key, "ending": why}
 
@@ -318,101 +179,11 @@ class Lives:
 
         device = canonical(subject)
         life = self.life(device)
-        done = self._register(life, device, [(Kind.EVIDENCE, retirement(reason))])
+        done = self.register(life, device, [(Kind.EVIDENCE, retirement(reason))])
         self._forget_key(device, life)
         return done | {"subject": device}
 
     # --- inside -------------------------------------------------------------------------------
-
-    def _rows(self, subject: str, size: int | None = None) -> list[Registered]:
-        from kizuna.record.log.keys import subject_key
-
-        name = subject_key(subject)
-        rows = self._workspace.store.reader().by_keys([name]).get(name, ())
-        return [r for r in sorted(rows, key=lambda r: r.index) if size is None or r.index < size]
-
-    def _fold(self, subject: str, rows: Sequence[Registered]) -> DeviceLife:
-        from kizuna.roots.life import DeviceLife
-
-        workspace = self._workspace
-        others = {r.statement.issuer for r in rows} - {workspace.identity}
-        entries = {}
-        if others:
-            entries = dict(workspace.lists.state().entries)
-
-        def begins(row: Registered) -> bool:
-            from kizuna.record.lists.scope import in_scope
-
-            issuer = row.statement.issuer
-            if issuer == workspace.identity:
-                return True
-            entry = entries.get(issuer)
-            return (
-                entry is not None
-                and entry.in_force(row.registered.latest)
-                and any(
-                    s.type in _ROLES and in_scope(row.statement.subject, s.scope)
-                    for s in entry.services
-                )
-            )
-
-        return DeviceLife.of(subject, rows, begins)
-
-    def _register(
-        self,
-        life: DeviceLife,
-        device: SubjectId,
-        said: Sequence[tuple[Kind, Payload]],
-        beside: Sequence[tuple[Kind, Payload]] = (),
-    ) -> dict[str, Any]:
-        """Sign and register; refused where the first would have no effect on the device's life."""
-        workspace = self._workspace
-        statements = [workspace.sign(kind, device, payload) for kind, payload in (*said, *beside)]
-        self._foresee(life, device, said[0], statements[0])
-        results = workspace.register_each(statements)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-        digest, index = results[0]  # type: ignore[misc]
-        return {"statement": digest, "index": index, "statements": len(results)}
-
-    def _foresee(
-        self, life: DeviceLife, device: SubjectId, said: tuple[Kind, Payload], statement: bytes
-    ) -> None:
-        from kizuna.model.statement import Interval, Statement
-        from kizuna.roots.cose import parse_sign1
-
-        envelope = parse_sign1(statement)
-        now = self._workspace.clock()
-        rows = self._rows(device)
-        row = Registered(
-            statement=Statement(
-                digest=envelope.digest,
-                content=envelope.content,
-                issuer=envelope.issuer,
-                subject=device,
-                kind=said[0],
-                media_type=envelope.media_type,
-                key_id=envelope.key_id,
-                payload=said[1],
-            ),
-            origin="",
-            index=rows[-1].index + 1 if rows else 0,
-            registered=Interval(now, now),
-        )
-        after = self._fold(device, [*rows, row])
-        fresh = [f for f in after.flags[len(life.flags) :] if f.code != "kept-key"]
-        if fresh or after == life:
-            flag = fresh[0].code if fresh else "nothing-changed"
-            raise Refused(
-                "life.no-effect",
-                f"this would have no effect on the life of the device: {flag}",
-                why=f"owner {life.owner or 'none'}, {len(life.bindings)} keys, offered to "
-                + (life.offer.to if life.offer else "nobody"),
-                hint="`kizuna device history` shows whose the device is and which voucher it needs",
-                subject=device,
-                flag=flag,
-            )
 
     def _key_of(
         self, said: Enrolment, chain: Sequence[bytes], anchors: Sequence[bytes]
@@ -429,7 +200,7 @@ class Lives:
                     why="what comes along with a device proves nothing about its maker",
                     hint="give the maker's root with --anchor",
                 )
-            found = check_idevid(certificates, trusted, self._workspace.clock())
+            found = check_idevid(certificates, trusted, self.workspace.clock())
             about: dict[str, Scalar] = {"serial-number": found.serial_number}
             return found.key, _Papers(about, hashlib.sha256(b"".join(certificates)).hexdigest())
         if said.key is None:
@@ -452,7 +223,7 @@ class Lives:
         if said.activation is None:
             return {}
         public = key if isinstance(key, PublicKey) else None
-        held = Activation(self._workspace).proven(said.activation, public, device)
+        held = Activation(self.workspace).proven(said.activation, public, device)
         return {"chip": held.chip, "chip-maker": held.maker}
 
     @staticmethod
@@ -475,7 +246,7 @@ class Lives:
         if not (said.gateway or said.scheme):
             return []
         # a device under no gateway is listened to by this store's own verifier
-        listener = said.gateway or collector_of(self._workspace.identity)
+        listener = said.gateway or collector_of(self.workspace.identity)
         tie = Link(relation=Relation.MEASURED_BY, object=canonical(listener))
         return [(Kind.LINK, Links(links=[tie], part="enrolment"))]
 
@@ -511,7 +282,7 @@ class Lives:
             read_anchors(anchor)
         if anchors:
             return tuple(anchors)
-        known = (d for d in Shelf(self._workspace).devices(secrets=False) if d.subject == device)
+        known = (d for d in Shelf(self.workspace).devices(secrets=False) if d.subject == device)
         last = next(known, None)
         kept = tuple(root for root in (last.roots if last else ()) if isinstance(root, bytes))
         if kept:
@@ -547,7 +318,7 @@ class Lives:
                 "the instance id is not in hexadecimal",
                 hint="copy it from the device's evidence",
             ) from fault
-        Shelf(self._workspace).add_devices(
+        Shelf(self.workspace).add_devices(
             [
                 Enrolled(
                     scheme=said.scheme or "",
@@ -631,23 +402,3 @@ def _filled(said: Enrolment, kept: Mapping[str, Scalar], scheme: str) -> Enrolme
         reference=said.reference or of("reference"),
         identity=said.identity or of("identity"),
     )
-
-
-def _binding_json(binding: Binding) -> dict[str, Any]:
-    end = binding.end
-    return {
-        "type": binding.type,
-        "key": binding.key,
-        "kind": binding.kind,
-        "holder": binding.holder,
-        "by": binding.issuer,
-        "since": _time(binding.registered.latest),
-        "until": None if end is None else _time(end.interval.latest),
-        "ending": None if end is None else end.why.value,
-        "statement": binding.digest,
-        "index": binding.index,
-    }
-
-
-def _time(moment: int) -> str:
-    return datetime.fromtimestamp(min(moment, 253_402_300_799), UTC).isoformat()
