@@ -31,6 +31,8 @@ class Names(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     subjects: Annotated[list[str], msgspec.Meta(max_length=MOST_NAMES)] = []
     statements: Annotated[list[str], msgspec.Meta(max_length=MOST_NAMES)] = []
+    dependents: Annotated[list[str], msgspec.Meta(max_length=MOST_NAMES)] = []
+    """Of these, what says that it depends on them; asked for alone."""
     issuer: str | None = None
     kinds: Annotated[list[Kind], msgspec.Meta(max_length=16)] = []
 
@@ -56,6 +58,7 @@ def lookup(context: Context) -> Sequence[ControllerRouterHandler]:
         view = await context.view(request.scope, await request.body())
         subjects = [as_subject(name) for name in data.subjects]
         statements = [Digest(digest_hex(name)) for name in data.statements]
+        dependents = [as_subject(name) for name in data.dependents]
 
         def tell() -> bytes:
             return cbor2.dumps(
@@ -63,6 +66,7 @@ def lookup(context: Context) -> Sequence[ControllerRouterHandler]:
                     workspace,
                     subjects=subjects,
                     statements=statements,
+                    dependents=dependents,
                     issuer=data.issuer,
                     kinds=data.kinds,
                     view=view,

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.kind import Kind
-from kizuna.model.statement import Registered
+from kizuna.model.statement import Registered, Statement
 
 if TYPE_CHECKING:
     from kizuna.record.store import StoreReader
 
-__all__ = ["Earlier", "Kept"]
+__all__ = ["Earlier", "Kept", "naming"]
 
 _OF_STANDING = frozenset({Kind.STATUS, Kind.MEMBERSHIP})
 
@@ -27,6 +27,12 @@ class Earlier(Protocol):
 
     def said(self, issuer: str, subjects: Sequence[SubjectId]) -> list[Registered]:
         """What ``issuer`` said about these subjects."""
+        ...
+
+    def naming(self, issuer: str, subject: SubjectId) -> set[str]:
+        """The products that ``issuer`` said depend on a subject, what is said of parts inside
+        bills left out; in doubt one that stands for any.
+        """
         ...
 
     def acted_on(self, digests: Sequence[Digest]) -> set[Digest]:
@@ -60,6 +66,14 @@ class Kept:
             if row.statement.issuer == issuer and row.statement.subject in wanted
         )
 
+    def naming(self, issuer: str, subject: SubjectId) -> set[str]:
+        """See ``Earlier``."""
+        from kizuna.record.log.keys import dependents_key
+
+        key = dependents_key(subject)
+        rows = self._reader.by_keys([key]).get(key, ())
+        return naming(row.statement for row in rows if row.statement.issuer == issuer)
+
     def acted_on(self, digests: Sequence[Digest]) -> set[Digest]:
         """See ``Earlier``."""
         from kizuna.record.log.keys import statement_key
@@ -78,6 +92,20 @@ class Kept:
     def documents(self, digests: Sequence[Digest]) -> dict[Digest, bytes | None]:
         """See ``Earlier``."""
         return self._reader.documents(digests)
+
+
+def naming(statements: Iterable[Statement]) -> set[str]:
+    """The subjects of link statements, those about parts inside bills left out."""
+    from kizuna.model.payload import Links
+    from kizuna.proof.documents.bill import AS_PART
+
+    return {
+        said.subject
+        for said in statements
+        if isinstance(said.payload, Links)
+        and said.payload.bill is None
+        and AS_PART not in (said.payload.part or "")
+    }
 
 
 def _each_once(rows: Iterable[Registered]) -> list[Registered]:

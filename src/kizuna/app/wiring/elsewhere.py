@@ -49,6 +49,17 @@ class Elsewhere:
             and row.statement.subject in wanted
         ]
 
+    def naming(self, issuer: str, subject: SubjectId) -> set[str]:
+        """See ``Earlier``."""
+        from kizuna.app.wiring.earlier import naming
+
+        try:
+            rows, _, _ = self._rows("dependents", [subject], issuer=issuer)
+        except Problem:
+            return {"?"}  # a store that cannot say: somebody may
+        found = (self._checked(row) for row in rows)
+        return naming(row.statement for row in found if row is not None)
+
     def acted_on(self, digests: Sequence[Digest]) -> set[Digest]:
         """See ``Earlier``; in doubt something was done to it."""
         names = {digest.hex(): digest for digest in digests}

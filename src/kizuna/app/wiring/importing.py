@@ -125,8 +125,10 @@ def prepare(
         progress: shows how far it is.
         earlier: the issuer's earlier statements; without them everything is signed.
     """
+    from kizuna.app.wiring.bills import told_apart
     from kizuna.app.wiring.repetition import Repetition
 
+    read = told_apart(read, issuer, earlier)
     before = Repetition()
     if earlier is not None:
         drafts = [draft for _, imported in read for draft in imported.statements]

@@ -34,11 +34,13 @@ def look_up(
     *,
     subjects: Sequence[SubjectId],
     statements: Sequence[Digest],
+    dependents: Sequence[SubjectId] = (),
     issuer: str | None,
     kinds: Sequence[Kind],
     view: View | None,
 ) -> dict[str, Any]:
-    """What was said about these subjects, and done to these statements.
+    """What was said about these subjects, and done to these statements; or what says that it
+    depends on ``dependents``, which are asked for alone.
 
     Returns:
         ``origin`` and ``size`` of the log; ``rows``: of each statement its index, the earliest and
@@ -49,9 +51,9 @@ def look_up(
     Raises:
         Malformed: ``lookup.too-many``.
     """
-    from kizuna.record.log.keys import statement_key, subject_key
+    from kizuna.record.log.keys import dependents_key, statement_key, subject_key
 
-    if len(subjects) + len(statements) > MOST_NAMES:
+    if len(subjects) + len(statements) + len(dependents) > MOST_NAMES:
         raise Malformed(
             "lookup.too-many",
             f"more than {MOST_NAMES} names in one question",
@@ -61,6 +63,7 @@ def look_up(
     reader = workspace.store.reader() if view is None else workspace.store.reader(view)
     keys: dict[str, bytes] = {s: subject_key(s) for s in subjects}
     keys |= {d.hex(): statement_key(d) for d in statements}
+    keys |= {s: dependents_key(s) for s in dependents}
     found = reader.by_keys(list(dict.fromkeys(keys.values())))
     rows: dict[int, list[Any]] = {}
     under: dict[str, list[int]] = {}

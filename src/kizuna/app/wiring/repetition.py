@@ -6,8 +6,8 @@ exactly that, to the same readers, and still stands: nothing acted upon it, and 
 what the issuer may say changed since, and it was registered within the last day: whoever imports
 again confirms what stands, and a profile may ask how long ago that was. In doubt it is said again.
 2. A place is what a later
-statement takes the place of an earlier one in: kind, subject, and the ``part`` of ties or the type
-of a claim; every other statement stands for itself. 3. What stands is looked up in sets.
+statement takes the place of an earlier one in: kind, subject, and the ``part`` and bill of ties or
+the type of a claim; every other statement stands for itself. 3. What stands is looked up in sets.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ CONFIRMED_FOR: Final = 86_400
 """Seconds for which a statement need not be said again; after them it is renewed."""
 
 _SALT: Final = 16
+_IN_BILL: Final = "\n"  # stands in no name of a part
 _BATCH: Final = 2_000
 _CLAIMS: Final = (Kind.CERTIFICATE, Kind.CAPABILITY, Kind.EVIDENCE)
 
@@ -46,6 +47,7 @@ class _Named(msgspec.Struct):
     """The members of a payload that say whose place it takes."""
 
     part: str = ""
+    bill: str = ""
     type: str = ""
 
 
@@ -127,10 +129,10 @@ class Repetition:
         return told is not None and now - told[-1].registered > CONFIRMED_FOR
 
     def parts_in_force(self) -> dict[SubjectId, list[str]]:
-        """The parts in which ties or descriptions of each subject stand now."""
+        """The parts in which ties or descriptions of each subject stand now, at large."""
         made: dict[SubjectId, list[str]] = {}
         for (kind, subject, _, part), told in self.said.items():
-            if kind is Kind.LINK and told[-1].says_something:
+            if kind is Kind.LINK and told[-1].says_something and _IN_BILL not in part:
                 made.setdefault(subject, []).append(part)
         return made
 
@@ -182,7 +184,9 @@ def place_of(kind: Kind, subject: SubjectId, media_type: str, data: bytes) -> Pl
     """The place that a payload takes."""
     if media_type == media_type_of(kind):
         if kind is Kind.LINK:
-            return (kind, subject, media_type, _DECODE(data).part)
+            named = _DECODE(data)
+            in_bill = f"{_IN_BILL}{named.bill}" if named.bill else ""
+            return (kind, subject, media_type, named.part + in_bill)
         if kind in _CLAIMS:
             return (kind, subject, media_type, _DECODE(data).type)
     return (kind, subject, media_type, sha256(data).hexdigest())

@@ -26,6 +26,7 @@ from kizuna.proof.documents.names import clean
 from kizuna.proof.documents.values import Draft, Remark
 
 __all__ = [
+    "AS_PART",
     "MAX_PARTS",
     "MAX_STATEMENT_BYTES",
     "MAX_TIES",
@@ -57,8 +58,9 @@ _DESCRIPTION_ROOM: Final = 400_000
 _ENCODE: Final = msgspec.json.Encoder().encode
 _NOTHING: Final = Described()
 
-_AS_PART: Final = ":as-part"
-"""Ending of ``part`` in a statement about something inside a bill."""
+AS_PART: Final = ":as-part"
+"""Ending of ``part`` in a statement about something inside a bill; the bill's root stands in the
+statement's ``ext``."""
 
 _SAFE_INTEGER: Final = 2**53
 
@@ -284,9 +286,9 @@ class Bill:
                 links=links,
                 described=self._description(subject),
                 complete=[Relation.PART_OF] if subject in complete else [],
-                part=part if is_root else f"{part}{_AS_PART}",
+                part=part if is_root else f"{part}{AS_PART}",
                 imported=True,
-                ext=dict(ext or {}) if is_root else {},
+                ext=dict(ext or {}) if is_root else {"bill": self.root},
             )
             if is_root or links or whole.described or whole.complete:
                 made += told.take(_split(subject, whole))

@@ -38,6 +38,7 @@ def left_over(imported: Imported, in_force: Iterable[tuple[SubjectId, str]]) -> 
         for one in imported.statements
         if one.kind is Kind.LINK
         and isinstance(payload := decode_payload(one.kind, one.payload), Links)
+        and payload.bill is None
     }
     return tuple(
         draft(Kind.LINK, subject, Links(part=part, imported=True))
