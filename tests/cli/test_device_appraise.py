@@ -12,6 +12,7 @@ from kizuna.proof.attestation.reference import Endorsed, Reference
 from kizuna.proof.attestation.schemes.hmac import make_token, tiny_claims
 from kizuna.roots import base64url
 from kizuna.roots.cose import SharedKey, encode, sign1
+from kizuna.roots.cose.cbor import Tag
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units import EphemeralUnit
 
@@ -221,3 +222,112 @@ def test_a_key_that_the_maker_vouches_for_counts_once_it_is_taken_in(store, tmp_
     assert (taken.json["values"], taken.json["keys"]) == (1, 1)
     good = store(*words, cwd=tmp_path)
     assert (good.code, good.json["status"], good.json["tier"]) == (0, "affirming", "device-key")
+
+
+# --- what makers say, and registers bound -------------------------------------------------------
+
+
+def maker_document(tmp_path, triples, name="said.corim"):
+    """A maker's signed document with these triples, and the maker's key, as files."""
+    unit = EphemeralUnit(b"maker")
+    handle = unit.generate(Algorithm.ES256, "maker")
+    comid = {1: {0: "tag"}, 3: [{0: "other", 1: 0}], 4: triples}
+    content = encode(Tag(501, {0: "doc", 1: [Tag(506, encode(comid)), Tag(505, b"swid")]}))
+    (tmp_path / name).write_bytes(sign_corim(unit, handle, content, signer="Acme"))
+    (tmp_path / "maker").write_bytes(unit.public(handle).to_pem())
+    return tmp_path / name, tmp_path / "maker"
+
+
+def test_what_is_not_understood_of_a_document_is_listed_for_people_and_programs(store, tmp_path):
+    environment = {0: {1: "acme", 2: "sensor"}}
+    digest = sha256(FIRMWARE).digest()
+    file, maker = maker_document(
+        tmp_path,
+        {
+            0: [[environment, [{1: {2: [[1, digest]], 11: "fw", 1: 3}}]]],
+            4: [[environment, [environment]]],
+            10: [[[[environment, [{1: {2: [[1, digest]]}}]]], [[environment, [{1: {8: "7"}}]]]]],
+        },
+    )
+    told = store("device", "reference", "import", file, "--signer", maker, "--json").json
+    left = ["coswid", "dependencies", "linked-tags", "svn of reference-values"]
+    assert (told["values"], told["endorsements"], told["not_understood"]) == (1, 1, left)
+    words = store("device", "reference", "import", file, "--signer", maker)
+    assert "without effect here: coswid, dependencies, linked-tags" in words.stdout
+
+
+def test_what_a_maker_endorses_is_kept_and_shown(store, sensor):
+    environment = {0: {1: "acme", 2: "sensor"}}
+    digest = sha256(FIRMWARE).digest()
+    flags = {1: {3: {1: False}}}
+    file, maker = maker_document(
+        sensor,
+        {
+            0: [[environment, [{1: {2: [[1, digest]], 11: "fw"}}]]],
+            10: [[[[environment, [{1: {2: [[1, digest]], 11: "fw"}}]]], [[environment, [flags]]]]],
+        },
+    )
+    assert store("device", "reference", "import", file, "--signer", maker, "--closed").code == 0
+    words = ["device", "appraise", "token", "--scheme", "hmac", "--key", "key", "--json"]
+    shown = store(*words, "--store", store.store, cwd=sensor)
+    assert (shown.code, shown.json["status"]) == (11, "contraindicated")
+    (said,) = shown.json["claims"]["endorsed"]
+    assert said["flags"] == {"is-secure": False}
+    assert [one["code"] for one in shown.json["findings"]] == ["attestation.device-open"]
+
+
+def test_a_digest_alone_needs_the_registers_that_it_should_be_over(kizuna, shared):
+    folder = shared / "vectors/veraison/scheme/tpm-enacttrust/test"
+    words = ("device", "appraise", folder / "evidence/basic.token", "--scheme", "tpm")
+    words += ("--reference", folder / "corim/corim-enacttrust-valid.cbor", "--allow-unsigned")
+    unbound = kizuna(*words, "--json")
+    assert (unbound.code, unbound.json["status"]) == (13, "none")
+    assert [one["code"] for one in unbound.json["findings"]] == ["attestation.selection-unbound"]
+    assert "--registers" in unbound.json["findings"][0]["mend"]
+    bound = kizuna(*words, "--registers", "1-4", "--json")
+    assert (bound.code, bound.json["status"]) == (10, "warning")  # nobody signed the document
+    other = kizuna(*words, "--registers", "0-4", "--json")
+    assert (other.code, other.json["status"]) == (11, "contraindicated")
+
+
+def test_secrets_are_closed_anew_by_command(store, sensor):
+    device = "urn:dev:ops:000000-sensor-17"
+    enrol = ("device", "enrol", device, "--key", sensor / "key", "--scheme", "hmac")
+    assert store(*enrol, "--reference", "acme/sensor").code == 0
+    assert store("device", "reseal", "--json").json == {"secrets": 1}
+    assert store("device", "status", device).code == 13
+
+
+def test_a_person_gets_the_result_of_good_evidence(store, sensor):
+    device = "urn:dev:ops:000000-sensor-17"
+    enrol = ("device", "enrol", device, "--key", sensor / "key", "--scheme", "hmac")
+    assert store(*enrol, "--reference", "acme/sensor").code == 0
+    assert store("device", "reference", "import", sensor / "corim", "--signer", sensor / "maker")
+    nonce = store("device", "challenge", device).stdout.strip()
+    claims = tiny_claims(
+        identity=b"\x01" * 17,
+        boot=1,
+        sequence=1,
+        nonce=bytes.fromhex(nonce),
+        measurements={"fw": sha256(FIRMWARE).digest()},
+    )
+    (sensor / "answer").write_bytes(make_token(SECRET, claims))
+    out = sensor / "result.jwt"
+    told = store("device", "attest", device, sensor / "answer", "--ear", out, "--json")
+    assert (told.code, told.json["standing"], told.json["ear"]) == (0, "affirming", str(out))
+    head, payload, _ = out.read_bytes().split(b".")
+    assert json.loads(base64url.decode(head.decode()))["alg"] == "ES256"
+    submods = json.loads(base64url.decode(payload.decode()))["submods"]
+    assert submods[device]["ear_status"] == "affirming"
+    assert len(submods[device]["ear_trustworthiness_vector"]) == 8
+    noise = store("device", "attest", device, sensor / "bad", "--ear", sensor / "no.ear", "--json")
+    assert (noise.json["ear"], (sensor / "no.ear").exists()) == (None, False)
+
+
+def test_a_retired_device_is_told_so_by_name(store, sensor):
+    device = "urn:dev:ops:000000-sensor-17"
+    enrol = ("device", "enrol", device, "--key", sensor / "key", "--scheme", "hmac")
+    assert store(*enrol).code == 0
+    assert store("device", "retire", device, "--yes").code == 0
+    told = store("device", "attest", device, sensor / "token", "--json")
+    assert (told.code, told.json["code"]) == (10, "fleet.device-ended")

@@ -118,7 +118,7 @@ def test_a_key_is_enrolled_as_one_of_the_chip_that_opened_the_challenge(
     code, _ = one("device", "endorse", "--out", str(files["request"]), "--key-out",
                   str(files["ak.pem"]))  # fmt: skip
     assert code == 0
-    ask = ("device", "challenge", files["request"], "--out", files["challenge"])
+    ask = ("device", "chip-challenge", files["request"], "--out", files["challenge"])
     assert kizuna(tmp_path, *ask)[1]["code"] == "device.endorsers-absent"
     assert kizuna(tmp_path, *ask, "--anchor", maker, "--keep")[0] == 0
 

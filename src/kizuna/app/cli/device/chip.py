@@ -35,7 +35,7 @@ def hang(app: typer.Typer) -> None:
             typer.Option("--key-out", metavar="FILE", help="Write the attesting key (PEM)."),
         ] = None,
     ) -> None:
-        """On the device: what its chip's maker says of it, for `kizuna device challenge`.
+        """On the device: what its chip's maker says of it, for `kizuna device chip-challenge`.
 
         Example: kizuna device endorse --unit tpm:device:/dev/tpmrm0 --out request --key-out ak.pem
         """
@@ -49,7 +49,7 @@ def hang(app: typer.Typer) -> None:
             told = {"file": out, "bytes": len(request)}
             door.answer(told, [door.text("file.written", file=out)])
 
-    @command(app, "challenge")
+    @command(app, "chip-challenge")
     def challenge(
         door: Door,
         request: Annotated[
@@ -66,7 +66,7 @@ def hang(app: typer.Typer) -> None:
     ) -> None:
         """On the owner's side: a secret that only that chip opens, if the key lives in it.
 
-        Example: kizuna device challenge request --anchor maker-root.pem --out challenge
+        Example: kizuna device chip-challenge request --anchor maker-root.pem --out challenge
         """
         from kizuna.app.wiring.devices.activation import Activation
 

@@ -108,7 +108,7 @@ class Activation:
                 "device.endorsers-absent",
                 "no maker of chips is believed here",
                 why="what a chip says of itself proves nothing",
-                hint="name its maker's root: `kizuna device challenge ... --anchor CERT`",
+                hint="name its maker's root: `kizuna device chip-challenge ... --anchor CERT`",
             )
         read = read_certificate(certificate)
         chain = [read, *(read_certificate(one) for one in between)]
