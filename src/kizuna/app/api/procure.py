@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Request, Response, get, post
 from litestar.params import Body, QueryParameter
 from litestar.types import ControllerRouterHandler
 
@@ -22,6 +22,7 @@ from kizuna.app.api.context import Context
 from kizuna.app.wiring import procure as buying
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.procure_opening import Asked, ask, opened
+from kizuna.app.wiring.procure_quoting import quotations as quoted
 from kizuna.app.wiring.procure_request import Request as Wanted
 from kizuna.app.wiring.procure_request import checked
 from kizuna.app.wiring.procure_table import table_of
@@ -175,4 +176,18 @@ def procure(context: Context) -> Sequence[ControllerRouterHandler]:
 
         return await context.ask(judge)
 
-    return (check, bom, substitute)
+    @get(
+        "/api/procure/quotations",
+        opt=_READ,
+        tags=["procurement"],
+        summary="Requests for quotation, offers and agreements that this reader may see",
+        description="They come in as signed statements, like everything (`POST /api/statements`): "
+        "norms of type `quotation-request`, `quotation-offer`, `quotation-agreement` about the "
+        "request's own name. Sign this request to see what is meant for you.",
+    )
+    async def quotations(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        view = await context.view(request.scope)
+        told: dict[str, Any] = await context.ask(lambda: quoted(workspace, view=view))
+        return told
+
+    return (check, bom, substitute, quotations)

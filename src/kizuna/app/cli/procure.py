@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from kizuna.app.cli import procure_quoting
 from kizuna.app.cli.door import Door, Failure, command
 from kizuna.app.cli.show import mark
 from kizuna.app.cli.times import instant
@@ -32,6 +33,7 @@ _Lists = Annotated[
 def hang(app: typer.Typer) -> None:
     """Hang the noun's commands into the tree."""
     _hang_kept(app)
+    procure_quoting.hang(app)
 
     @command(app, "check")
     def check(

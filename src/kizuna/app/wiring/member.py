@@ -26,7 +26,7 @@ from kizuna.app.wiring.folder import Description, Folder, write_whole
 from kizuna.app.wiring.importing import outcome_of, prepare, read_all, seal, settled_notices
 from kizuna.app.wiring.joined import Answered, Joined, checked_answer
 from kizuna.app.wiring.network import checked_url
-from kizuna.app.wiring.settings import Settings
+from kizuna.app.wiring.settings import Clock, Settings
 from kizuna.app.wiring.units import home_unit, open_home
 from kizuna.app.wiring.values import (
     Explained,
@@ -80,6 +80,9 @@ class Publisher(Protocol):
 
 class Organisation(Protocol):
     """Whoever speaks from a folder: an organisation with its store, or a member of another."""
+
+    identity: SubjectId
+    clock: Clock
 
     @property
     def keys(self) -> Keys:
@@ -264,7 +267,7 @@ class Member:
         Raises:
             Absent: ``statement.unknown``. Malformed: ``statement.digest``.
         """
-        from kizuna.app.wiring.workspace import parse_digest
+        from kizuna.app.wiring.entries import parse_digest
         from kizuna.roots.cose import parse_sign1
 
         digest = parse_digest(which).hex()
@@ -280,6 +283,26 @@ class Member:
         return found.subject, digest
 
     # --- asking -------------------------------------------------------------------------------
+
+    def quotations(self) -> dict[str, Any]:
+        """Requests for quotation, offers and agreements, as the store shows them to this member.
+
+        Raises:
+            Malformed: ``request.answer``. Refused, Unavailable: as the other side says.
+        """
+        try:
+            told = json.loads(self._store.fetch("/api/procure/quotations"))
+            requests, offers = told["requests"], told["offers"]
+            if all(isinstance(one["subject"], str) for one in (*requests, *offers)):
+                return {"requests": requests, "offers": offers}
+        except (ValueError, KeyError, TypeError):
+            pass
+        raise Malformed(
+            "request.answer",
+            f"{self.url} answered with something else than requests and offers",
+            hint="check that this is the address of a kizuna store",
+            url=self.url,
+        )
 
     def verify(self, question: Question) -> tuple[Verdict, dict[str, str]]:
         """Fetch the proof from the store that was joined and judge it here; names for people.
