@@ -155,7 +155,7 @@ def _five(components: int) -> list[dict[str, Any]]:
             processes.append(process)
         urls = [url for pipe in pipes for url in pipe.recv()]
         for (origin, held), url in zip(keys, urls, strict=True):
-            buyer.add_log(origin, url, held)
+            buyer.trust.add_log(origin, url, held)
         rows = _timed(buyer, root, "five stores over HTTP", statements)
         buyer.close()
         return rows
@@ -239,7 +239,7 @@ def _hundred(count: int) -> list[dict[str, Any]]:
                 _register(makers[number], [bill])
         for maker in makers:
             origin = maker.log.origin
-            buyer.add_log(origin, f"http://{maker.name}", [k.vkey for k in maker.log.keys])
+            buyer.trust.add_log(origin, f"http://{maker.name}", [k.vkey for k in maker.log.keys])
         network = Network({m.log.origin: _answer(m) for m in makers}, DELAY)
         return [_tiers(buyer, network, count), _one_slow(buyer, network, tiers, count)]
     finally:

@@ -6,8 +6,8 @@ from urllib.parse import urlencode
 
 import pytest
 
+from kizuna.app.wiring.entries import parse_digest
 from kizuna.app.wiring.federation.book import BookKeeper
-from kizuna.app.wiring.workspace import parse_digest
 from kizuna.model.errors import Problem
 from kizuna.record.lists.federation import Anchor, read_resolve_response
 from kizuna.roots.jws import parse_jws

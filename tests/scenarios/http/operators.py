@@ -107,7 +107,7 @@ class Operators:
 
     def believe(self, name: str, url: str) -> None:
         log = getattr(self, name).log
-        self.buyer.add_log(log.origin, url, [key.vkey for key in log.keys])
+        self.buyer.trust.add_log(log.origin, url, [key.vkey for key in log.keys])
 
     def certify(self, thing: str) -> None:
         claim = Claim(type="tested", level=Level.THIRD)

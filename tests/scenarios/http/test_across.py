@@ -149,7 +149,7 @@ def test_a_dead_store_makes_only_its_part_undetermined_and_is_named(three):
         maker.identity, roles=["maker"], scope=[valve.rpartition("/")[0]], name="Osaka", logs=[gone]
     )
     three.product(whole, FAN, valve)
-    three.buyer.add_log(gone, "http://127.0.0.1:9", [k.vkey for k in maker.log.keys])
+    three.buyer.trust.add_log(gone, "http://127.0.0.1:9", [k.vkey for k in maker.log.keys])
     verdict = three.judge(subject=whole)
     assert verdict.value is Value.UNDETERMINED
     assert verdict.outcome is Outcome.UNREACHABLE
@@ -469,7 +469,7 @@ def test_registration_across_logs_that_overlaps_is_undetermined(three):
     late = canonical(f"pkg:generic/late-{next(_NUMBER)}/x@1")
     maker = three.workspace(f"late{next(_NUMBER)}")
     with running(maker, three.clock, Limits()) as served:
-        three.buyer.add_log(maker.log.origin, served.url, [k.vkey for k in maker.log.keys])
+        three.buyer.trust.add_log(maker.log.origin, served.url, [k.vkey for k in maker.log.keys])
         three.buyer.lists.add(
             maker.identity, roles=["maker"], scope=[late.rpartition("/")[0]], name="Late",
             logs=[maker.log.origin],

@@ -42,12 +42,12 @@ def world(tmp_path_factory):
 @pytest.fixture
 def three(world):
     world.anew()
-    world.buyer.add_log(LAB, None, (), signed=False)
+    world.buyer.trust.add_log(LAB, None, (), signed=False)
     return world
 
 
 def as_oneself(three, url=None):
-    three.buyer.add_log(LAB, url or three.urls["lab"], (), signed=True)
+    three.buyer.trust.add_log(LAB, url or three.urls["lab"], (), signed=True)
 
 
 def found(verdict):
@@ -70,11 +70,11 @@ def test_as_the_public_the_same_part_is_undetermined_and_named(three):
 def test_another_organisation_sees_no_more_for_signing(three):
     other = three.workspace("other")
     other.set_anchors(three.buyer.anchors())
-    other.add_log(LAB, None, (), signed=True)
+    other.trust.add_log(LAB, None, (), signed=True)
     own = three.buyer.log
-    other.add_log(own.origin, None, [key.vkey for key in own.keys])
+    other.trust.add_log(own.origin, None, [key.vkey for key in own.keys])
     with running(three.buyer, three.clock, Limits()) as served:
-        other.add_log(own.origin, served.url, ())
+        other.trust.add_log(own.origin, served.url, ())
         verdict = AcrossJudge(other).verify(Question(THING, three.profile()))
     assert verdict.value is Value.UNDETERMINED
     assert (Code.PROOF_WITHHELD, LAB) in found(verdict)

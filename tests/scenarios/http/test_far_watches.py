@@ -105,7 +105,7 @@ def test_without_an_address_elsewhere_nobody_is_asked(three, thing):
     alone = three.workspace(f"alone{next(_NUMBER)}")
     assert alone.judge.watching.far is None
     lab = [key.vkey for key in three.lab.log.keys]
-    alone.add_log(LAB, None, lab)
+    alone.trust.add_log(LAB, None, lab)
     assert alone.judge.watching.far is None
 
 
@@ -113,7 +113,7 @@ def test_nobody_looks_where_nothing_is_watched(three):
     asked = []
     quiet = three.workspace(f"quiet{next(_NUMBER)}")
     with Wire(three.urls["lab"], lambda body, told: asked.append(body) or passed_on(told)) as wire:
-        quiet.add_log(LAB, wire.url, [key.vkey for key in three.lab.log.keys])
+        quiet.trust.add_log(LAB, wire.url, [key.vkey for key in three.lab.log.keys])
         assert quiet.judge.watching.far.look() == []
     assert asked == []
 

@@ -28,7 +28,7 @@ class Witnessed(Operators):
         self.witness = Signer("w.example", unit, unit.generate(Algorithm.EDDSA, "witness"))
         key = NoteKey.of(self.witness, COSIGNATURE)
         for one in (self.buyer, self.maker, self.lab):
-            one.add_witness(key.vkey, 1)
+            one.trust.add_witness(key.vkey, 1)
 
     def look(self) -> None:
         """The witness looks at every log, and cosigns what it sees."""

@@ -77,7 +77,7 @@ def hang(app: typer.Typer) -> None:
         workspace = door.workspace()
         if not door.confirmed("trust.confirm", yes=yes, lists=len(more.lists), logs=len(more.logs)):
             return
-        told = _told(workspace.add_anchors(more))
+        told = _told(workspace.trust.add(more))
         door.answer(told, _lines(door, told))
 
     @command(app, "witness")
@@ -90,7 +90,7 @@ def hang(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Believe a witness, and say how many of them must have cosigned a checkpoint."""
-        told = _told(door.workspace().add_witness(key, quorum))
+        told = _told(door.workspace().trust.add_witness(key, quorum))
         door.answer(told, _lines(door, told))
 
     @command(app, "log")
@@ -118,7 +118,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna trust log kyoto.example/log https://store.kyoto.example --key VKEY --signed
         """
-        told = _told(door.workspace().add_log(origin, url, key or (), signed=signed))
+        told = _told(door.workspace().trust.add_log(origin, url, key or (), signed=signed))
         door.answer(told, [door.text("trust.log-added", origin=origin, url=url)])
 
     @command(app, "forks")

@@ -23,7 +23,7 @@ from kizuna.model.kind import Kind
 from kizuna.model.payload import Action, Claim, Status, Target
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.app.wiring.owner import Owner
     from kizuna.model.statement import Registered
     from kizuna.roots.keys import PublicKey
 
@@ -61,7 +61,7 @@ def fetch_status(url: str) -> bytes:
     return fetch(url, {"accept": accepted}, limit=_LIMIT)
 
 
-def apply_status(workspace: Workspace, data: bytes, key: PublicKey | None = None) -> dict[str, Any]:
+def apply_status(workspace: Owner, data: bytes, key: PublicKey | None = None) -> dict[str, Any]:
     """Honour a status list for imported credentials, and keep it for those imported later.
 
     Args:
@@ -78,7 +78,7 @@ def apply_status(workspace: Workspace, data: bytes, key: PublicKey | None = None
     return _applied(workspace, found)
 
 
-def apply_kept(workspace: Workspace) -> list[dict[str, Any]]:
+def apply_kept(workspace: Owner) -> list[dict[str, Any]]:
     """Honour the lists that are kept, for credentials that were imported since."""
     told = []
     for path in sorted((workspace.path / _KEPT).glob("*.json")):
@@ -91,7 +91,7 @@ def apply_kept(workspace: Workspace) -> list[dict[str, Any]]:
     return told
 
 
-def _applied(workspace: Workspace, found: _List) -> dict[str, Any]:
+def _applied(workspace: Owner, found: _List) -> dict[str, Any]:
     made: list[bytes] = []
     seen = ended = lifted = 0
     for row, index in _resting_on(workspace, found.uri, found.issuers):
@@ -128,7 +128,7 @@ def _applied(workspace: Workspace, found: _List) -> dict[str, Any]:
     }
 
 
-def _read(workspace: Workspace, data: bytes, key: PublicKey | None) -> _List:
+def _read(workspace: Owner, data: bytes, key: PublicKey | None) -> _List:
     if len(data) > _LIMIT:
         raise _wrong(f"more than {_LIMIT >> 20} MiB")
     if data[:1] in _COSE:
@@ -141,7 +141,7 @@ def _read(workspace: Workspace, data: bytes, key: PublicKey | None) -> _List:
     return _bitstring(workspace, data, key)
 
 
-def _token(workspace: Workspace, data: bytes, key: PublicKey | None) -> _List:
+def _token(workspace: Owner, data: bytes, key: PublicKey | None) -> _List:
     """A Token Status List: whose it is follows from the credentials that name it."""
     from kizuna.record.status import read_status_list
     from kizuna.roots.identity import genesis_keys
@@ -191,7 +191,7 @@ def _said_uri(data: bytes) -> str:
     return uri
 
 
-def _bitstring(workspace: Workspace, data: bytes, key: PublicKey | None) -> _List:
+def _bitstring(workspace: Owner, data: bytes, key: PublicKey | None) -> _List:
     from kizuna.record.status import read_bitstring
     from kizuna.roots.identity import genesis_keys
     from kizuna.roots.jws import check_jws, parse_jws
@@ -222,7 +222,7 @@ def _bitstring(workspace: Workspace, data: bytes, key: PublicKey | None) -> _Lis
     )
 
 
-def _keep(workspace: Workspace, found: _List, data: bytes, key: PublicKey | None) -> None:
+def _keep(workspace: Owner, found: _List, data: bytes, key: PublicKey | None) -> None:
     """Keep the list, unless a newer one is kept.
 
     Raises:
@@ -261,7 +261,7 @@ def _jwk(value: object) -> PublicKey | None:
     return PublicKey.from_jwk(value) if isinstance(value, dict) else None
 
 
-def _imported(workspace: Workspace, uri: str) -> Iterator[tuple[Registered, int, str]]:
+def _imported(workspace: Owner, uri: str) -> Iterator[tuple[Registered, int, str]]:
     """One's own imported claims whose status stands in the list at this address."""
     for batch in workspace.store.reader().all():
         for row in batch:
@@ -278,7 +278,7 @@ def _imported(workspace: Workspace, uri: str) -> Iterator[tuple[Registered, int,
 
 
 def _resting_on(
-    workspace: Workspace, uri: str, issuers: tuple[str, ...]
+    workspace: Owner, uri: str, issuers: tuple[str, ...]
 ) -> Iterator[tuple[Registered, int]]:
     """Those of them that these issuers issued."""
     for row, index, issuer in _imported(workspace, uri):
@@ -286,7 +286,7 @@ def _resting_on(
             yield row, index
 
 
-def _acts(workspace: Workspace, row: Registered) -> list[Action]:
+def _acts(workspace: Owner, row: Registered) -> list[Action]:
     """What the importer did to the claim already: what others register about it has no weight."""
     from kizuna.record.log.keys import statement_key
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.owner import Owner
     from kizuna.model.statement import Registered
 
-__all__ = ["entry_named", "statements"]
+__all__ = ["entry_named", "parse_digest", "statements"]
 
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 
@@ -85,3 +85,20 @@ def entry_named(workspace: Owner, which: str) -> Registered:
             statement=which[:64],
         )
     return found
+
+
+def parse_digest(text: str) -> Digest:
+    """A digest in hexadecimal.
+
+    Raises:
+        Malformed: ``statement.digest``.
+    """
+    if not _HEX64.fullmatch(text):
+        raise Malformed(
+            "statement.digest",
+            f"not a digest: {text[:80]!r}",
+            why="a statement is named by SHA-256, 64 lower-case hexadecimal digits",
+            hint="copy it as it was printed when the statement was registered",
+            digest=text[:80],
+        )
+    return Digest(bytes.fromhex(text))

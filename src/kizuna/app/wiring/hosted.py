@@ -136,7 +136,7 @@ class Hosted:
         Raises:
             Absent: ``hosted.statement``. Malformed: ``statement.digest``.
         """
-        from kizuna.app.wiring.workspace import parse_digest
+        from kizuna.app.wiring.entries import parse_digest
         from kizuna.record.log.keys import subject_key
 
         reader = self._workspace.store.reader()

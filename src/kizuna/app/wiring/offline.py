@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kizuna.app.wiring.believing import only_lists
 from kizuna.app.wiring.naming import (
     identifiers_in,
     names_in_tree,
@@ -18,7 +19,6 @@ from kizuna.app.wiring.naming import (
     unnamed_in_tree,
 )
 from kizuna.app.wiring.values import Explained
-from kizuna.app.wiring.workspace import only_lists
 from kizuna.criteria.profiles import Profile
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import SubjectId

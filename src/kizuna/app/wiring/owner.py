@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kizuna.model.errors import Problem
     from kizuna.model.statement import Registered
     from kizuna.record.log import EvidenceLog
-    from kizuna.record.store import Store, StoreReader, View
+    from kizuna.record.store import Accepted, Refusal, Store, StoreReader, View
     from kizuna.roots.units import Handle, Unit
 
 __all__ = ["Keeper", "Owner", "Reading", "Speaker"]
@@ -76,7 +76,6 @@ class Owner(Speaker, Protocol):
     settings: Settings
     folder: Folder
     path: Path
-    description: Description
     name: str
     list_id: SubjectId
     store: Store
@@ -93,6 +92,11 @@ class Owner(Speaker, Protocol):
 
     def describe_as(self, description: Description) -> None:
         """Remember this of the store from now on."""
+        ...
+
+    @property
+    def description(self) -> Description:
+        """What the folder says of itself."""
         ...
 
     @property
@@ -117,6 +121,10 @@ class Owner(Speaker, Protocol):
         audience: Sequence[SubjectId] = (),
     ) -> bytes:
         """One signed statement."""
+        ...
+
+    def register(self, statements: Sequence[bytes]) -> Sequence[Accepted | Refusal]:
+        """Submit signed statements; one bad statement refuses itself, not the batch."""
         ...
 
     def register_one(

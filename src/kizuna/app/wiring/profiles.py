@@ -8,13 +8,18 @@ Keeps: 1. A profile comes from the one who judges. Judging needs no store, so ne
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from kizuna.app.wiring.files import read_file
 from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.profiles import SHIPPED, Profile, read_profile, shipped_profile, shipped_source
 from kizuna.model.errors import Absent, Refused
+from kizuna.model.identifier import canonical
+from kizuna.model.kind import Kind
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.owner import Owner
 
 __all__ = [
     "available",
@@ -127,6 +132,29 @@ def keep_profile(profile: Profile, settings: Settings) -> None:
     kept = _version_file(profile.name, profile.version, settings)
     kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(kept, profile.canonical_bytes())
+
+
+def publish_profile(workspace: Owner, profile: Profile) -> dict[str, Any]:
+    """Register a profile as a signed norm, and keep it under its name."""
+    from kizuna.app.wiring.folder import write_whole
+    from kizuna.criteria.profiles import to_norm
+
+    refuse_taken(profile, workspace.settings)
+    subject = canonical(f"{workspace.identity}/profiles/{profile.name}")
+    digest, index = workspace.register_one(workspace.sign(Kind.NORM, subject, to_norm(profile)))
+    if profile.name not in SHIPPED:
+        folder = kept_folder(workspace.settings)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        write_whole(folder / f"{profile.name}.json", profile.canonical_bytes())
+    keep_profile(profile, workspace.settings)
+    return {
+        "name": profile.name,
+        "version": profile.version,
+        "digest": profile.digest,
+        "subject": subject,
+        "statement": digest,
+        "index": index,
+    }
 
 
 def _version_file(name: str, version: str, settings: Settings) -> Path:

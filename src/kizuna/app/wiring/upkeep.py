@@ -250,7 +250,7 @@ def log_key_compromised(workspace: Workspace, *, size: int | None) -> dict[str, 
 
 def erase(workspace: Workspace, digest: str, *, reason: str) -> dict[str, Any]:
     """Remove the document of a statement; its proof remains."""
-    from kizuna.app.wiring.workspace import parse_digest
+    from kizuna.app.wiring.entries import parse_digest
 
     found: Digest = parse_digest(digest)
     accepted = workspace.store.erase(found, reason=reason, now=workspace.clock())
@@ -322,7 +322,7 @@ def _new_log_key(workspace: Workspace) -> Any:  # noqa: ANN401 - record.log.Sign
 
 def _after_rotation(workspace: Workspace, key: str, anchor: LogAnchor) -> dict[str, Any]:
     """Remember the new key, and believe it: the operator's own anchors follow at once."""
-    workspace.use_log_key(key)
+    workspace.describe_as(msgspec.structs.replace(workspace.description, log_key=key))
     anchors = workspace.anchors()
     kept = [a for a in anchors.logs if a.origin != anchor.origin]
     workspace.set_anchors(msgspec.structs.replace(anchors, logs=[anchor, *kept]))

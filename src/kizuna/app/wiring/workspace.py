@@ -6,25 +6,22 @@ get the same answer: nothing is judged outside this class. 3. A one-shot process
 (it reads only what the question needs); after ``live()`` the same calls read the graph in memory.
 4. Every read takes a ``view``: what it may not show looks absent.
 
-Owner of mutable state: ``handle`` changes when a key takes over, ``trust.json`` when an anchor is
-added; both under one lock.
+What changes is owned by what it is made of: ``Signing`` the key, ``Trust`` the anchors, ``Judge``
+what is judged in memory.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import msgspec
-
-from kizuna.app.wiring.folder import Description, Folder, write_whole
-from kizuna.app.wiring.gating import behind_gate
+from kizuna.app.wiring.believing import Trust
+from kizuna.app.wiring.folder import Description, Folder
 from kizuna.app.wiring.settings import Clock, Settings
-from kizuna.app.wiring.units import open_home
+from kizuna.app.wiring.signing import Signing
 from kizuna.app.wiring.values import (
     Change,
     Explained,
@@ -35,11 +32,11 @@ from kizuna.app.wiring.values import (
     WrittenBundle,
     quiet,
 )
-from kizuna.model.errors import Absent, Malformed, Misconfigured
-from kizuna.model.identifier import Digest, SubjectId, canonical
+from kizuna.model.errors import Malformed
+from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import Payload, encode_payload
-from kizuna.model.trust import Anchors, ListAnchor, LogAnchor, WitnessAnchor
+from kizuna.model.trust import Anchors, ListAnchor
 from kizuna.model.verdict import Known, Verdict
 
 if TYPE_CHECKING:
@@ -58,7 +55,7 @@ if TYPE_CHECKING:
     from kizuna.record.store.hosting import Hosting
     from kizuna.roots.units import Handle, Unit
 
-__all__ = ["Workspace", "only_lists", "parse_digest"]
+__all__ = ["Workspace"]
 
 OWN_LIST = "own"
 """Short name of the store's own trust list."""
@@ -83,18 +80,15 @@ class Workspace:
         self.settings = settings
         self.folder = folder
         self.path = folder.path
-        self.description = description
+        self._signing = Signing(settings, folder, description)
+        self.trust = Trust(folder.trust_file, self._anchors_changed)
+        """Whom this store's verifier believes."""
         self.name = description.name
         self.identity = SubjectId(description.organization)
         self.list_id = SubjectId(description.list)
         self.clock = settings.clock
-        self._lock = threading.RLock()
         self._judge: Judge | None = None
-        self._unit: Unit | None = None
-        self._handle: Handle | None = None
-        self._described = 0
         self._seen: Seen | None = None
-        self._anchors: tuple[int, Anchors] | None = None
         self._rules: ListRules | None = None
 
     # --- life ---------------------------------------------------------------------------------
@@ -172,15 +166,14 @@ class Workspace:
         """Release files and locks."""
         if self._judge is not None:
             self._judge.close()
-        if self._unit is not None:
-            self._unit.close()
+        self._signing.close()
         if self._seen is not None:
             self._seen.note_down()
         self.store.close()
 
-    def bind_unit(self, unit: Unit) -> None:
-        """Use this unit (construction only)."""
-        self._unit = unit
+    def _anchors_changed(self) -> None:
+        if self._judge is not None:
+            self._judge.anchors_changed()
 
     def bind_store(self, store: Store) -> None:
         """Use this store (construction only)."""
@@ -203,90 +196,38 @@ class Workspace:
         """The evidence log."""
         return self.store.log
 
+    # --- signing ------------------------------------------------------------------------------
+
+    @property
+    def description(self) -> Description:
+        """What the folder says of itself."""
+        return self._signing.description
+
     @property
     def unit(self) -> Unit:
         """Where the private keys are; opened when first needed."""
-        with self._lock:
-            if self._unit is None:
-                unit = open_home(self.folder, self.description, self.settings)
-                self._unit = behind_gate(self.path, unit, self.clock)
-            return self._unit
+        return self._signing.unit
 
     @property
     def handle(self) -> Handle:
-        """The key that signs in the organisation's name now.
+        """The key that signs in the organisation's name now."""
+        return self._signing.handle
 
-        Another process may have let a new key take over: then the description on disk changed.
-        """
-        with self._lock:
-            self._notice_rotation()
-            if self._handle is None or self._handle.id != self.description.key:
-                self._handle = self._find_handle()
-            return self._handle
+    def bind_unit(self, unit: Unit) -> None:
+        """Use this unit (construction only)."""
+        self._signing.bind(unit)
 
     def use_key(self, handle: Handle) -> None:
         """Sign with this key from now on, and remember it."""
-        with self._lock:
-            self._handle = handle
-            self.description = msgspec.structs.replace(self.description, key=handle.id)
-            self.folder.write_description(self.description)
-            self._described = self.folder.description_file.stat().st_mtime_ns
-
-    def use_log_key(self, key: str) -> None:
-        """Remember that the log is signed with this key from now on."""
-        with self._lock:
-            self.description = msgspec.structs.replace(self.description, log_key=key)
-            self.folder.write_description(self.description)
-            self._described = self.folder.description_file.stat().st_mtime_ns
+        self._signing.use_key(handle)
 
     def describe_as(self, description: Description) -> None:
         """Remember this of the store from now on."""
-        with self._lock:
-            self.description = description
-            self.folder.write_description(description)
-            self._described = self.folder.description_file.stat().st_mtime_ns
+        self._signing.describe(description)
 
-    @contextmanager
-    def signing_with(self, handle: Handle) -> Iterator[None]:
+    def signing_with(self, handle: Handle) -> AbstractContextManager[None]:
         """Sign with this key for a while; on failure the former one signs again."""
-        with self._lock:
-            before, self._handle = self.handle, handle
-            described = self.description
-            self.description = msgspec.structs.replace(described, key=handle.id)
-        try:
-            yield
-        except BaseException:
-            with self._lock:
-                self._handle, self.description = before, described
-            raise
-
-    def _notice_rotation(self) -> None:
-        try:
-            changed = self.folder.description_file.stat().st_mtime_ns
-        except OSError:
-            return  # not written yet: the store is being made
-        if changed != self._described:
-            before = self._described
-            self._described = changed
-            if before:
-                self.description = self.folder.describe()
-
-    def _find_handle(self) -> Handle:
-        wanted = self.description.key
-        for again in (False, True):
-            if again:  # the key may be newer than the unit that was read
-                unit = open_home(self.folder, self.description, self.settings)
-                self._unit = behind_gate(self.path, unit, self.clock)
-            for handle in self.unit.handles():
-                if handle.id == wanted:
-                    return handle
-        raise Misconfigured(
-            "store.key-missing",
-            "the organisation's key is not among the keys of this folder",
-            why="the key file belongs to another store, or is older than kizuna.json",
-            hint="restore the key file from a backup",
-            path=str(self.folder.keys),
-        )
+        return self._signing.using(handle)
 
     def begin(self) -> None:
         """The organisation's first words: it is a member of its own list, as itself."""
@@ -472,6 +413,8 @@ class Workspace:
 
     def transparent(self, digest: str) -> bytes:
         """The statement with its receipt inside."""
+        from kizuna.app.wiring.entries import parse_digest
+
         return self.store.transparent(parse_digest(digest))
 
     def head(self) -> Known:
@@ -481,122 +424,16 @@ class Workspace:
     # --- believing ----------------------------------------------------------------------------
 
     def anchors(self, lists: Sequence[str] | None = None) -> Anchors:
-        """Whom this store's verifier believes (trust.json); ``lists``: only these, by name or id.
+        """Whom this store's verifier believes; ``lists``: of the lists only these, by name or id.
 
         Raises:
             Absent: ``list.unknown``. Malformed: ``trust.malformed``.
         """
-        return only_lists(self._believed(), lists)
-
-    def _believed(self) -> Anchors:
-        """What trust.json says, read again when another process has changed it."""
-        try:
-            changed = self.folder.trust_file.stat().st_mtime_ns
-            with self._lock:
-                if self._anchors is None or self._anchors[0] != changed:
-                    data = self.folder.trust_file.read_bytes()
-                    self._anchors = (changed, Anchors.from_json(data))
-                return self._anchors[1]
-        except FileNotFoundError:
-            return Anchors()
+        return self.trust.anchors(lists)
 
     def set_anchors(self, anchors: Anchors) -> None:
-        """Replace trust.json."""
-        data = msgspec.json.format(anchors.to_json(), indent=2) + b"\n"
-        with self._lock:
-            write_whole(self.folder.trust_file, data)
-            self._anchors = None
-            if self._judge is not None:
-                self._judge.anchors_changed()
-
-    def add_anchors(self, more: Anchors) -> Anchors:
-        """Believe also what ``more`` names; what is believed already stays as it is."""
-        with self._lock:
-            have = self.anchors()
-            merged = msgspec.structs.replace(
-                have,
-                lists=[*have.lists, *_new(more.lists, {a.id for a in have.lists}, "id")],
-                logs=[*have.logs, *_new(more.logs, {a.origin for a in have.logs}, "origin")],
-                witnesses=[
-                    *have.witnesses,
-                    *_new(more.witnesses, {w.key for w in have.witnesses}, "key"),
-                ],
-                identities=[
-                    *have.identities,
-                    *_new(more.identities, {i.id for i in have.identities}, "id"),
-                ],
-            )
-            self.set_anchors(merged)
-        return merged
-
-    def add_log(
-        self, origin: str, url: str | None, keys: Sequence[str], *, signed: bool | None = None
-    ) -> Anchors:
-        """Believe the checkpoints of a log under these keys, and ask its store at this address.
-
-        ``signed``: whether its store is asked as oneself; None leaves it as it is.
-
-        Raises:
-            Malformed: ``log.key-malformed``, ``request.address``, ``trust.log-without-key``.
-        """
-        from kizuna.app.wiring.network import checked_url
-        from kizuna.record.log import NoteKey
-
-        for key in keys:
-            NoteKey.parse(key)
-        with self._lock:
-            have = self.anchors()
-            before = next((g for g in have.logs if g.origin == origin), None)
-            held = list(dict.fromkeys([*(before.keys if before else ()), *keys]))
-            if not held:
-                raise Malformed(
-                    "trust.log-without-key",
-                    f"no key is known for the log {origin[:120]}",
-                    why="without its key nothing that the log says can be checked",
-                    hint="give the key that its operator names: --key VKEY",
-                    origin=origin[:120],
-                )
-            logs = [g for g in have.logs if g.origin != origin]
-            if url is not None:
-                address: str | None = checked_url(url)
-            else:
-                address = before.url if before is not None else None
-            made = LogAnchor(
-                origin=origin,
-                keys=held,
-                url=address,
-                closed={} if before is None else before.closed,
-                signed=(before is not None and before.signed) if signed is None else signed,
-            )
-            changed = msgspec.structs.replace(have, logs=[*logs, made])
-            self.set_anchors(changed)
-        return changed
-
-    def add_witness(self, key: str, quorum: int | None) -> Anchors:
-        """Believe a witness, and say how many must have cosigned.
-
-        Raises:
-            Malformed: ``log.key-malformed``, ``trust.quorum``.
-        """
-        from kizuna.record.log import NoteKey
-
-        witness = NoteKey.parse(key)
-        with self._lock:
-            have = self.anchors()
-            witnesses = [w for w in have.witnesses if w.key != key]
-            witnesses.append(WitnessAnchor(name=witness.name, key=key))
-            wanted = have.quorum if quorum is None else quorum
-            if wanted > len(witnesses):
-                raise Malformed(
-                    "trust.quorum",
-                    f"a quorum of {wanted} cannot be met by {len(witnesses)} witnesses",
-                    hint="add witnesses first, or ask for fewer",
-                    quorum=wanted,
-                    witnesses=len(witnesses),
-                )
-            changed = msgspec.structs.replace(have, witnesses=witnesses, quorum=wanted)
-            self.set_anchors(changed)
-        return changed
+        """Believe these, and nobody else."""
+        self.trust.set(anchors)
 
     # --- judging ------------------------------------------------------------------------------
 
@@ -614,25 +451,9 @@ class Workspace:
 
     def publish_profile(self, profile: Profile) -> dict[str, Any]:
         """Register a profile as a signed norm, and keep it under its name."""
-        from kizuna.app.wiring.profiles import keep_profile, kept_folder, refuse_taken
-        from kizuna.criteria.profiles import SHIPPED, to_norm
+        from kizuna.app.wiring.profiles import publish_profile
 
-        refuse_taken(profile, self.settings)
-        subject = canonical(f"{self.identity}/profiles/{profile.name}")
-        digest, index = self.register_one(self.sign(Kind.NORM, subject, to_norm(profile)))
-        if profile.name not in SHIPPED:
-            folder = kept_folder(self.settings)
-            folder.mkdir(mode=0o700, exist_ok=True)
-            write_whole(folder / f"{profile.name}.json", profile.canonical_bytes())
-        keep_profile(profile, self.settings)
-        return {
-            "name": profile.name,
-            "version": profile.version,
-            "digest": profile.digest,
-            "subject": subject,
-            "statement": digest,
-            "index": index,
-        }
+        return publish_profile(self, profile)
 
     def known(
         self, named: Sequence[tuple[str, int, str | None]] | None
@@ -771,48 +592,3 @@ class Workspace:
 
 
 _BATCH = 4_096
-_HEX = frozenset("0123456789abcdef")
-
-
-def only_lists(anchors: Anchors, lists: Sequence[str] | None) -> Anchors:
-    """The anchors with only the lists of these names or identifiers.
-
-    Raises:
-        Absent: ``list.unknown``.
-    """
-    if lists is None:
-        return anchors
-    chosen = []
-    for name in lists:
-        found = next((a for a in anchors.lists if name in (a.name, a.id)), None)
-        if found is None:
-            raise Absent(
-                "list.unknown",
-                f"no list named {name!r} is believed here",
-                why="there are " + (", ".join(a.name for a in anchors.lists) or "none"),
-                hint="`kizuna trust show` prints them; `kizuna list accept` adds one",
-                name=name[:200],
-            )
-        chosen.append(found)
-    return msgspec.structs.replace(anchors, lists=chosen)
-
-
-def _new(items: Sequence[Any], have: set[str], member: str) -> list[Any]:
-    return [item for item in items if getattr(item, member) not in have]
-
-
-def parse_digest(text: str) -> Digest:
-    """A digest in hexadecimal.
-
-    Raises:
-        Malformed: ``statement.digest``.
-    """
-    if len(text) != 64 or not set(text) <= _HEX:
-        raise Malformed(
-            "statement.digest",
-            f"not a digest: {text[:80]!r}",
-            why="a statement is named by SHA-256, 64 lower-case hexadecimal digits",
-            hint="copy it as it was printed when the statement was registered",
-            digest=text[:80],
-        )
-    return Digest(bytes.fromhex(text))
