@@ -2,7 +2,9 @@
 """Evidence of devices appraised, end to end into a store, beside bare signature verification.
 
 Every round asks the same tokens of both, one after the other, so that the ratio means something on
-a shared machine; the best round of each is shown, and the median of the rounds' ratios. A routine
+a shared machine; the best round of each is shown, and the median of the rounds' ratios. Beside them
+stands the processor time of one piece, which other work on the machine hardly moves: signatures run
+on both cores, the rest on one, so ``bare / 2 + (piece - bare)`` is what a piece takes. A routine
 round changes the standing of one device in a hundred (each change is a signed, registered
 statement); the worst round changes all.
 """
@@ -54,7 +56,7 @@ def run(scale: float = 1.0) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.init(Path(folder) / "store", "Verifier", now=NOW)
         try:
-            bare, alone, routine, worst, bare_quotes, tpm = _rounds(
+            works, spent = _rounds(
                 [
                     lambda: all(verify_many(checks, THREADS)),
                     lambda: _good(appraiser.appraise_many(psa)),
@@ -66,6 +68,9 @@ def run(scale: float = 1.0) -> dict[str, Any]:
             )
         finally:
             workspace.close()
+    bare, alone, routine, worst, bare_quotes, tpm = works
+    counts = (count, count, count, count // 4, len(quotes), len(quotes))
+    micro = [round(1e6 * cpu / each, 1) for cpu, each in zip(spent, counts, strict=True)]
     figures |= {
         "bare_verification_per_s": round(count / min(bare)),
         "psa_appraised_per_s": round(count / min(alone)),
@@ -78,8 +83,13 @@ def run(scale: float = 1.0) -> dict[str, Any]:
         "tpm_into_store_per_s": round(len(quotes) / min(tpm)),
         "tpm_into_store_of_bare": _ratio(bare_quotes, tpm),
         "tpm_into_store_target": "0.6 and 5,000",
+        "cpu_us_bare": micro[0],
+        "cpu_us_psa_into_store": micro[2],
+        "cpu_us_tpm_into_store": micro[5],
+        "psa_of_bare_by_cpu": _by_cpu(micro[0], micro[2]),
+        "tpm_of_bare_by_cpu": _by_cpu(micro[4], micro[5]),
     }
-    (tiny,) = _rounds([lambda: _good(appraiser.appraise_many(hmac))])
+    (tiny,), _ = _rounds([lambda: _good(appraiser.appraise_many(hmac))])
     figures |= {
         "hmac_token_bytes": len(hmac[0].evidence),
         "hmac_appraised_per_s": round(len(hmac) / min(tiny)),
@@ -88,17 +98,26 @@ def run(scale: float = 1.0) -> dict[str, Any]:
     return figures
 
 
-def _rounds(works: Sequence[Callable[[], object]]) -> list[list[float]]:
-    """Seconds of each work in each round, asked in turn; the first round is not counted."""
+def _rounds(works: Sequence[Callable[[], object]]) -> tuple[list[list[float]], list[float]]:
+    """Seconds of each work in each round, asked in turn, and the least processor time of each; the
+    first round is not counted.
+    """
     seconds: list[list[float]] = [[] for _ in works]
+    spent = [float("inf")] * len(works)
     for number in range(ROUNDS + 1):
         for place, work in enumerate(works):
-            began = time.perf_counter()
+            began, cpu = time.perf_counter(), time.process_time()
             if not work():
                 raise AssertionError("a good device was not affirmed")
             if number:
                 seconds[place].append(time.perf_counter() - began)
-    return seconds
+                spent[place] = min(spent[place], time.process_time() - cpu)
+    return seconds, spent
+
+
+def _by_cpu(bare: float, whole: float) -> float:
+    """The ratio on an idle machine: signatures on every thread, the rest on one."""
+    return round((bare / THREADS) / (bare / THREADS + whole - bare), 2)
 
 
 def _ratio(bare: Sequence[float], other: Sequence[float]) -> float:
