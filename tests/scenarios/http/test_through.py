@@ -118,6 +118,32 @@ def test_what_is_mapped_in_part_or_not_at_all_is_said_to_be_so(workspace, world)
         assert code in codes(verdict)
 
 
+def test_a_held_certificate_meets_what_an_accepted_mapping_says_it_covers(workspace, world):
+    text = """
+mapping: certificates-to-right
+version: "1"
+title: {en: Certificates to right}
+source: our own reading
+from: certificates
+to: right
+ties:
+  - {from: iso-27001, relation: superset, to: R.1}
+"""
+    register_mappings(workspace, text.encode(), accept=True)
+    held = Claim(type="iso-27001", claims={"number": "1", "scope": "all"})
+    workspace.register_one(workspace.sign(Kind.EVIDENCE, world, held))
+    profile = workspace.profile("by-right")
+    reading = reading_through(workspace.settings, profile, ["certificates-to-right"])
+    verdict = reading.judge(lambda by: workspace.verify(Question(world, by)))
+    assert verdict.value is Value.TRUSTED
+    assert Code.MAPPING_CARRIED in codes(verdict)
+
+
+def test_a_mapping_whose_catalog_is_not_here_is_no_mapping_to_nothing(workspace, world):
+    with pytest.raises(Absent, match="no catalog named"):
+        reading_through(workspace.settings, workspace.profile("by-right"), ["cpsf-1.0-to-csf-2.0"])
+
+
 def test_a_mapping_that_is_not_here_is_named(workspace, world):
     with pytest.raises(Absent, match="no mapping named"):
         judged(workspace, world)

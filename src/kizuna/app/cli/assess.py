@@ -338,7 +338,7 @@ def _plan_lines(door: Door, told: dict[str, Any]) -> Iterator[str]:
     for number, one in enumerate(told["statements"], 1):
         yield f"#{number} " + door.text(f"page.answer.why.{one['why']}")
         shown = one.get("payload") or {k: v for k, v in one.items() if k != "why"}
-        yield json.dumps(shown, indent=2, ensure_ascii=False)
+        yield from json.dumps(shown, indent=2, ensure_ascii=False).splitlines()
 
 
 def _kind_lines(one: dict[str, Any]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from kizuna.app.wiring.catalogs import catalogs_of
+from kizuna.app.wiring.catalogs import CERTIFICATES, find_catalog
 from kizuna.app.wiring.mappings import find_mapping, mapping_json
 from kizuna.app.wiring.profiles import every_profile
 from kizuna.criteria.profiles.through import Carry, How, Through, through
@@ -100,7 +100,7 @@ def reading_through(settings: Settings, profile: Profile, names: Sequence[str]) 
     """A profile read through the mappings of these names, with the catalogs and profiles at hand.
 
     Raises:
-        Absent: ``mapping.unknown``. Refused: ``mapping.too-many``.
+        Absent: ``mapping.unknown``, ``catalog.unknown``. Refused: ``mapping.too-many``.
     """
     if len(names) > _MAPPINGS:
         raise Refused(
@@ -111,8 +111,11 @@ def reading_through(settings: Settings, profile: Profile, names: Sequence[str]) 
             limit=_MAPPINGS,
         )
     mappings = [find_mapping(name, settings) for name in dict.fromkeys(names)]
-    catalogs = {c.id: c for c, _ in catalogs_of(settings)}
-    return Reading(through(profile, mappings, catalogs, every_profile(settings)), mappings)
+    # a mapping that is named and cannot be read says so, rather than that nothing is mapped
+    ends = {end for one in mappings for end in (one.origin, one.goal)}
+    catalogs = {end: find_catalog(end, settings) for end in ends}
+    read = through(profile, mappings, catalogs, every_profile(settings), CERTIFICATES)
+    return Reading(read, mappings)
 
 
 def _unmet(verdict: Verdict) -> set[tuple[str, str]]:

@@ -76,6 +76,7 @@ def through(
     mappings: Sequence[Crosswalk],
     catalogs: Mapping[str, Catalog],
     measures: Iterable[Profile],
+    kinds: str = "",
 ) -> Through:
     """Read a profile through mappings.
 
@@ -84,6 +85,7 @@ def through(
         mappings: those that the verifier named.
         catalogs: those at hand, by name.
         measures: profiles at hand: what they ask for a control tells by which claims it is shown.
+        kinds: the catalog whose controls are types of claim themselves, as kinds of certificate.
     """
     others = [r for one in measures if one.digest != profile.digest for r in one.requirements]
     ways: list[Carry] = []
@@ -91,7 +93,7 @@ def through(
     for requirement in profile.requirements:
         for mapping in mappings:
             for turned in (mapping, mapping.turned()):
-                found = list(_ways(requirement, turned, catalogs, others))
+                found = list(_ways(requirement, turned, catalogs, others, kinds))
                 ways += found
                 led.update(w.requirement for w in found)
     return Through(
@@ -124,6 +126,7 @@ def _ways(
     mapping: Crosswalk,
     catalogs: Mapping[str, Catalog],
     others: Sequence[Requirement],
+    kinds: str,
 ) -> Iterable[Carry]:
     goal, origin = catalogs.get(mapping.goal), catalogs.get(mapping.origin)
     if goal is None or origin is None:
@@ -141,7 +144,12 @@ def _ways(
             continue
         if wanted & set(targets):
             how, claims = _carried(
-                requirement, tie, sources, origin, others, whole=not (broad or family)
+                requirement,
+                tie,
+                sources,
+                () if origin.id == kinds else _asking(sources, origin, others),
+                whole=not (broad or family),
+                named=origin.id == kinds,
             )
             if len(requirement.controls) > 1 and how in (How.CARRIES, How.PROPOSED):
                 how, claims = How.TOGETHER, ()  # it stands for more than this tie speaks of
@@ -161,28 +169,36 @@ def _carried(
     requirement: Requirement,
     tie: Tie,
     sources: Sequence[str],
-    origin: Catalog,
-    others: Sequence[Requirement],
+    asking: Sequence[Requirement],
     *,
     whole: bool,
+    named: bool,
 ) -> tuple[How, tuple[str, ...]]:
+    """What a tie does, and the claims by it; ``named``: its sources are types of claim."""
     if not (tie.relation.whole and whole):
         return How.PARTLY, ()
-    if len(sources) != 1:
+    carries = How.CARRIES if tie.accepted else How.PROPOSED
+    if len(sources) != 1 or len(asking) > 1:
         return How.TOGETHER, ()
+    if named:
+        return carries, tuple(sources)
+    if not asking:
+        return How.UNASKED, ()
+    if not _no_more(asking[0], requirement):
+        return How.OTHERWISE, ()
+    return carries, asking[0].claim
+
+
+def _asking(
+    sources: Sequence[str], origin: Catalog, others: Sequence[Requirement]
+) -> tuple[Requirement, ...]:
+    """The requirements for the one source, those that ask alike once."""
     asked = {
         (r.claim, r.kinds, r.services, r.level, r.max_age, r.present, r.condition): r
         for r in others
-        if sources[0] in _controls(r, origin)
+        if set(sources) & _controls(r, origin)
     }
-    if not asked:
-        return How.UNASKED, ()
-    if len(asked) != 1:
-        return How.TOGETHER, ()
-    (other,) = asked.values()
-    if not _no_more(other, requirement):
-        return How.OTHERWISE, ()
-    return (How.CARRIES if tie.accepted else How.PROPOSED), other.claim
+    return tuple(asked.values())
 
 
 def _no_more(other: Requirement, here: Requirement) -> bool:

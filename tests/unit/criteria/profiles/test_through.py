@@ -117,6 +117,21 @@ def test_a_requirement_that_stands_for_more_than_one_control_takes_nothing_from_
     assert how(through(both, [mapping(EQUAL)], CATALOGS, [THERE])) == [How.TOGETHER]
 
 
+def test_kinds_of_certificate_carry_by_their_own_name():
+    kinds = read_table(b"id,title\niso-27001,x\njc-star-1,y", name="kinds")
+    text = (
+        'mapping: k\nversion: "1"\ntitle: {en: k}\nsource: ours\nfrom: kinds\nto: right\n'
+        "ties:\n  - {from: iso-27001, relation: superset, to: R.1}\n"
+    )
+    known = CATALOGS | {"kinds": kinds}
+    for accepted, expected in ((True, How.CARRIES), (False, How.PROPOSED)):
+        one = read_mapping(text.encode()).with_acceptance(accepted=accepted)
+        found = through(HERE, [one], known, [], "kinds")
+        assert how(found) == [expected]
+        assert found.proposing.requirements[0].claim == ("right-claim", "iso-27001")
+        assert (found.profile is HERE) is not accepted
+
+
 def test_several_requirements_for_the_other_control_do_not_carry_one_by_one():
     there = profile(
         "there",
