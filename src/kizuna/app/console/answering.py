@@ -34,7 +34,8 @@ from kizuna.proof.assurance import Answer, Answers, Questionnaire, State
 from kizuna.record.store import OPERATOR, View
 
 if TYPE_CHECKING:
-    from kizuna.app.console.signing_in import Door, Visitor
+    from kizuna.app.console.showing import Run
+from kizuna.app.console.signing_in import Door, Visitor
     from kizuna.app.wiring.assess_plan import Pen
     from kizuna.app.wiring.workspace import Workspace
 
@@ -46,7 +47,6 @@ _PARTS: Final = 900
 _KEPT: Final = {"referrer-policy": "same-origin", "cache-control": "no-store", "vary": "cookie"}
 """A page with a form lets the browser name it as the origin of what it sends to us."""
 
-Run = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
 class Rendered(Protocol):

@@ -10,7 +10,6 @@ policy forbids all else. 3. Each page that reads has a ``.json`` twin made of th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -23,22 +22,14 @@ from litestar import Request, Response, get, post
 from litestar.types import ControllerRouterHandler
 
 from kizuna.app.console.answering import Answering
-from kizuna.app.console.asked import Asked, instant
-from kizuna.app.console.buying import assess_page, procure_page
-from kizuna.app.console.catalogs import catalog_data, catalogs_data
-from kizuna.app.console.cells import clock, quoted, table, verdict_mark
+from kizuna.app.console.asked import Asked
+from kizuna.app.console.cells import clock, table, verdict_mark
 from kizuna.app.console.chains import short_name
-from kizuna.app.console.creation import process_page, risk_page
-from kizuna.app.console.drawing import draw
-from kizuna.app.console.fleet import fleet_data, over_time
-from kizuna.app.console.folding import Box, Chain
-from kizuna.app.console.reading import Reading
+from kizuna.app.console.showing import Run, Showing, Shown
 from kizuna.app.console.signing_in import Door
 from kizuna.app.console.texts import say
 from kizuna.app.wiring.answers import problem_json
-from kizuna.app.wiring.messages import text
-from kizuna.model.errors import Absent, Malformed, Problem
-from kizuna.model.identifier import Digest, canonical
+from kizuna.model.errors import Problem
 from kizuna.record.store.view import View
 
 if TYPE_CHECKING:
@@ -49,9 +40,6 @@ __all__ = ["Site"]
 _FOLDER: Final = Path(__file__).resolve().parent
 _PUBLIC: Final = {"permission": "public"}
 _UNKEPT: Final = {"cache-control": "no-store", "vary": "cookie"}
-
-Run = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs a blocking call in a thread and gives its result."""
 
 ICON: Final = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" '
@@ -79,8 +67,7 @@ class Site:
         self._workspace = workspace
         self._run = run
         self._door = door
-        self._public = Reading(workspace, view)
-        self._operator = Reading(workspace, None)
+        self._showing = Showing(workspace, run, view)
         self._style = (_FOLDER / "style.css").read_bytes()
         self._style_path = f"/static/{sha256(self._style).hexdigest()[:16]}.css"
         self._icon_path = f"/static/{sha256(ICON.encode()).hexdigest()[:16]}.svg"
@@ -98,10 +85,10 @@ class Site:
     @property
     def routes(self) -> Sequence[ControllerRouterHandler]:
         """Route handlers of all pages."""
-        site = self
+        site, show = self, self._showing
 
         def page(
-            path: str, twin: str, answer: Callable[[Asked], Awaitable[_Shown]]
+            path: str, twin: str, answer: Callable[[Asked], Awaitable[Shown]]
         ) -> Sequence[ControllerRouterHandler]:
             @get(path, opt=_PUBLIC, include_in_schema=False, name=f"page {path}")
             async def human(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -121,7 +108,7 @@ class Site:
 
         @get("/portfolio.csv", opt=_PUBLIC, include_in_schema=False, name="page /portfolio.csv")
         async def spreadsheet(request: Request[Any, Any, Any]) -> Response[bytes]:
-            shown = await site._portfolio(site._asked(request.scope))
+            shown = await show.portfolio(site._asked(request.scope))
             return Response(
                 table(shown.data["watches"]),
                 media_type="text/csv",
@@ -162,22 +149,22 @@ class Site:
         return (
             *((door, enter, leave) if self._door.exists else ()),
             *Answering(self._workspace, self._run, self._door, self._render).routes,
-            *page("/", "/portfolio.json", self._portfolio),
-            *page("/subject", "/subject.json", self._subject),
-            *page("/explain", "/explain.json", self._explain),
-            *page("/compare", "/compare.json", self._compare),
-            *page("/impact", "/impact.json", self._impact),
-            *page("/log", "/log.json", self._log),
-            *page("/entry", "/entry.json", self._entry),
-            *page("/fleet", "/fleet.json", self._fleet),
-            *page("/lists", "/lists.json", self._lists),
-            *page("/federation", "/federation.json", self._federation),
-            *page("/profiles", "/profiles.json", self._profiles),
-            *page("/processes", "/processes.json", self._processes),
-            *page("/risk", "/risk.json", self._risk),
-            *page("/assess", "/assess.json", self._assess),
-            *page("/procure", "/procure.json", self._procure),
-            *page("/catalogs", "/catalogs.json", self._catalogs),
+            *page("/", "/portfolio.json", show.portfolio),
+            *page("/subject", "/subject.json", show.subject),
+            *page("/explain", "/explain.json", show.explain),
+            *page("/compare", "/compare.json", show.compare),
+            *page("/impact", "/impact.json", show.impact),
+            *page("/log", "/log.json", show.log),
+            *page("/entry", "/entry.json", show.entry),
+            *page("/fleet", "/fleet.json", show.fleet),
+            *page("/lists", "/lists.json", show.lists),
+            *page("/federation", "/federation.json", show.federation),
+            *page("/profiles", "/profiles.json", show.profiles),
+            *page("/processes", "/processes.json", show.processes),
+            *page("/risk", "/risk.json", show.risk),
+            *page("/assess", "/assess.json", show.assess),
+            *page("/procure", "/procure.json", show.procure),
+            *page("/catalogs", "/catalogs.json", show.catalogs),
             spreadsheet,
             files,
         )
@@ -187,305 +174,21 @@ class Site:
         asked.visitor = self._door.visitor(scope)
         return asked
 
-    def _of(self, asked: Asked) -> Reading:
-        if asked.visitor is not None and asked.visitor.identity is not None:
-            return Reading(self._workspace, View.of(asked.visitor.identity))
-        return self._operator if asked.operator else self._public
-
-    # --- pages --------------------------------------------------------------------------------
-
-    async def _portfolio(self, asked: Asked) -> _Shown:
-        verdict = asked.text("verdict")
-        data = await self._run(lambda: self._of(asked).portfolio(verdict, asked.lang))
-        return _Shown(
-            "portfolio.html",
-            say("portfolio.title", asked.lang),
-            data,
-            ["kizuna watch list"] if data["total"] else [],
-        )
-
-    async def _subject(self, asked: Asked) -> _Shown:
-        subject = canonical(asked.needed("id"))
-        profile = asked.text("profile") or await self._first_profile(asked)
-        at_text = asked.text("at")
-        at = instant(at_text)
-        through = asked.many("through")
-        data, chain = await self._run(
-            lambda: self._of(asked).subject(subject, profile, at, asked.lang, through)
-        )
-        data["asked_at"] = at_text
-        explain = asked.url("/explain", id=subject, profile=profile)
-        when = f" --at {at_text}" if at_text else ""
-        read = "".join(f" --through {quoted(name)}" for name in through)
-        return _Shown(
-            "subject.html",
-            data["name"],
-            data,
-            [
-                f"kizuna verify {quoted(subject)} --profile {profile}{when}{read}",
-                f"kizuna explain {quoted(subject)} --profile {profile}{when}",
-                f"kizuna impact {quoted(subject)}",
-                f"kizuna export {quoted(subject)} --profile {profile} --out proof.kz",
-            ],
-            extra={
-                "explain_url": explain,
-                "picture": self._picture(chain, asked, data["name"], profile),
-            },
-        )
-
-    def _picture(self, chain: Chain, asked: Asked, name: str, profile: str) -> object:
-        if not chain.ties:
-            return ""
-
-        def link(box: Box) -> str:
-            if box.count > 1:
-                return ""
-            return asked.url("/subject", id=box.key, profile=profile)
-
-        return draw(
-            chain,
-            words=lambda key, **values: say(key, asked.lang, **values),
-            link=link,
-            title=say("subject.chain.title", asked.lang, name=name),
-        )
-
-    async def _explain(self, asked: Asked) -> _Shown:
-        subject = canonical(asked.needed("id"))
-        profile = asked.text("profile") or await self._first_profile(asked)
-        data = await self._run(lambda: self._of(asked).explain(subject, profile, asked.lang))
-        title = say(
-            "explain.title",
-            asked.lang,
-            name=data["name"],
-            value=say("value." + data["verdict"], asked.lang),
-        )
-        return _Shown(
-            "explain.html",
-            title,
-            data,
-            [f"kizuna explain {quoted(subject)} --profile {profile}"],
-        )
-
-    async def _compare(self, asked: Asked) -> _Shown:
-        subject = canonical(asked.needed("id"))
-        profiles = asked.text("profile").split() or [await self._first_profile(asked)]
-        lists = asked.text("lists").split()
-        data = await self._run(
-            lambda: self._of(asked).compare(subject, profiles, lists or None, asked.lang)
-        )
-        words = [f"--profile {quoted(name)}" for name in profiles]
-        words += [f"--list {quoted(name)}" for name in lists]
-        return _Shown(
-            "compare.html",
-            say("compare.title", asked.lang, name=data["name"]),
-            data,
-            [f"kizuna verify {quoted(subject)} {' '.join(words)} --each-list"],
-            extra={"words": lambda key, **values: text(key, asked.lang, **values)},
-        )
-
-    async def _impact(self, asked: Asked) -> _Shown:
-        of = asked.needed("id")
-        of = of if len(of) == 64 and set(of) <= set("0123456789abcdef") else canonical(of)
-        data = await self._run(lambda: self._of(asked).impact(of))
-        data["profile"] = asked.text("profile")
-        return _Shown(
-            "impact.html",
-            say("impact.title", asked.lang, name=data["name"]),
-            data,
-            [f"kizuna impact {quoted(of)}"],
-        )
-
-    async def _fleet(self, asked: Asked) -> _Shown:
-        status, after = asked.text("status"), asked.text("after")
-        data = await self._run(
-            lambda: fleet_data(self._workspace, status, after, operator=asked.operator)
-        )
-
-        def words(key: str, **values: object) -> str:
-            return say(key, asked.lang, **values)
-
-        narrowed = f" --status {status}" if status else ""
-        return _Shown(
-            "fleet.html",
-            say("fleet.title", asked.lang),
-            data,
-            [f"kizuna device fleet{narrowed}"] if data["devices"] else [],
-            extra={
-                "picture": over_time(data["history"], words),
-                "reason": lambda name: text(f"fleet.reason.{name}", asked.lang),
-            },
-        )
-
-    async def _log(self, asked: Asked) -> _Shown:
-        cursor = asked.text("cursor")
-        if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 16):
-            raise Malformed(
-                "http.cursor-malformed",
-                "the cursor is not one of ours",
-                hint="take it from `next` of the page before",
-            )
-        data = await self._run(lambda: self._of(asked).log(int(cursor) if cursor else None, cursor))
-        data["next"] = "" if data["following"] is None else str(data.pop("following"))
-        return _Shown(
-            "log.html",
-            say("log.title", asked.lang),
-            data,
-            ["kizuna log checkpoint", "kizuna log fsck"],
-        )
-
-    async def _entry(self, asked: Asked) -> _Shown:
-        statement, index = asked.text("statement"), asked.text("index")
-        data: dict[str, Any] | None = None
-        if len(statement) == 64 and set(statement) <= set("0123456789abcdef"):
-            digest = Digest(bytes.fromhex(statement))
-            data = await self._run(lambda: self._of(asked).entry(digest))
-        elif index.isascii() and index.isdigit() and len(index) < 16:
-            data = await self._run(lambda: self._of(asked).entry_at(int(index)))
-        if data is None:
-            raise Absent(
-                "statement.unknown",
-                "no such statement here",
-                hint="check the number or digest, and which store registered it",
-                digest=statement or index[:20],
-            )
-        payload = data["payload"]
-        data["payload_text"] = (
-            json.dumps(json.loads(payload), indent=2, ensure_ascii=False) if payload else ""
-        )
-        return _Shown(
-            "entry.html",
-            say("entry.title", asked.lang, index=data["index"]),
-            data,
-            [f"kizuna log prove {data['index']}", f"kizuna impact {data['digest']}"],
-        )
-
-    async def _lists(self, asked: Asked) -> _Shown:
-        data = await self._run(self._of(asked).lists)
-        commands = [f"kizuna list show --list {found['name']}" for found in data["lists"]]
-        return _Shown("lists.html", say("lists.title", asked.lang), data, commands)
-
-    async def _federation(self, asked: Asked) -> _Shown:
-        data = await self._run(self._of(asked).federation)
-        commands = [f"kizuna federation show {e['entity']}" for e in data["entities"]]
-        commands += ["kizuna federation self"] if data["own"] else []
-        return _Shown("federation.html", say("federation.title", asked.lang), data, commands)
-
-    async def _profiles(self, asked: Asked) -> _Shown:
-        data = await self._run(lambda: self._of(asked).all_profiles(asked.lang))
-        commands = [f"kizuna profile show {found['name']}" for found in data["profiles"]]
-        return _Shown("profiles.html", say("profiles.title", asked.lang), data, commands)
-
-    async def _catalogs(self, asked: Asked) -> _Shown:
-        name, subject = asked.text("id"), asked.text("subject")
-        profile = asked.text("profile")
-        reading = self._of(asked)
-        if not name:
-            data = await self._run(lambda: catalogs_data(reading, asked.lang))
-            return _Shown(
-                "catalogs.html",
-                say("catalogs.title", asked.lang),
-                data,
-                ["kizuna catalog list", "kizuna catalog mappings"],
-            )
-        data = await self._run(lambda: catalog_data(reading, name, subject, profile, asked.lang))
-        command = f"kizuna catalog show {quoted(name)}"
-        if subject and profile:
-            command = (
-                f"kizuna catalog coverage {quoted(subject)} --profile {quoted(profile)}"
-                f" --catalog {quoted(name)}"
-            )
-        return _Shown(
-            "catalog.html",
-            data["title"],
-            data,
-            [command],
-            extra={"state": lambda word: text(f"covering.{word}", asked.lang)},
-        )
-
-    async def _processes(self, asked: Asked) -> _Shown:
-        name, profile = asked.text("name"), asked.text("profile")
-        data, picture = await self._run(
-            lambda: process_page(self._workspace, name, profile, asked.lang, self._of(asked).view)
-        )
-        known = await self._run(lambda: self._of(asked).profiles(asked.lang))
-        commands = []
-        if data["process"] is not None:
-            called = data["process"]["name"]
-            under = f" -p {profile}" if profile else ""
-            commands = [f"kizuna vcp draw {called}{under} --out process.svg"]
-            commands += [f"kizuna vcp gaps {called}{under}"] if profile else []
-        return _Shown(
-            "processes.html",
-            say("processes.title", asked.lang),
-            data,
-            commands,
-            extra={"picture": picture, "profiles": [p["name"] for p in known]},
-        )
-
-    async def _assess(self, asked: Asked) -> _Shown:
-        subject, profile = asked.text("subject"), asked.text("profile")
-        view = self._of(asked).view
-        data = await self._run(
-            lambda: assess_page(self._workspace, subject, profile, asked.lang, view)
-        )
-        known = await self._run(lambda: self._of(asked).profiles(asked.lang))
-        commands = [f"kizuna assess gaps {quoted(subject)} -p {profile}"] if data["gaps"] else []
-        return _Shown(
-            "assess.html",
-            say("assess.title", asked.lang),
-            data,
-            commands,
-            extra={"profiles": [p["name"] for p in known]},
-        )
-
-    async def _procure(self, asked: Asked) -> _Shown:
-        question = {m: asked.text(m) for m in ("product", "lines", "suppliers", "profile")}
-        view = self._of(asked).view
-        data = await self._run(
-            lambda: procure_page(
-                self._workspace, question, asked.lang, view, operator=asked.operator
-            )
-        )
-        known = await self._run(lambda: self._of(asked).profiles(asked.lang))
-        under = f" -p {question['profile']}" if question["profile"] else ""
-        return _Shown(
-            "procure.html",
-            say("procure.title", asked.lang),
-            data,
-            [f"kizuna procure check request.yaml{under}"],
-            extra={"profiles": [p["name"] for p in known]},
-        )
-
-    async def _risk(self, asked: Asked) -> _Shown:
-        name = asked.text("framework")
-        data, picture = await self._run(
-            lambda: risk_page(self._workspace, name, asked.lang, self._of(asked).view)
-        )
-        return _Shown(
-            "risk.html",
-            say("risk.title", asked.lang),
-            data,
-            ["kizuna risk plane --out plane.svg", "kizuna risk compare"],
-            extra={"picture": picture},
-        )
+    # --- signing in ---------------------------------------------------------------------------
 
     def _sign_in(self, asked: Asked, *, wrong: bool) -> Response[bytes]:
         data = {"wrong": wrong, "next": asked.text("next")}
-        shown = _Shown("sign_in.html", say("signin.title", asked.lang), data, [])
+        shown = Shown("sign_in.html", say("signin.title", asked.lang), data, [])
         answer = self._page(asked, shown, here="/sign-in", twin="")
         answer.status_code = 403 if wrong else 200
         return answer
-
-    async def _first_profile(self, asked: Asked) -> str:
-        found = await self._run(lambda: self._of(asked).profiles(asked.lang))
-        return str(found[0]["name"]) if found else ""
 
     # --- rendering ----------------------------------------------------------------------------
 
     def problem(self, scope: Mapping[str, Any], problem: Problem, lang: str) -> bytes:
         """A whole page that says what went wrong and what to do next."""
         asked = Asked(scope)
-        shown = _Shown(
+        shown = Shown(
             "problem.html",
             say("problem.title", lang),
             {},
@@ -497,9 +200,9 @@ class Site:
     def _render(
         self, asked: Asked, template: str, title: str, data: dict[str, Any], commands: list[str]
     ) -> Response[bytes]:
-        return self._page(asked, _Shown(template, title, data, commands), here="/assess", twin="")
+        return self._page(asked, Shown(template, title, data, commands), here="/assess", twin="")
 
-    def _page(self, asked: Asked, shown: _Shown, *, here: str, twin: str) -> Response[bytes]:
+    def _page(self, asked: Asked, shown: Shown, *, here: str, twin: str) -> Response[bytes]:
         return Response(
             self._html(asked, shown, here=here, twin=asked.same(twin) if twin else ""),
             media_type="text/html",
@@ -511,7 +214,7 @@ class Site:
             },
         )
 
-    def _html(self, asked: Asked, shown: _Shown, *, here: str, twin: str) -> bytes:
+    def _html(self, asked: Asked, shown: Shown, *, here: str, twin: str) -> bytes:
         def words(key: str, **values: object) -> str:
             return say(key, asked.lang, **values)
 
@@ -538,24 +241,6 @@ class Site:
             guest=None if asked.visitor is None else asked.visitor.name,
             **shown.extra,
         ).encode()
-
-
-class _Shown:
-    """What one page shows."""
-
-    def __init__(
-        self,
-        template: str,
-        title: str,
-        data: dict[str, Any],
-        commands: list[str],
-        extra: Mapping[str, object] | None = None,
-    ) -> None:
-        self.template = template
-        self.title = title
-        self.data = data
-        self.commands = commands
-        self.extra = dict(extra or {})
 
 
 def _field(body: bytes, name: str) -> str:
