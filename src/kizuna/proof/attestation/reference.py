@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.model.identifier import Digest
 from kizuna.roots.keys import PublicKey
@@ -117,6 +117,8 @@ class References:
         self._said: dict[str, list[Endorsement]] = {}
         self.kept: dict[tuple[int, str, int], _Kept] = {}
         """What sets of measurements came to at a moment; emptied by every change."""
+        self.tables: dict[str, Any] = {}
+        """The values as a scheme looks them up, by its name; emptied by every change."""
 
     def __len__(self) -> int:
         said = sum(map(len, self._said.values()))
@@ -141,7 +143,7 @@ class References:
         held = self._values.get(place)
         if held is not None and held.signed and not value.signed:
             return
-        self.kept.clear()
+        self._changed()
         if held is None:
             self._models[value.model] = self._models.get(value.model, 0) + 1
         self._values[place] = value
@@ -149,6 +151,10 @@ class References:
             parts = self._components.setdefault(value.model, {})
             until = _FOR_EVER if value.until is None else value.until
             parts[value.component] = max(until, parts.get(value.component, 0))
+
+    def _changed(self) -> None:
+        self.kept.clear()
+        self.tables.clear()
 
     def endorse(self, key: Endorsed) -> None:
         """Accept a key that a maker vouches for; the same rule as for values."""
@@ -215,7 +221,7 @@ class References:
     def close(self, model: str) -> None:
         """Say that the values of a class are all there are: any other digest is then wrong."""
         self._closed.add(model)
-        self.kept.clear()
+        self._changed()
 
     def closed(self, model: str) -> bool:
         """Whether the values of a class are all there are."""

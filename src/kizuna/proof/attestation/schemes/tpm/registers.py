@@ -18,7 +18,6 @@ from hashlib import new
 from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Final
-from weakref import WeakKeyDictionary
 
 from kizuna.proof.attestation.appraisal import AppraisalCode, AppraisalFinding
 from kizuna.proof.attestation.judgement import AFFIRMS
@@ -40,6 +39,7 @@ _RESETTABLE: Final = 16
 _BANKS: Final = {"sha-256": "sha256", "sha-384": "sha384", "sha-512": "sha512", "sha-1": "sha1"}
 
 
+_TABLES: Final = "tpm"
 _MOST_KEPT: Final = 1024
 """Most quotes, and most selections, of one class whose findings are kept."""
 _Quoted = tuple[Selection, str, bytes]
@@ -67,17 +67,14 @@ class Known:
         return not (self.registers or self.events or self.digests or self.closed)
 
 
-_tables: WeakKeyDictionary[References, tuple[int, dict[str, Known]]] = WeakKeyDictionary()
-
-
 def known_of(references: References, model: str, now: int) -> Known:
     """What the reference values say of a class."""
-    size, tables = _tables.get(references, (-1, {}))
-    if size != len(references):
+    tables: dict[str, Known] | None = references.tables.get(_TABLES)
+    if tables is None:
         tables = {}
         for value in references:
             _take(tables.setdefault(value.model, Known()), value)
-        _tables[references] = (len(references), tables)
+        references.tables[_TABLES] = tables
     known = tables.get(model) or Known()
     closed = references.closed(model)
     if known.closed is closed and known.at == now:
