@@ -400,3 +400,83 @@ def test_every_refusal_is_told_once_in_some_count(events):
         now += 100
         told += sum(r.count for r in refusals.due(now))
     assert told == len(events)
+
+
+class Tap:
+    """Between the client and the device's connector: hears all, and can say it again."""
+
+    def __init__(self, stack: ExitStack, to) -> None:
+        self.heard = bytearray()
+        self._listening = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self._to = to
+        self._far: socket.socket | None = None
+        self._thread = threading.Thread(target=self._carry, daemon=True)
+        self._thread.start()
+
+    @property
+    def address(self):
+        return self._listening.getsockname()
+
+    def say_again(self, data: bytes) -> None:
+        assert self._far is not None
+        self._far.sendall(data)
+
+    def _carry(self) -> None:
+        near, _ = self._listening.accept()
+        with near, socket.create_connection(self._to) as far:
+            self._far = far
+            back = threading.Thread(target=_copy, args=(far, near, bytearray()), daemon=True)
+            back.start()
+            _copy(near, far, self.heard)
+            back.join(60)
+
+
+def _write(register: int, value: int) -> bytes:
+    return bytes.fromhex("00010000000601 06") + register.to_bytes(2) + value.to_bytes(2)
+
+
+def _talk(secured: ssl.SSLSocket, request: bytes) -> bytes:
+    secured.sendall(request)
+    return secured.recv(100)
+
+
+@pytest.fixture
+def tapped(stretch):
+    with ExitStack() as stack:
+        tap = Tap(stack, stretch.near.address)
+        raw = stack.enter_context(socket.create_connection(tap.address, timeout=60))
+        secured = stack.enter_context(stretch.tls().wrap_socket(raw))
+        yield stretch, tap, secured
+
+
+def _held(stretch) -> int:
+    with modbus(stretch.device.address) as direct:
+        return direct.read_holding_registers(0, count=1).registers[0]
+
+
+def test_a_recorded_session_said_again_does_nothing(tapped):
+    stretch, tap, secured = tapped
+    assert _talk(secured, _write(0, 111))
+    recorded = bytes(tap.heard)
+    assert _talk(secured, _write(0, 222))
+    for _ in range(3):
+        with socket.create_connection(stretch.near.address, timeout=60) as thief, suppress(OSError):
+            thief.sendall(recorded)
+            thief.shutdown(socket.SHUT_WR)
+            while thief.recv(4_096):
+                pass
+    assert _held(stretch) == 222
+    assert _talk(secured, _write(0, 333))  # whom it was recorded from works on
+    assert _held(stretch) == 333
+
+
+def test_a_recorded_command_said_again_inside_the_session_ends_it_unheard(tapped):
+    stretch, tap, secured = tapped
+    assert _talk(secured, _write(0, 111))
+    before = len(tap.heard)
+    assert _talk(secured, _write(0, 222))
+    command = bytes(tap.heard[before:])  # the records of the second command
+    assert _talk(secured, _write(0, 333))
+    tap.say_again(command)
+    assert until(lambda: not stretch.near.relay.sessions)
+    assert _held(stretch) == 333
