@@ -11,7 +11,7 @@ none.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from litestar import Request, Response, get, post
@@ -35,7 +35,7 @@ from kizuna.record.store import OPERATOR, View
 
 if TYPE_CHECKING:
     from kizuna.app.console.showing import Run
-from kizuna.app.console.signing_in import Door, Visitor
+    from kizuna.app.console.signing_in import Door, Visitor
     from kizuna.app.wiring.assess_plan import Pen
     from kizuna.app.wiring.workspace import Workspace
 
@@ -46,7 +46,6 @@ _PROFILES: Final = 8
 _PARTS: Final = 900
 _KEPT: Final = {"referrer-policy": "same-origin", "cache-control": "no-store", "vary": "cookie"}
 """A page with a form lets the browser name it as the origin of what it sends to us."""
-
 
 
 class Rendered(Protocol):

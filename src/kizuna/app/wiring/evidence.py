@@ -96,16 +96,18 @@ class Evidence:
     def whole(self, view: View | None, *, progress: Progress = quiet) -> Graph:
         """A graph of everything that a reader sees."""
         from kizuna.chain.graph import Graph
+        from kizuna.chain.graph.loading import uncollected
 
         reader = self.reader(view)
         graph = Graph(reader.heads(), reader.view)
         graph.quorum = self.quorum()
         done, total = 0, reader.size
-        for batch in reader.all():
-            graph.add(batch)
-            self._note(batch)
-            done += len(batch)
-            progress("phase.loading", done, total)
+        with uncollected():
+            for batch in reader.all():
+                graph.add(batch)
+                self._note(batch)
+                done += len(batch)
+                progress("phase.loading", done, total)
         return graph
 
     def take_in(self) -> None:

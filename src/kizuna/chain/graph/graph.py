@@ -31,6 +31,7 @@ from kizuna.chain.graph.facts import (
     Facts,
     State,
 )
+from kizuna.chain.graph.loading import uncollected
 from kizuna.chain.graph.writing import Writer
 from kizuna.model.identifier import Element
 from kizuna.model.statement import Registered
@@ -212,13 +213,15 @@ class Graph(Facts):
         """A graph of all statements of some evidence, or of a list of statements."""
         if isinstance(evidence, Iterable):
             graph = cls()
-            graph.add(list(evidence))
+            with uncollected():
+                graph.add(list(evidence))
             return graph
         graph = cls(evidence.heads(), evidence.view)
         graph.quorum = getattr(evidence, "quorum", 0)
         graph.as_of = getattr(evidence, "as_of", None)
-        for batch in evidence.all():
-            graph.add(batch)
+        with uncollected():
+            for batch in evidence.all():
+                graph.add(batch)
         return graph
 
     def add(self, batch: Sequence[Registered]) -> range:
