@@ -297,6 +297,22 @@ def test_a_device_that_was_given_away_is_not_given_to_the_next_who_asks(
             issue(maker.workspace, forwarded, FAN, [factory.root])
 
 
+def test_a_device_stolen_on_its_way_is_not_given_to_the_thief(
+    parties, maker: Org, factory: Factory
+):
+    buyer, thief = parties[1], parties[2]
+    registrar = registrar_certificate(thief.workspace)
+    forwarded, _ = forward(thief.workspace, factory.request(registrar), [factory.root])
+    with pytest.raises(Refused) as caught:
+        issue(maker.workspace, forwarded, FAN, [factory.root], sold_to=buyer.name)
+    assert caught.value.code == "life.request-buyer"
+    registrar = registrar_certificate(buyer.workspace)
+    forwarded, _ = forward(buyer.workspace, factory.request(registrar), [factory.root])
+    done, _ = issue(maker.workspace, forwarded, FAN, [factory.root], sold_to=buyer.name)
+    assert done["to"] == buyer.name
+    assert issued(maker.workspace, FAN)[-1]["assertion"] == "verified"
+
+
 def test_a_request_of_another_device_or_registrar_is_refused(parties, maker: Org, factory: Factory):
     owner, stranger = parties[1], parties[2]
     registrar = registrar_certificate(owner.workspace)

@@ -240,12 +240,14 @@ class Gate:
         """What is to be told now; ``told`` says that it was."""
         now = self._clock()
         state = self._book.read()
-        room = _REPORTS if now - state.noticed >= _LONGEST_PAUSE else _REPORTS - state.notices
+        # a clock that was ahead and came back must not silence the gate until it is there again
+        fresh = not 0 <= now - state.noticed < _LONGEST_PAUSE
+        room = _REPORTS if fresh else _REPORTS - state.notices
         waiting = [
             _report(name, series, state)
             for name, series in state.series.items()
             if series.unreported
-            and (not series.reported or now - series.reported >= _LONGEST_PAUSE)
+            and (not series.reported or not 0 <= now - series.reported < _LONGEST_PAUSE)
         ]
         return waiting[: max(room, 0)]
 
@@ -256,7 +258,7 @@ class Gate:
         now = self._clock()
         with self._book.turn() as state:
             self._flush(state, now)
-            if now - state.noticed >= _LONGEST_PAUSE:
+            if not 0 <= now - state.noticed < _LONGEST_PAUSE:
                 state.noticed, state.notices = now, 0
             for report in reports:
                 series = state.series.get(report.series)

@@ -213,6 +213,20 @@ def test_chips_of_unknown_makers_and_keys_of_no_chip_are_not_challenged(store):
     assert not list((store.path / "fleet" / "activations").glob("*"))
 
 
+def test_one_chip_does_not_take_the_room_of_all(store):
+    activation = Activation(store)
+    for _ in range(8):
+        activation.challenge(CHIP.request(), (MAKER.root,))
+    with pytest.raises(Refused) as caught:
+        activation.challenge(CHIP.request(), (MAKER.root,))
+    assert caught.value.code == "device.challenges"
+    activation.challenge(Chip(MAKER).request(), (MAKER.root,))
+    store.hand.now += 601  # what nobody answered makes room
+    activation.challenge(CHIP.request(), (MAKER.root,))
+    (store.path / "fleet" / "chips").write_bytes(b'{"chip": "ab", "sub')
+    assert activation._chips() == {}
+
+
 def test_makers_that_are_believed_stay_so(store):
     activation = Activation(store)
     assert activation.believe(MAKER.root) == 1

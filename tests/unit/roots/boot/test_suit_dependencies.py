@@ -168,25 +168,46 @@ def test_a_dependency_that_is_never_carried_out_is_named():
     assert run.left == ("dependency 1",)
 
 
-def test_manifests_that_depend_on_themselves_come_to_an_end():
-    def loop(data: bytes):
-        return read_envelope(data).open_dependency([KEYS[0]])
-
+def needing(uri: str, digest: bytes | None) -> bytes:
+    """A manifest that fetches another and carries it out, with or without saying which."""
+    about: dict[int, object] = {21: uri}
+    check: list[object] = []
+    if digest is not None:
+        about[3], check = encode([-16, digest]), [3, 15]
     members = {
         1: 1,
         2: 1,
         3: encode({1: {1: {1: [b"x"]}}, 2: [[b"\x00"]]}),
-        20: encode([12, 1, 20, {21: "https://example.com/self"}, 21, 2, 11, 15]),
+        20: encode([12, 1, 20, about, 21, 2, *check, 11, 15]),
     }
-    whole = sign_manifest(encode(members), [(UNIT, HANDLE)])
-    run = install(
+    return sign_manifest(encode(members), [(UNIT, HANDLE)])
+
+
+def carried(whole: bytes, held: dict[str, bytes]):
+    return install(
         read_envelope(whole).open([KEYS[0]]),
         Device(vendor=VENDOR, model=MODEL),
-        lambda _: Content.of(whole),
-        opening=loop,
+        lambda uri: Content.of(held[uri]),
+        opening=lambda data: read_envelope(data).open_dependency([KEYS[0]]),
     )
+
+
+def test_manifests_that_depend_on_ever_more_manifests_come_to_an_end():
+    held = {"0": sign_manifest(make_manifest(firmware()), [(UNIT, HANDLE)])}
+    for level in range(1, 8):
+        before = held[str(level - 1)]
+        held[str(level)] = needing(str(level - 1), sha256(before).digest())
+    run = carried(held["7"], held)
     assert run.failure is not None
     assert run.failure.why == "depth"
+
+
+def test_a_fetched_manifest_that_no_digest_names_is_not_carried_out():
+    """Signed by somebody who counts is not enough: the network chooses which it brings."""
+    other = sign_manifest(make_manifest(firmware()), [(UNIT, HANDLE)])
+    run = carried(needing("u", None), {"u": other})
+    assert run.failure is not None
+    assert (run.failure.command, run.failure.why) == ("process-dependency", "unchecked")
 
 
 def test_a_condition_asks_whether_a_component_holds_a_manifest():

@@ -227,6 +227,10 @@ def _vouchers(voucher: typer.Typer) -> None:
         subject: Annotated[str, typer.Option("--device", metavar="SUBJECT", help="The device.")],
         anchor: _ANCHORS,
         out: _OUT,
+        sold_to: Annotated[
+            str | None,
+            typer.Option("--sold-to", metavar="ORGANISATION", help="Who bought it; nobody else."),
+        ] = None,
     ) -> None:
         """As the maker: answer a registrar's request with a voucher, and register it.
 
@@ -236,7 +240,9 @@ def _vouchers(voucher: typer.Typer) -> None:
         from kizuna.app.wiring.devices.vouchers import issue as answered
 
         roots = [door.read(name, limit=1 << 20) for name in anchor]
-        done, document = answered(door.workspace(), door.read(asked, limit=1 << 18), subject, roots)
+        done, document = answered(
+            door.workspace(), door.read(asked, limit=1 << 18), subject, roots, sold_to=sold_to
+        )
         door.write_file(out, document)
         if out != "-":
             door.answer(done, [door.text("device.transferred", **done)])

@@ -36,6 +36,8 @@ __all__ = ["Activation", "Pending"]
 
 MAX_REQUEST: Final = 32 << 10
 _MAX_PENDING: Final = 1_000
+_PER_CHIP: Final = 8
+"""Challenges of one chip that may wait: one genuine chip must not fill the room of all."""
 _MAX_ENDORSERS: Final = 1 << 20
 _TO_ANSWER: Final = 600
 _TO_USE: Final = 86_400
@@ -133,14 +135,15 @@ class Activation:
                 why="a chip would sign anything with it, or it was not made in one",
                 hint="send what `kizuna device endorse` writes",
             )
-        self._room(now)
+        chip = sha256(certificate).hexdigest()
+        self._room(now, chip)
         made = make_challenge(area, ours.name)
         name = secrets.token_bytes(_NAME)
         self._write(
             name.hex(),
             Pending(
                 key=ours.key.thumbprint.hex(),
-                chip=sha256(certificate).hexdigest(),
+                chip=chip,
                 maker=read.parsed.issuer.rfc4514_string()[:200],
                 answer=sha256(made.secret).hexdigest(),
                 ends=now + _TO_ANSWER,
@@ -213,22 +216,28 @@ class Activation:
         found: dict[str, str] = {}
         with contextlib.suppress(FileNotFoundError):
             for line in (self._folder.parent / "chips").read_bytes().splitlines():
-                entry = msgspec.json.decode(line, type=dict[str, str])
-                found.setdefault(entry["chip"], entry["subject"])
+                with contextlib.suppress(msgspec.DecodeError, KeyError):  # half a line, of a crash
+                    entry = msgspec.json.decode(line, type=dict[str, str])
+                    found.setdefault(entry["chip"], entry["subject"])
         return found
 
-    def _room(self, now: int) -> None:
+    def _room(self, now: int, chip: str) -> None:
         waiting = list(self._folder.glob("*.json")) if self._folder.is_dir() else []
+        count = same = 0
         for path in waiting:
             with contextlib.suppress(OSError, msgspec.DecodeError):
-                if msgspec.json.decode(path.read_bytes(), type=Pending).ends <= now:
+                held = msgspec.json.decode(path.read_bytes(), type=Pending)
+                if held.ends <= now:
                     path.unlink(missing_ok=True)
-        if sum(path.exists() for path in waiting) >= _MAX_PENDING:
+                    continue
+                count += 1
+                same += held.chip == chip
+        if count >= _MAX_PENDING or same >= _PER_CHIP:
             raise Refused(
                 "device.challenges",
-                f"{_MAX_PENDING} challenges wait for their answers already",
+                f"{count} challenges wait for their answers already",
                 hint="try again in ten minutes",
-                limit=_MAX_PENDING,
+                limit=count,
             )
 
     def _find(self, name: str) -> Pending:

@@ -118,7 +118,12 @@ def forward(workspace: Workspace, request: bytes, makers: list[bytes]) -> tuple[
 
 
 def issue(
-    workspace: Workspace, request: bytes, subject: str, makers: list[bytes]
+    workspace: Workspace,
+    request: bytes,
+    subject: str,
+    makers: list[bytes],
+    *,
+    sold_to: str | None = None,
 ) -> tuple[dict[str, Any], bytes]:
     """As the maker: a voucher that answers a registrar's request, and the claim in the log.
 
@@ -127,10 +132,13 @@ def issue(
         request: the registrar's request.
         subject: the device, as this log knows it.
         makers: this maker's own certificates, to which IDevIDs lead.
+        sold_to: who bought it, where that is known: then nobody else gets it, and the voucher says
+            that it was verified.
 
     Raises:
-        Malformed, Tampered, Refused: as ``open_registrar_request``; ``life.request-device`` where
-            the log knows another key; ``life.voucher-replayed``; ``life.no-effect``.
+        Malformed, Tampered, Refused: as ``open_registrar_request``; ``life.request-buyer``;
+            ``life.request-device`` where the log knows another key; ``life.voucher-replayed``;
+            ``life.no-effect``.
     """
     from kizuna.roots.identity import did_key
     from kizuna.roots.life.voucher_request import certificate_key, open_registrar_request
@@ -156,6 +164,14 @@ def issue(
             hint="let the device make a new request",
         )
     to = canonical(did_key(certificate_key(registrar)))
+    if sold_to is not None and canonical(sold_to) != to:
+        raise Refused(
+            "life.request-buyer",
+            f"{subject[:200]} was sold to somebody else than who asks",
+            why="the device may have been stolen on its way",
+            hint="ask the buyer; give the device to nobody else",
+            subject=subject[:200],
+        )
     if life.offer is not None and life.offer.to == to:
         # the same owner asks anew, with a new nonce: the voucher before is taken back
         back = Status(action=Action.REVOKE, target=Target(statement=life.offer.digest))
@@ -164,7 +180,7 @@ def issue(
         lives,
         device,
         to,
-        assertion="proximity",
+        assertion="verified" if sold_to else "proximity",
         certificate=registrar,
         serial=asked.request.serial_number,
         nonce=nonce,

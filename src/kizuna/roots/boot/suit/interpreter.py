@@ -43,7 +43,7 @@ _BOOT: Final = (Procedure.VALIDATE, Procedure.LOAD, Procedure.INVOKE)
 class Failure:
     """The command that failed: ``why`` is ``vendor``, ``class``, ``device``, ``digest``, ``size``,
     ``empty``, ``fetch``, ``parameter``, ``slot``, ``content``, ``abort``, ``steps``,
-    ``dependency``, ``severed``, ``depth``, ``encryption`` or ``arguments``.
+    ``dependency``, ``unchecked``, ``severed``, ``depth``, ``encryption`` or ``arguments``.
     """
 
     procedure: Procedure

@@ -112,6 +112,8 @@ class State:
     """Sequence numbers of the dependencies that were carried out."""
     done: dict[Component, set[Procedure]] = field(default_factory=dict)
     held: dict[Component, frozenset[Procedure]] = field(default_factory=dict)
+    unchecked: set[Component] = field(default_factory=set)
+    """What was put into components in this run and no digest covered yet."""
 
 
 def rollback(offered: int, installed: int) -> Refused:
@@ -233,6 +235,7 @@ class Machine:
             kept = (self.current, self.soft, self.invoked)
             before = (dict(state.slots), dict(state.sequences), state.started, state.arguments)
             done = {name: set(procedures) for name, procedures in state.done.items()}
+            unchecked = set(state.unchecked)
             parameters = [dict(one) for one in self.parameters]
             try:
                 if isinstance(sequence, tuple):
@@ -241,7 +244,7 @@ class Machine:
                 last = failed
                 self.current, self.soft, self.invoked = kept
                 state.slots, state.sequences, state.started, state.arguments = before
-                state.done = done
+                state.done, state.unchecked = done, unchecked
                 self.parameters = parameters
             else:
                 self.current, self.soft = kept[0], kept[1]
@@ -263,6 +266,7 @@ class Machine:
 
     def _put(self, component: int, content: Content) -> None:
         self.state.slots[self.names[component]] = content
+        self.state.unchecked.add(self.names[component])
 
     def _identity(self, command: Command, component: int) -> None:
         device = self.state.device
@@ -285,6 +289,7 @@ class Machine:
         made = content.digest(wanted.algorithm)
         if made is None or not compare_digest(made, wanted.value):
             raise Failed(command, component, "digest")
+        self.state.unchecked.discard(self.names[component])
 
     def _check_content(self, command: Command, component: int) -> None:
         wanted = self._needed(command, component, Parameter.CONTENT)
@@ -360,6 +365,10 @@ class Machine:
             whole = new(DIGESTS[wanted.algorithm], data).digest()
             if not compare_digest(whole, wanted.value):  # image-match covers all of its bytes
                 raise Failed(command, component, "digest")
+        elif self.names[component] in self.state.unchecked and wanted is None:
+            # signed by somebody who counts, and still not the one that was meant: a fetch brings
+            # what the network likes
+            raise Failed(command, component, "unchecked")
         return found
 
     def _dependency_integrity(self, command: Command, component: int) -> None:
