@@ -174,6 +174,12 @@ def test_a_policy_is_shown_as_it_was_written(stage, strict):
     }
 
 
+def test_whoever_looks_at_the_list_sees_its_policy(stage, strict):
+    shown = stage.association.lists.show(LIST)["policy"]
+    assert shown["register"] == {"proposed_by": ["confirmation-body"]}
+    assert "policy" not in stage.association.lists.show()
+
+
 @pytest.mark.parametrize(
     ("acts", "code"), [(["destroy"], "list.policy-act"), (["withdraw=king"], "list.role-unknown")]
 )

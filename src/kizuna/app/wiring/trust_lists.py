@@ -24,8 +24,9 @@ from kizuna.model.trust import ListAnchor
 if TYPE_CHECKING:
     from kizuna.record.lists import Entry, ListState
     from kizuna.record.lists.authoring import Step
+    from kizuna.record.lists.policy import ListPolicy
 
-__all__ = ["TrustLists", "member_services"]
+__all__ = ["TrustLists", "member_services", "policy_of"]
 
 
 class TrustLists:
@@ -209,6 +210,7 @@ class TrustLists:
         anchor = self.anchor(name)
         state = self.state(name, size=size)
         entries = [_entry_json(e) for e in state.entries.values()]
+        policy = policy_of(self._workspace, anchor.id, anchor.operator)
         return {
             "name": anchor.name,
             "id": anchor.id,
@@ -216,6 +218,7 @@ class TrustLists:
             "members": sum(e["state"] == "granted" for e in entries),
             "entries": entries,
             **self._age(anchor),
+            **({"policy": policy.document()["acts"]} if policy and policy.rules else {}),
             "disregarded": [
                 {"statement": d.statement, "issuer": d.issuer, "member": d.member, "code": d.code}
                 for d in state.disregarded
@@ -271,6 +274,30 @@ class TrustLists:
             "statement": digest,
             "index": index,
         }
+
+
+def policy_of(workspace: Owner, list_id: str, operator: str) -> ListPolicy | None:
+    """The newest policy that the operator of a list signed for it."""
+    from kizuna.model.payload import Norm
+    from kizuna.record.lists.policy import POLICY, ListPolicy
+    from kizuna.record.log.keys import subject_key
+
+    key = subject_key(canonical(list_id))
+    found: ListPolicy | None = None
+    for row in workspace.store.reader().by_keys([key]).get(key, ()):
+        said = row.statement
+        if (
+            isinstance(said.payload, Norm)
+            and said.payload.type == POLICY
+            and said.issuer == operator
+            and said.subject == list_id
+        ):
+            try:
+                policy = ListPolicy.read(said.payload)
+            except Malformed:
+                continue  # of a later version: the one before it goes on to count
+            found = policy if policy.list_id == list_id else found
+    return found
 
 
 def _checked_anchor(list_id: str, operator: str, name: str, title: str | None) -> ListAnchor:

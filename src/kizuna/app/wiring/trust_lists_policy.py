@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from kizuna.app.wiring.owner import Owner
-from kizuna.app.wiring.trust_lists import TrustLists
+from kizuna.app.wiring.trust_lists import TrustLists, policy_of
 from kizuna.model.errors import Malformed, Problem, Refused
-from kizuna.model.identifier import Digest, SubjectId, canonical
+from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Membership, Norm, Status
 from kizuna.model.statement import Statement
@@ -26,28 +26,6 @@ from kizuna.record.lists.roles import Role
 __all__ = ["ListRules", "policy_of", "set_policy"]
 
 _PROPOSERS: Final = (Role.CONFIRMATION_BODY.value,)
-
-
-def policy_of(workspace: Owner, list_id: str, operator: str) -> ListPolicy | None:
-    """The newest policy that the operator of a list signed for it."""
-    from kizuna.record.log.keys import subject_key
-
-    key = subject_key(canonical(list_id))
-    found: ListPolicy | None = None
-    for row in workspace.store.reader().by_keys([key]).get(key, ()):
-        said = row.statement
-        if (
-            isinstance(said.payload, Norm)
-            and said.payload.type == POLICY
-            and said.issuer == operator
-            and said.subject == list_id
-        ):
-            try:
-                policy = ListPolicy.read(said.payload)
-            except Malformed:
-                continue  # of a later version: the one before it goes on to count
-            found = policy if policy.list_id == list_id else found
-    return found
 
 
 def set_policy(
