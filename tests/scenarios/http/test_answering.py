@@ -16,12 +16,15 @@ from kizuna.app.api import create_app
 from kizuna.app.api.assess import Given, as_given
 from kizuna.app.wiring.assess import questionnaire_of, register_answers
 from kizuna.app.wiring.assess_export import read_answers
+from kizuna.app.wiring.assess_held import held_for
 from kizuna.app.wiring.assess_plan import given_answers, plan_answers, register_plan
 from kizuna.app.wiring.hosted import Hosted
 from kizuna.app.wiring.hosted_codes import Codes, pen_of
+from kizuna.app.wiring.mappings import register_mappings
 from kizuna.model.errors import Refused
 from kizuna.model.identifier import Element, SubjectId
-from kizuna.model.payload import encode_payload
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Claim, encode_payload
 from kizuna.proof.assurance import Answer, Answers, State
 
 TOKEN = "token-of-this-server"  # noqa: S105 - of a server that ends with the test
@@ -494,6 +497,44 @@ async def test_nobody_sees_the_draft_of_another(browser, workspace, asked):
         assert "0 of" in page
         assert PUMP not in (await browser.client.get("/answer")).text.partition("drafts")[2]
         await browser.client.post("/sign-out")
+
+
+@pytest.mark.anyio
+async def test_certificates_that_are_held_stand_beside_their_questions(browser, workspace, party):
+    Hosted(workspace).add("fuji", b"consent")
+    held = Claim(type="iec-62443-4-1", claims={"number": "open-1"})
+    workspace.register_one(workspace.sign(Kind.CERTIFICATE, PUMP, held))
+    secret = workspace.say(
+        Kind.CERTIFICATE, PUMP, Claim(type="jc-star-1"), audience=[workspace.identity]
+    )
+    workspace.register_one(secret.statement, secret.documents)
+    await browser.sign_in()
+    _, page = await browser.form()
+    assert "Held: IEC 62443-4-1" in page
+    await browser.client.post("/sign-out")
+    # what may not be read looks absent here too
+    browser.secret = Codes(workspace).make("fuji")["code"]
+    await browser.sign_in()
+    _, page = await browser.form()
+    assert "Held: IEC 62443-4-1" in page
+    assert secret.digest[:12] not in page
+
+
+def test_a_mapped_certificate_says_by_what_it_is_shown(workspace):
+    subject = SubjectId("did:web:fuji.example")
+    profile = workspace.profile("building-services")
+    asked = questionnaire_of(workspace, subject, [profile])
+    assert not held_for(workspace, asked, "en")
+    held = Claim(type="iso-27001", claims={"number": "1", "scope": "all"})
+    workspace.register_one(workspace.sign(Kind.CERTIFICATE, subject, held))
+    rows = [row for found in held_for(workspace, asked, "en").values() for row in found]
+    mapped = [row for row in rows if row["way"] == "mapping"]
+    assert mapped
+    assert {row["status"] for row in mapped} == {"proposed"}
+    assert {row["mapping"] for row in mapped} == {"certificates-to-cpsf-1.0"}
+    register_mappings(workspace, "certificates-to-cpsf-1.0", accept=True)
+    again = [row for found in held_for(workspace, asked, "en").values() for row in found]
+    assert {row["status"] for row in again if row["way"] == "mapping"} == {"accepted"}
 
 
 @pytest.mark.anyio

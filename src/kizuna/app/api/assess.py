@@ -21,6 +21,7 @@ from kizuna.app.api.context import Context
 from kizuna.app.wiring import assess as assessing
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.assess_export import element_named, question_json
+from kizuna.app.wiring.assess_held import held_for
 from kizuna.app.wiring.assess_plan import plan_answers
 from kizuna.app.wiring.certificates import listed, shown
 from kizuna.app.wiring.hosted_codes import pen_of
@@ -132,10 +133,14 @@ def assess(context: Context) -> Sequence[ControllerRouterHandler]:
         def tell() -> dict[str, Any]:
             chosen = showing.profile_named(workspace, profile)
             asked = assessing.questionnaire(workspace, what, chosen, view=view)
+            held = held_for(workspace, asked, lang, view)
             return {
                 "subject": asked.subject,
                 "profile": asked.profile,
-                "questions": [question_json(one, lang) for one in asked.questions],
+                "questions": [
+                    question_json(one, lang) | {"held": held.get(one.id, [])}
+                    for one in asked.questions
+                ],
             }
 
         return await context.ask(tell)

@@ -118,7 +118,9 @@ class Answering:
         def tell() -> dict[str, Any]:
             questions = self._questions(subject, profiles, asked.text("element"), visitor)
             draft = self._drafts(visitor).open(questions, asked.text("element"))
-            return self._shown(questions, draft, draft.answers, _number(asked.text("page")), asked)
+            return self._shown(
+                questions, draft, draft.answers, _number(asked.text("page")), asked, visitor
+            )
 
         data = await self._run(tell)
         data["saved"] = asked.text("saved") == "1"
@@ -149,7 +151,7 @@ class Answering:
                 if problem.code != "assess.draft-stale":
                     raise
                 # nothing typed is lost: it stands in the form, beside what was saved elsewhere
-                shown = self._shown(questions, draft, answers, page, asked)
+                shown = self._shown(questions, draft, answers, page, asked, visitor)
                 shown["stale"] = _differing(questions, draft.answers, answers, asked.lang)
                 return draft, page, shown
             return kept, page, None
@@ -372,11 +374,12 @@ class Answering:
         answers: Sequence[Answer],
         page: int,
         asked: Asked,
+        visitor: Visitor,
     ) -> dict[str, Any]:
         pages = pages_of(questions)
         page = min(max(page, 1), pages)
         rows = question_rows(questions, answers, page, asked.lang)
-        held = held_for(self._workspace, questions, asked.lang)
+        held = held_for(self._workspace, questions, asked.lang, _view(visitor))
         for row in rows:
             row["held"] = held.get(row["id"], [])
         return self._head(questions, draft) | {
