@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SPDX 2.2 and 2.3 in JSON: packages, files and their relationships.
+"""One SPDX document on its way to statements.
 
 Keeps: 1. An element is named by its PURL, else CPE (of one version), SWHID or gitoid, else by the
 URI that SPDX itself gives it: document namespace and element id. 2. The root is what the document
 describes; where it describes several things the document itself stands for them all.
-3. A relationship becomes a tie in the direction of dependence, or is listed. 4. NOASSERTION and
-NONE say nothing.
-Standard: SPDX 2.3 (and 2.2, which it extends).
+3. A relationship becomes a tie in the direction of dependence, or is listed.
 """
 
 from __future__ import annotations
@@ -23,98 +21,33 @@ from kizuna.proof.documents import names
 from kizuna.proof.documents.bill import MAX_PARTS, Bill, Part, claim_values, draft
 from kizuna.proof.documents.jsontext import pointer
 from kizuna.proof.documents.names import clean
-from kizuna.proof.documents.values import Draft, Imported, Importer, Remark, Source
+from kizuna.proof.documents.spdx.vocabulary import (
+    ALGORITHMS,
+    DERIVED,
+    DOCUMENT,
+    ELEMENT_ID,
+    FILE,
+    NOTHING,
+    ORIGIN,
+    PACKAGE,
+    PART_FIRST,
+    PARTY,
+    PURPOSES,
+    RELATIONSHIP,
+    WHOLE_FIRST,
+)
+from kizuna.proof.documents.values import Draft, Imported, Remark, Source
 
-__all__ = ["SPDX"]
+__all__ = ["FORMAT", "MEDIA_TYPE", "read_spdx"]
 
 Json = dict[str, Any]
 
-_FORMAT: Final = "SPDX"
-_MEDIA_TYPE: Final = "application/spdx+json"
+FORMAT: Final = "SPDX"
+MEDIA_TYPE: Final = "application/spdx+json"
 _VERSIONS: Final = ("SPDX-2.2", "SPDX-2.3")
-_ELEMENT_ID: Final = re.compile(r"SPDXRef-[A-Za-z0-9.+-]+")
-_ALGORITHMS: Final = frozenset(
-    {"SHA1", "SHA224", "SHA256", "SHA384", "SHA512", "SHA3-256", "SHA3-384", "SHA3-512", "MD2",
-     "MD4", "MD5", "MD6", "BLAKE2b-256", "BLAKE2b-384", "BLAKE2b-512", "BLAKE3", "ADLER32"}
-)  # fmt: skip
-_NOTHING: Final = frozenset({"", "NOASSERTION", "NONE"})
-_PARTY: Final = re.compile(r"(Organization|Person|Tool):\s*(.*?)\s*(?:\(([^()]*)\))?\s*", re.DOTALL)
-
-_DOCUMENT: Final = frozenset(
-    {"spdxVersion", "SPDXID", "name", "documentNamespace", "dataLicense", "creationInfo",
-     "packages", "files", "snippets", "relationships", "documentDescribes", "annotations",
-     "externalDocumentRefs", "hasExtractedLicensingInfos", "comment", "revieweds", "$schema"}
-)  # fmt: skip
-_PACKAGE: Final = frozenset(
-    {"SPDXID", "name", "versionInfo", "packageFileName", "supplier", "originator",
-     "downloadLocation", "filesAnalyzed", "packageVerificationCode", "checksums", "homepage",
-     "sourceInfo", "licenseConcluded", "licenseInfoFromFiles", "licenseDeclared",
-     "licenseComments", "copyrightText", "summary", "description", "comment", "externalRefs",
-     "attributionTexts", "annotations", "primaryPackagePurpose", "releaseDate", "builtDate",
-     "validUntilDate", "hasFiles"}
-)  # fmt: skip
-_FILE: Final = frozenset(
-    {"SPDXID", "fileName", "fileTypes", "checksums", "licenseConcluded", "licenseInfoInFiles",
-     "licenseComments", "copyrightText", "comment", "noticeText", "fileContributors",
-     "attributionTexts", "annotations", "fileDependencies", "artifactOfs"}
-)  # fmt: skip
-_RELATIONSHIP: Final = frozenset(
-    {"spdxElementId", "relatedSpdxElement", "relationshipType", "comment"}
-)
-
-_PURPOSES: Final = {
-    "FIRMWARE": Element.DATA,
-    "FILE": Element.DATA,
-    "ARCHIVE": Element.DATA,
-    "SOURCE": Element.DATA,
-}
-# What depends on what: "whole" needs "part". The second word is the category of the tie.
-_WHOLE_FIRST: Final[dict[str, str | None]] = {
-    "CONTAINS": None,
-    "DEPENDS_ON": None,
-    "STATIC_LINK": None,
-    "DYNAMIC_LINK": None,
-    "HAS_PREREQUISITE": None,
-    "DISTRIBUTION_ARTIFACT": None,
-}
-_PART_FIRST: Final[dict[str, str | None]] = {
-    "CONTAINED_BY": None,
-    "DEPENDENCY_OF": None,
-    "RUNTIME_DEPENDENCY_OF": None,
-    "PREREQUISITE_FOR": None,
-    "DEPENDENCY_MANIFEST_OF": "optional",
-    "PROVIDED_DEPENDENCY_OF": "optional",
-    "OPTIONAL_DEPENDENCY_OF": "optional",
-    "OPTIONAL_COMPONENT_OF": "optional",
-    "BUILD_DEPENDENCY_OF": "excluded",
-    "DEV_DEPENDENCY_OF": "excluded",
-    "TEST_DEPENDENCY_OF": "excluded",
-    "BUILD_TOOL_OF": "excluded",
-    "DEV_TOOL_OF": "excluded",
-    "TEST_TOOL_OF": "excluded",
-    "TEST_CASE_OF": "excluded",
-    "TEST_OF": "excluded",
-    "EXAMPLE_OF": "excluded",
-    "DOCUMENTATION_OF": "excluded",
-    "DATA_FILE_OF": None,
-    "METAFILE_OF": "excluded",
-    "PACKAGE_OF": None,
-}
-_DERIVED: Final = frozenset(
-    {"GENERATED_FROM", "DESCENDANT_OF", "COPY_OF", "EXPANDED_FROM_ARCHIVE", "VARIANT_OF",
-     "FILE_MODIFIED"}
-)  # fmt: skip
-_ORIGIN: Final = frozenset({"GENERATES", "ANCESTOR_OF", "PATCH_FOR", "PATCH_APPLIED"})
 
 
-def _matches(source: Source) -> bool:
-    value = source.value
-    return isinstance(value, dict) and (
-        "spdxVersion" in value or ("SPDXID" in value and "documentNamespace" in value)
-    )
-
-
-def _read(source: Source) -> Imported:
+def read_spdx(source: Source) -> Imported:
     """The statements that an SPDX document comes to.
 
     Raises:
@@ -129,7 +62,7 @@ def _read(source: Source) -> Imported:
             f"SPDX {str(version)[:20]!r} is not read here",
             why=f"read are {', '.join(_VERSIONS)}",
             hint="write the document in one of these versions",
-            format=_FORMAT,
+            format=FORMAT,
             version=str(version)[:20],
         )
     return _Reading(source, document).finish()
@@ -146,7 +79,7 @@ class _Reading:
         if namespace is None:
             raise _fault("/documentNamespace", "a document namespace is an absolute URI")
         self.namespace = SubjectId(namespace.partition("#")[0])
-        self.bill = Bill(self.namespace, _FORMAT)
+        self.bill = Bill(self.namespace, FORMAT)
         self.elements: dict[str, SubjectId] = {}
         self.inside: list[SubjectId] = []
         self.unresolved: set[str] = set()
@@ -174,7 +107,7 @@ class _Reading:
     def finish(self) -> Imported:
         """Everything the document says."""
         document, bill = self.document, self.bill
-        self._remark_unknown(document, _DOCUMENT, "")
+        self._remark_unknown(document, DOCUMENT, "")
         for place, entry in enumerate(_listed(document, "packages", "")):
             self._package(entry, f"/packages/{place}")
         for place, entry in enumerate(_listed(document, "files", "")):
@@ -212,14 +145,14 @@ class _Reading:
                 kind=Kind.EVIDENCE,
                 subject=subject,
                 payload=self.source.data,
-                media_type=_MEDIA_TYPE,
+                media_type=MEDIA_TYPE,
             )
         )
         return Imported(
             format=f"SPDX {document['spdxVersion'].removeprefix('SPDX-')}",
             root=root,
             statements=tuple(drafts),
-            media_type=_MEDIA_TYPE,
+            media_type=MEDIA_TYPE,
             document=self.source.data,
             remarks=tuple(bill.remarks),
             names={
@@ -232,7 +165,7 @@ class _Reading:
     # elements ----------------------------------------------------------------------------------
 
     def _package(self, entry: object, where: str) -> None:
-        entry, reference = self._element(entry, where, _PACKAGE)
+        entry, reference = self._element(entry, where, PACKAGE)
         if not isinstance(entry.get("name"), str) or not entry["name"]:
             raise _fault(f"{where}/name", "a package has a name")
         found: list[SubjectId] = []
@@ -282,7 +215,7 @@ class _Reading:
             Part(
                 id=subject,
                 where=where,
-                element=_PURPOSES.get(purpose, Element.COMPONENT),
+                element=PURPOSES.get(purpose, Element.COMPONENT),
                 name=clean(entry["name"]),
                 version=clean(_said(entry.get("versionInfo"))),
                 hashes=self._hashes(entry, where),
@@ -301,7 +234,7 @@ class _Reading:
                 self.bill.tie(subject, relation, party)
 
     def _file(self, entry: object, where: str) -> None:
-        entry, reference = self._element(entry, where, _FILE)
+        entry, reference = self._element(entry, where, FILE)
         if not isinstance(entry.get("fileName"), str):
             raise _fault(f"{where}/fileName", "a file has a name")
         hashes = self._hashes(entry, where)
@@ -325,7 +258,7 @@ class _Reading:
         if not isinstance(entry, dict):
             raise _fault(where, "an object")
         reference = entry.get("SPDXID")
-        if not isinstance(reference, str) or not _ELEMENT_ID.fullmatch(reference):
+        if not isinstance(reference, str) or not ELEMENT_ID.fullmatch(reference):
             raise _fault(f"{where}/SPDXID", "an element id begins with SPDXRef-")
         if reference in self.elements:
             raise Malformed(
@@ -357,7 +290,7 @@ class _Reading:
             if not isinstance(one, dict):
                 raise _fault(here, "an object")
             algorithm, value = str(one.get("algorithm")), str(one.get("checksumValue", "")).lower()
-            if algorithm not in _ALGORITHMS:
+            if algorithm not in ALGORITHMS:
                 raise _fault(f"{here}/algorithm", f"{algorithm[:40]!r} is no algorithm")
             if not re.fullmatch(r"[0-9a-f]+", value):
                 raise _fault(f"{here}/checksumValue", "not hexadecimal")
@@ -370,7 +303,7 @@ class _Reading:
         said = _said(text)
         if not said:
             return None
-        found = _PARTY.fullmatch(said)
+        found = PARTY.fullmatch(said)
         if found is None or not found[2]:
             self.bill.remarks.append(Remark(where, "party-unreadable", clean(said, 200)))
             return None
@@ -402,7 +335,7 @@ class _Reading:
             kind = entry.get("relationshipType")
             if not (isinstance(first, str) and isinstance(second, str) and isinstance(kind, str)):
                 raise _fault(where, "a relationship has two ends and a type")
-            self._remark_unknown(entry, _RELATIONSHIP, where)
+            self._remark_unknown(entry, RELATIONSHIP, where)
             target = None
             if kind == "DESCRIBES" and first == self.document["SPDXID"]:
                 target = self._resolve(second, f"{where}/relatedSpdxElement")
@@ -420,7 +353,7 @@ class _Reading:
             kind = entry["relationshipType"]
             if kind in ("DESCRIBES", "DESCRIBED_BY") or own in (first, second):
                 continue
-            if second in _NOTHING or first in _NOTHING:
+            if second in NOTHING or first in NOTHING:
                 if second == "NONE" and kind in ("CONTAINS", "DEPENDS_ON"):
                     whole = self._resolve(first, f"{where}/spdxElementId")
                     if whole is not None:
@@ -430,13 +363,13 @@ class _Reading:
             other = self._resolve(second, f"{where}/relatedSpdxElement")
             if one is None or other is None:
                 continue
-            if kind in _WHOLE_FIRST:
-                bill.needs(one, other, _WHOLE_FIRST[kind])
-            elif kind in _PART_FIRST:
-                bill.needs(other, one, _PART_FIRST[kind])
-            elif kind in _DERIVED:
+            if kind in WHOLE_FIRST:
+                bill.needs(one, other, WHOLE_FIRST[kind])
+            elif kind in PART_FIRST:
+                bill.needs(other, one, PART_FIRST[kind])
+            elif kind in DERIVED:
                 bill.tie(one, Relation.DERIVED_FROM, other)
-            elif kind in _ORIGIN:
+            elif kind in ORIGIN:
                 bill.tie(other, Relation.DERIVED_FROM, one)
             else:
                 bill.remarks.append(Remark(where, "relationship-unknown", clean(kind, 80)))
@@ -455,7 +388,7 @@ class _Reading:
                 if found is None:
                     self.unresolved.add(link)
                 return found or link
-        if reference not in _NOTHING:
+        if reference not in NOTHING:
             self.bill.remarks.append(Remark(where, "reference-dangling", clean(reference, 200)))
         return None
 
@@ -485,7 +418,7 @@ class _Reading:
                     "signatures": 0,
                 }
             ),
-            evidence=[Reference(sha256=digest_of(self.source.data).hex(), media_type=_MEDIA_TYPE)],
+            evidence=[Reference(sha256=digest_of(self.source.data).hex(), media_type=MEDIA_TYPE)],
         )
 
 
@@ -503,7 +436,7 @@ def _listed(entry: Json, member: str, where: str) -> list[Any]:
 
 def _said(value: object) -> str:
     """A text that says something; NOASSERTION and NONE say nothing."""
-    return value if isinstance(value, str) and value.strip() not in _NOTHING else ""
+    return value if isinstance(value, str) and value.strip() not in NOTHING else ""
 
 
 def _fault(where: str, why: str) -> Malformed:
@@ -513,9 +446,6 @@ def _fault(where: str, why: str) -> Malformed:
         why=why,
         hint="mend that place, or ask whoever made the document for one that follows its standard",
         where=where,
-        format=_FORMAT,
+        format=FORMAT,
         fault=why,
     )
-
-
-SPDX = Importer(format=_FORMAT, media_type=_MEDIA_TYPE, matches=_matches, read=_read)
