@@ -34,6 +34,18 @@ def behind(store, kizuna, tmp_path):
     return store, again
 
 
+def say_beside(store, tmp_path):
+    """Something only some may read: its document stands beside the log. Its digest."""
+    secret = tmp_path / "secret.json"
+    secret.write_text(json.dumps({"type": "price", "claims": {"yen": 1200}}))
+    done = store(
+        *("statement", "sign", "--kind", "capability", "--subject", "pkg:generic/pump@1"),
+        *("--payload", secret, "--audience", "did:web:reader.example", "--register", "--json"),
+    )
+    assert done.code == 0, done.stderr
+    return done.json["digest"]
+
+
 @contextmanager
 def served(store, port, log):
     with log.open("wb") as words:
@@ -99,6 +111,38 @@ def test_from_a_server(behind, two_ports, tmp_path):
     with served(store, two_ports(), tmp_path / "serve.log") as url:
         done = again("store", "complete", "--from", url, "--json")
     check_whole(again, store, done)
+
+
+@pytest.mark.parametrize("where", ["folder", "backup", "server"])
+def test_documents_come_along(store, kizuna, two_ports, tmp_path, where):
+    assert store("store", "backup", tmp_path / "copy", "--json").code == 0
+    digest = say_beside(store, tmp_path)
+    again = type(kizuna)(tmp_path / "again")
+    restored = again("store", "restore", tmp_path / "copy", "--secret", store.store / "secret")
+    assert restored.code == 0
+    if where == "server":
+        with served(store, two_ports(), tmp_path / "serve.log") as url:
+            done = again("store", "complete", "--from", url, "--json")
+    elif where == "backup":
+        assert store("store", "backup", tmp_path / "newer", "--json").code == 0
+        done = again("store", "complete", "--from", tmp_path / "newer", "--json")
+    else:
+        done = again("store", "complete", "--from", store.store, "--json")
+    check_whole(again, store, done)
+    assert [done.json[name] for name in ("documents", "missing", "erased")] == [1, 0, 0]
+    shown = store("statement", "show", digest, "--json").stdout
+    assert "1200" in shown
+    assert again("statement", "show", digest, "--json").stdout == shown
+
+
+def test_a_server_gives_what_is_restricted_to_no_key_that_has_ended(behind, two_ports, tmp_path):
+    store, again = behind
+    say_beside(store, tmp_path)
+    with served(store, two_ports(), tmp_path / "serve.log") as url:
+        refused = again("store", "complete", "--from", url, "--json")
+    assert refused.json["code"] == "store.copy-incomplete"
+    assert "Traceback" not in refused.stderr
+    check_whole(again, store, again("store", "complete", "--from", store.store, "--json"))
 
 
 def test_a_copy_that_is_no_further_has_nothing_to_give(behind, tmp_path):

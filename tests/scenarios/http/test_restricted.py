@@ -26,6 +26,7 @@ def told(served, party):
 PATHS = (
     "/api/statements/{digest}",
     "/api/statements/{digest}/transparent",
+    "/api/statements/{digest}/document",
     "/entries/{digest}",
     "/entry?statement={digest}",
     "/entry.json?statement={digest}",

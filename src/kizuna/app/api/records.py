@@ -99,6 +99,37 @@ def records(context: Context) -> Sequence[ControllerRouterHandler]:
         return Response(await context.ask(tell), media_type=COSE)
 
     @get(
+        "/api/statements/{digest:str}/document",
+        opt=_READ,
+        tags=["statements"],
+        media_type="application/octet-stream",
+        summary="The document beside a statement that was signed by its hash, salt included",
+    )
+    async def document(request: Request[Any, Any, Any], digest: _Digest) -> Response[bytes]:
+        view = await context.view(request.scope)
+        wanted = Digest(digest_hex(digest))
+
+        def tell() -> bytes:
+            name = showing.registered(workspace, wanted, view).statement.document
+            reader = workspace.store.reader(view)
+            data = None if name is None else reader.documents([name]).get(name)
+            if data is None:
+                raise Absent(
+                    "document.absent",
+                    f"no document stands beside statement {digest[:16]}… here",
+                    why="it carries its payload itself, or its document was erased or never came",
+                    hint=f"read the statement itself at /api/statements/{digest}",
+                    statement=digest,
+                )
+            return data
+
+        return Response(
+            await context.ask(tell),
+            media_type="application/octet-stream",
+            headers={"cache-control": "no-store"},  # it may be erased any day
+        )
+
+    @get(
         "/api/entries",
         opt=_READ,
         tags=["log"],
@@ -154,4 +185,4 @@ def records(context: Context) -> Sequence[ControllerRouterHandler]:
             )
         return found
 
-    return (statement, transparent, entries, log, proof)
+    return (statement, transparent, document, entries, log, proof)

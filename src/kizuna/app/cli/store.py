@@ -180,7 +180,10 @@ def _copies(app: typer.Typer) -> None:
         from kizuna.app.wiring.upkeep import complete as completed
 
         found = completed(door.workspace(), where, progress=door.bars)
-        door.answer(found, [door.text("store.completed", **found)])
+        lines = [door.text("store.completed", **found)]
+        if found["documents"] or found["erased"] or found["missing"]:
+            lines.append(door.text("store.completed.documents", **found))
+        door.answer(found, lines)
 
 
 def _hosting(app: typer.Typer) -> None:

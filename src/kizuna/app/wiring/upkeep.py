@@ -9,7 +9,7 @@ writes only after it was shown the newest checkpoint that anyone has.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -191,45 +191,24 @@ def complete(workspace: Workspace, where: str, *, progress: Progress = quiet) ->
     Raises:
         As ``Store.complete``.
     """
-    from kizuna.app.wiring.logs import source_of
-    from kizuna.app.wiring.network import checked_url, fetch
-    from kizuna.record.store.archive import Archive
-    from kizuna.record.store.completing import Lost, archived
+    from kizuna.app.wiring.copies import copy_at
 
     before = workspace.head().size
-    source = source_of(where)
-    archive: Archive | None = None
-    statements: Callable[[int, Sequence[Digest]], Iterator[Lost]]
-    if where.startswith(("http://", "https://")):
-        base = checked_url(where)
-
-        def asked(_: int, digests: Sequence[Digest]) -> Iterator[Lost]:
-            for digest in digests:
-                address = f"{base}/api/statements/{digest.hex()}"
-                yield fetch(address, {"accept": "application/cose"}), None
-
-        statements = asked
-    else:
-        folder = Path(where)
-        if (folder / "log").is_dir():  # a store, or a backup of one
-            folder = folder / "log"
-            source = source_of(str(folder))
-        archive = Archive.open(folder / "statements")
-        statements = archived(archive)
-    try:
-        checkpoint = workspace.store.complete(
-            source,
-            statements,
+    with copy_at(workspace, where) as copy:
+        done = workspace.store.complete(
+            copy.source,
+            copy.statements,
+            copy.documents,
             now=workspace.clock(),
             progress=lambda done, total: progress("phase.fetching", done, total),
         )
-    finally:
-        if archive is not None:
-            archive.close()
     return {
-        "origin": checkpoint.origin,
+        "origin": done.checkpoint.origin,
         "size": workspace.head().size,
         "brought": workspace.head().size - before,
+        "documents": done.documents,
+        "missing": done.missing,
+        "erased": done.erased,
     }
 
 

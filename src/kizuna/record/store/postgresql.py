@@ -8,15 +8,17 @@ across machines. 3. Rows travel in bulk: COPY in, arrays for look-ups.
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import psycopg
 from psycopg import errors
 
+from kizuna.model.identifier import Digest
 from kizuna.record.store.backend import (
     Batch,
     MemberRow,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine, Executable
     from sqlalchemy.engine import Row
 
-__all__ = ["PostgresqlBackend"]
+__all__ = ["PostgresqlBackend", "documents_in"]
 
 _COLUMNS: Final = (
     "idx, digest, content, issuer, subject, kind, media_type, key_id, issued_at, audience,"
@@ -45,6 +47,7 @@ _TYPES: Final = (
     "int8", "bytea", "bytea", "text", "text", "int2", "text", "bytea", "int8", "text",
     "bytea", "int2", "int8", "int8", "int4", "int4", "int4", "int8", "int8",
 )  # fmt: skip
+_COPY_SIGNATURE: Final = b"PGCOPY\n\xff\r\n\x00"
 _DERIVED: Final = (
     "statements",
     "batches",
@@ -352,6 +355,56 @@ class PostgresqlBackend:
                 with suppress(psycopg.Error):
                     connection.execute("ROLLBACK")
                 raise
+
+
+def documents_in(path: Path) -> Callable[[Sequence[Digest]], Iterator[tuple[Digest, bytes]]]:
+    """The documents in a file of ``copy_to``, without a server; erased ones are not in it.
+
+    Raises (when asked):
+        Misconfigured: ``store.damaged`` where it is no such file, or ends too early.
+    """
+
+    def take(digests: Sequence[Digest]) -> Iterator[tuple[Digest, bytes]]:
+        wanted = set(digests)
+        with path.open("rb") as file:
+            if file.readline() != _MAGIC:
+                raise damaged(f"{path} is no copy of a store's tables")
+            while line := file.readline():
+                if line == b"table documents\n":
+                    for digest, data in _copied_documents(file):
+                        if digest in wanted:
+                            yield Digest(digest), data
+                    return
+                while size := int.from_bytes(file.read(4), "big"):
+                    file.seek(size, os.SEEK_CUR)
+
+    return take
+
+
+def _copied_documents(file: IO[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Digest and bytes of each row of the table, from COPY's binary form."""
+    buffer = bytearray()
+
+    def take(count: int) -> bytes:
+        while len(buffer) < count:
+            size = int.from_bytes(file.read(4), "big")
+            part = file.read(size)
+            if not part or len(part) < size:
+                raise damaged("the copy of the documents ends too early")
+            buffer.extend(part)
+        found = bytes(buffer[:count])
+        del buffer[:count]
+        return found
+
+    take(len(_COPY_SIGNATURE) + 4)
+    take(int.from_bytes(take(4), "big"))
+    while (fields := int.from_bytes(take(2), "big", signed=True)) >= 0:
+        row: list[bytes | None] = []
+        for _ in range(fields):
+            size = int.from_bytes(take(4), "big", signed=True)
+            row.append(take(size) if size >= 0 else None)
+        if len(row) > 1 and row[0] is not None and row[1] is not None:
+            yield row[0], row[1]
 
 
 class _PostgresqlWriting:

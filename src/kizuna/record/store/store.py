@@ -39,7 +39,13 @@ from kizuna.record.log.tiles import Source
 from kizuna.record.store.archive import HEADER, PREFIX, Archive
 from kizuna.record.store.backend import Backend
 from kizuna.record.store.checking import Checkers, Looked
-from kizuna.record.store.completing import Statements, take_lost
+from kizuna.record.store.completing import (
+    Completed,
+    Documents,
+    Statements,
+    no_documents,
+    take_lost,
+)
 from kizuna.record.store.heads import TableHeads
 from kizuna.record.store.pipeline import Accepted, Item, Outcome, Refusal, find_keys, parse
 from kizuna.record.store.policy import Members, Rate, RegistrationPolicy
@@ -524,15 +530,17 @@ class Store:
         self,
         source: Source,
         statements: Statements,
+        documents: Documents = no_documents,
         *,
         now: int,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
-    ) -> Checkpoint:
+    ) -> Completed:
         """Bring what was published after the backup back from a copy, and write again.
 
         Args:
             source: the log's files in the copy.
             statements: where the statements' bytes come from (``completing.archived``, or a fetch).
+            documents: where documents beside the log come from (``completing.stored``, or a fetch).
             now: the present.
             progress: called with (statements brought, statements lost).
 
@@ -542,18 +550,21 @@ class Store:
         """
         with self._quiet():
             with self._writer.exclusive(), self._writer.guard:
-                checkpoint = take_lost(
+                completed = take_lost(
                     self.backend,
                     self.archive,
                     self.log,
                     source,
                     statements,
+                    documents,
+                    operator=self.settings.operator.identity,
+                    wait=self.settings.wait,
                     now=now,
                     progress=progress,
                 )
             self._writer.rebuild()
         self._confirm()
-        return checkpoint
+        return completed
 
     def resume_with(self, signer: Signer, *, now: int) -> LogAnchor:
         """Let a restored store go on under a new log key, where what came after the backup is lost.
