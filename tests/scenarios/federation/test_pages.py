@@ -99,3 +99,21 @@ def test_a_mark_that_is_none_has_no_status(guild, body):
     answer = guild.post("/federation/trust-mark-status", content=body)
     assert 400 <= answer.status_code < 500
     assert answer.json()["code"]
+
+
+@pytest.mark.parametrize("under", ["itself", "stranger"])
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_what_the_guild_cannot_resolve_is_told_clearly(country, guild, under, lang):
+    own = country.places["guild"].url
+    anchor = own if under == "itself" else "https://other.example"
+    for name in ("https://nobody.example", "https://127.0.0.1:1", "not an address"):
+        answer = guild.get(
+            "/federation/resolve",
+            params={"sub": name, "trust_anchor": anchor},
+            headers={"accept-language": lang},
+        )
+        assert 400 <= answer.status_code < 500, answer.text
+        told = answer.json()
+        assert told["code"].startswith(("federation.", "identifier.", "request.")), told
+        assert told["title"] or told["message"]
+        assert told["hint"]
