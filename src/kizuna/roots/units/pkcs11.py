@@ -14,23 +14,30 @@ from __future__ import annotations
 
 import hmac
 import os
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Final
 
 import cbor2
-import pkcs11
 from pkcs11 import KDF, Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11 import exceptions as refusals
-from pkcs11.util.ec import encode_named_curve_parameters
 
-from kizuna.model.errors import Misconfigured, Problem
+from kizuna.model.errors import Problem
 from kizuna.roots.keys import Algorithm, Check, PublicKey, verify, verify_many
 from kizuna.roots.keys.private import low_s
 from kizuna.roots.units.attested import certification_message, quote_message
 from kizuna.roots.units.kept import KeptRegisters, boot_id
+from kizuna.roots.units.pkcs11_session import (
+    CURVE,
+    EDWARDS,
+    INSIDE,
+    OF_PURPOSE,
+    PURPOSE_OF,
+    SECRET,
+    Session,
+    serial,
+)
 from kizuna.roots.units.problems import (
     bounded,
     box_broken,
@@ -46,14 +53,13 @@ from kizuna.roots.units.problems import (
     checked_sealed,
     checked_selection,
     checked_use,
-    no_such_key,
     not_agreeable,
     registers_changed,
     wrong_purpose,
 )
 from kizuna.roots.units.registers import composite
 from kizuna.roots.units.soft import derived
-from kizuna.roots.units.token import WENT, close_in, open_in, quickened, told
+from kizuna.roots.units.token import close_in, open_in, quickened
 from kizuna.roots.units.unit import (
     Certification,
     Event,
@@ -67,45 +73,10 @@ from kizuna.roots.units.unit import (
 
 __all__ = ["Pkcs11Unit"]
 
-_P = ParamSpec("_P")
-_R = TypeVar("_R")
-_INSIDE: Final = {
-    Attribute.SENSITIVE: True,
-    Attribute.EXTRACTABLE: False,
-    Attribute.PRIVATE: True,
-}
-_OF_PURPOSE: Final = {Purpose.SIGN: b"s", Purpose.AGREE: b"a", Purpose.ATTEST: b"t"}
-_PURPOSE_OF: Final = {value: key for key, value in _OF_PURPOSE.items()}
-_SECRET: Final = b"e"
-_STORAGE: Final = b"r"
-_CURVE: Final = encode_named_curve_parameters("secp256r1")
-_EDWARDS: Final = encode_named_curve_parameters("1.3.101.112")
 _SEALED: Final = b"kizuna sealed 1"
 
-_PROCESS_KEY: Final = os.urandom(32)
-_opened_with: dict[tuple[str, str], bytes] = {}
-"""Which PIN opened a token in this process; written at login, read at the next one."""
 
-
-def _serial(
-    method: Callable[Concatenate[Pkcs11Unit, _P], _R],
-) -> Callable[Concatenate[Pkcs11Unit, _P], _R]:
-    """One thread at a time, and the library's refusals in our words."""
-
-    def run(unit: Pkcs11Unit, /, *given: _P.args, **named: _P.kwargs) -> _R:
-        with unit._lock:  # noqa: SLF001 - a method in all but place
-            try:
-                return method(unit, *given, **named)
-            except refusals.PKCS11Error as fault:
-                if isinstance(fault, WENT):
-                    unit._lose()  # noqa: SLF001
-                raise told(fault) from fault
-
-    run.__doc__ = method.__doc__
-    return run
-
-
-class Pkcs11Unit:
+class Pkcs11Unit(Session):
     """A unit in one token.
 
     Args:
@@ -119,13 +90,10 @@ class Pkcs11Unit:
     """
 
     def __init__(self, module: str, token: str, pin: str, registers: Path | str) -> None:
-        self._lock = threading.RLock()
-        self._module, self._token, self._pin = module, token, pin
+        super().__init__(module, token, pin)
         self._file = Path(registers)
-        self._session: Any = None
         self._quick: dict[str, tuple[Any, Purpose]] = {}
         self._bank: KeptRegisters | None = None
-        self._maker = ""
         self._connect()
 
     def __repr__(self) -> str:
@@ -148,7 +116,7 @@ class Pkcs11Unit:
 
     # --- keys ---------------------------------------------------------------------------------
 
-    @_serial
+    @serial
     def generate(self, algorithm: Algorithm, label: str, purpose: Purpose = Purpose.SIGN) -> Handle:
         """Make a key pair in the token."""
         checked_label(label)
@@ -157,9 +125,9 @@ class Pkcs11Unit:
         signs = purpose is not Purpose.AGREE
         uses = {Attribute.SIGN: signs, Attribute.DERIVE: not signs}
         if algorithm is Algorithm.EDDSA:
-            kind, curve, how = KeyType.EC_EDWARDS, _EDWARDS, Mechanism.EC_EDWARDS_KEY_PAIR_GEN
+            kind, curve, how = KeyType.EC_EDWARDS, EDWARDS, Mechanism.EC_EDWARDS_KEY_PAIR_GEN
         else:
-            kind, curve, how = KeyType.EC, _CURVE, Mechanism.EC_KEY_PAIR_GEN
+            kind, curve, how = KeyType.EC, CURVE, Mechanism.EC_KEY_PAIR_GEN
         public, private = session.create_domain_parameters(
             kind, {Attribute.EC_PARAMS: curve}, local=True
         ).generate_keypair(
@@ -169,11 +137,11 @@ class Pkcs11Unit:
             mechanism=how,
             capabilities=MechanismFlag.SIGN | MechanismFlag.VERIFY if signs else 0,
             public_template={Attribute.VERIFY: signs},
-            private_template={**_INSIDE, **uses},
+            private_template={**INSIDE, **uses},
         )
         try:
             key = PublicKey.from_raw(algorithm, bytes(public[Attribute.EC_POINT])[2:])
-            name = key.thumbprint + _OF_PURPOSE[purpose] + self._number()
+            name = key.thumbprint + OF_PURPOSE[purpose] + self._number()
             public[Attribute.ID] = name
             private[Attribute.ID] = name
         except (Problem, refusals.PKCS11Error):
@@ -182,34 +150,34 @@ class Pkcs11Unit:
             raise
         return Handle(key.thumbprint.hex(), label, algorithm, purpose)
 
-    @_serial
+    @serial
     def generate_secret(self, label: str) -> Secret:
         """Make an AES key in the token."""
         checked_label(label)
         name = os.urandom(32)
-        self._make_secret(label, name + _SECRET + self._number())
+        self._make_secret(label, name + SECRET + self._number())
         return Secret(name.hex(), label)
 
-    @_serial
+    @serial
     def handles(self) -> list[Handle]:
         """The key pairs that this unit made, oldest first."""
         found = []
         for each in self._open().get_objects({Attribute.CLASS: ObjectClass.PUBLIC_KEY}):
             name = bytes(each[Attribute.ID])
-            purpose = _PURPOSE_OF.get(name[32:33])
+            purpose = PURPOSE_OF.get(name[32:33])
             if len(name) == 37 and purpose is not None:
                 edwards = each.key_type is KeyType.EC_EDWARDS
                 algorithm = Algorithm.EDDSA if edwards else Algorithm.ES256
                 found.append((name[33:], Handle(name[:32].hex(), each.label, algorithm, purpose)))
         return [handle for _, handle in sorted(found)]
 
-    @_serial
+    @serial
     def secrets(self) -> list[Secret]:
         """The AES keys that this unit made, oldest first."""
         found = []
         for each in self._open().get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY}):
             name = bytes(each[Attribute.ID])
-            if len(name) == 37 and name[32:33] == _SECRET:
+            if len(name) == 37 and name[32:33] == SECRET:
                 found.append((name[33:], Secret(name[:32].hex(), each.label)))
         return [secret for _, secret in sorted(found)]
 
@@ -217,7 +185,7 @@ class Pkcs11Unit:
         """The public part of a key."""
         return self._public(handle)[1]
 
-    @_serial
+    @serial
     def destroy(self, key: Handle | Secret) -> None:
         """Take a key out of the token."""
         if isinstance(key, Secret):
@@ -237,7 +205,7 @@ class Pkcs11Unit:
         """The raw signature over ``message``."""
         return self.sign_many(handle, [message])[0]
 
-    @_serial
+    @serial
     def sign_many(self, handle: Handle, messages: Sequence[bytes]) -> list[bytes]:
         """The signatures over many messages."""
         checked_batch(messages)
@@ -254,7 +222,7 @@ class Pkcs11Unit:
         checked_batch(checks)
         return verify_many(checks)
 
-    @_serial
+    @serial
     def ecdh(self, handle: Handle, peer: PublicKey, info: bytes) -> bytes:
         """A secret shared with the peer, after HKDF."""
         checked_info(info)
@@ -276,21 +244,21 @@ class Pkcs11Unit:
         finally:
             shared.destroy()
 
-    @_serial
+    @serial
     def encrypt(self, secret: Secret, plaintext: bytes, associated: bytes = b"") -> bytes:
         """AES-256-GCM in the token."""
         checked_plain(plaintext)
         checked_associated(associated)
         return close_in(self._secret(secret), plaintext, associated)
 
-    @_serial
+    @serial
     def decrypt(self, secret: Secret, box: bytes, associated: bytes = b"") -> bytes:
         """What was encrypted."""
         checked_box(box)
         checked_associated(associated)
         return open_in(self._secret(secret), box, associated)
 
-    @_serial
+    @serial
     def random(self, size: int) -> bytes:
         """Random bytes of the token."""
         checked_random(size)
@@ -298,22 +266,22 @@ class Pkcs11Unit:
 
     # --- registers ----------------------------------------------------------------------------
 
-    @_serial
+    @serial
     def extend(self, register: int, digest: bytes, data: bytes = b"") -> None:
         """Move an imitated register on."""
         self._registers().extend(register, digest, data)
 
-    @_serial
+    @serial
     def registers(self) -> tuple[bytes, ...]:
         """Every register."""
         return self._registers().values()
 
-    @_serial
+    @serial
     def events(self) -> tuple[Event, ...]:
         """The event log since the machine started."""
         return self._registers().events()
 
-    @_serial
+    @serial
     def seal(self, data: bytes, selection: Sequence[int]) -> bytes:
         """A box of the token; that the registers fit is compared here, not there."""
         checked_sealed(data)
@@ -321,7 +289,7 @@ class Pkcs11Unit:
         bound = cbor2.dumps([list(chosen), composite(self._registers().selected(chosen))])
         return cbor2.dumps([bound, close_in(self._storage(), data, _SEALED + bound)])
 
-    @_serial
+    @serial
     def unseal(self, box: bytes) -> bytes:
         """What was sealed."""
         bounded("box", len(box), 1024, 29)
@@ -335,7 +303,7 @@ class Pkcs11Unit:
             raise registers_changed()
         return data
 
-    @_serial
+    @serial
     def quote(self, handle: Handle, nonce: bytes, selection: Sequence[int]) -> Quote:
         """The imitated registers, signed by a key of the token."""
         checked_nonce(nonce)
@@ -353,7 +321,7 @@ class Pkcs11Unit:
             events=events,
         )
 
-    @_serial
+    @serial
     def certify(self, handle: Handle, subject: Handle | PublicKey) -> Certification:
         """A key of the token speaks for another key."""
         by = self.public(handle)
@@ -376,103 +344,9 @@ class Pkcs11Unit:
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _connect(self) -> None:
-        try:
-            library = pkcs11.lib(self._module)
-        except (pkcs11.PKCS11Error, OSError, RuntimeError) as fault:
-            raise Misconfigured(
-                "unit.module",
-                f"the PKCS#11 library {self._module} does not load",
-                why=str(fault),
-                hint="give the path of the token maker's library, after `pkcs11:`",
-                path=self._module,
-            ) from fault
-        try:
-            token = library.get_token(token_label=self._token)
-            self._maker = f"{token.manufacturer_id} {token.model}".strip()
-            try:
-                self._session = token.open(rw=True, user_pin=self._pin)
-                _opened_with[self._module, self._token] = self._tag()
-            except refusals.UserAlreadyLoggedIn:
-                # this process has logged in before, and the token asks no more: we do
-                kept = _opened_with.get((self._module, self._token), b"")
-                if not hmac.compare_digest(kept, self._tag()):
-                    raise refusals.PinIncorrect from None
-                self._session = token.open(rw=True)
-        except refusals.PKCS11Error as fault:
-            raise told(fault, self._token) from fault
-
-    def _tag(self) -> bytes:
-        """The PIN under a key of this process, to compare it without keeping it twice."""
-        return hmac.digest(_PROCESS_KEY, self._pin.encode(), "sha256")
-
-    def _open(self) -> Any:  # noqa: ANN401 - an untyped library
-        if self._session is None:
-            self._connect()
-        return self._session
-
-    def _lose(self) -> None:
-        session, self._session = self._session, None
+    def _forget(self) -> None:
         self._quick.clear()
         self._bank = None
-        if session is not None:
-            try:
-                session.close()
-            except refusals.PKCS11Error:
-                return  # it went with its token
-
-    def _number(self) -> bytes:
-        """The next number, for listing in order."""
-        last = 0
-        for each in self._open().get_objects():
-            name = bytes(each[Attribute.ID]) if hasattr(each, "id") else b""
-            if len(name) == 37:
-                last = max(last, int.from_bytes(name[33:], "big"))
-        return (last + 1).to_bytes(4, "big")
-
-    def _make_secret(self, label: str, name: bytes) -> Any:  # noqa: ANN401
-        return self._open().generate_key(
-            KeyType.AES,
-            256,
-            store=True,
-            label=label,
-            id=name,
-            capabilities=MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT,
-            template=_INSIDE,
-        )
-
-    @_serial
-    def _public(self, handle: Handle) -> tuple[Any, PublicKey]:
-        for each in self._named(handle, ObjectClass.PUBLIC_KEY):
-            point = bytes(each[Attribute.EC_POINT])[2:]
-            return each, PublicKey.from_raw(handle.algorithm, point)
-        raise no_such_key(handle)
-
-    def _private(self, handle: Handle) -> tuple[Any, Purpose]:
-        for each in self._named(handle, ObjectClass.PRIVATE_KEY):
-            return each, _PURPOSE_OF[bytes(each[Attribute.ID])[32:33]]
-        raise no_such_key(handle)
-
-    def _secret(self, secret: Secret) -> Any:  # noqa: ANN401
-        for each in self._open().get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY}):
-            if bytes(each[Attribute.ID])[:33] == bytes.fromhex(secret.id) + _SECRET:
-                return each
-        raise no_such_key(secret)
-
-    def _named(self, handle: Handle, kind: ObjectClass) -> list[Any]:
-        edwards = handle.algorithm is Algorithm.EDDSA
-        return [
-            each
-            for each in self._open().get_objects(
-                {
-                    Attribute.CLASS: kind,
-                    Attribute.LABEL: handle.label,
-                    Attribute.KEY_TYPE: KeyType.EC_EDWARDS if edwards else KeyType.EC,
-                }
-            )
-            if (name := bytes(each[Attribute.ID]))[:32].hex() == handle.id
-            and name[32:33] in _PURPOSE_OF
-        ]
 
     def _sign(self, handle: Handle, wanted: Purpose, messages: Sequence[bytes]) -> list[bytes]:
         found = self._quick.get(handle.id)
@@ -487,13 +361,6 @@ class Pkcs11Unit:
         return [
             low_s(bytes(key.sign(sha256(m).digest(), mechanism=Mechanism.ECDSA))) for m in messages
         ]
-
-    def _storage(self) -> Any:  # noqa: ANN401
-        """The token's key that seals; made when first needed."""
-        for each in self._open().get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY}):
-            if bytes(each[Attribute.ID])[32:33] == _STORAGE:
-                return each
-        return self._make_secret("kizuna storage", os.urandom(32) + _STORAGE + bytes(4))
 
     def _registers(self) -> KeptRegisters:
         if self._bank is None:
