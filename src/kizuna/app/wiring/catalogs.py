@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from kizuna.app.wiring.files import read_file
 from kizuna.app.wiring.folder import write_whole
 from kizuna.criteria.catalogs import (
     SHIPPED_CATALOGS,
@@ -172,8 +173,7 @@ def source_of(catalog: Catalog, settings: Settings) -> bytes | None:
     path = kept_folder(settings) / "sources" / catalog.source
     if not path.is_file():
         return None
-    with path.open("rb") as file:
-        data = file.read(_READ * 2 + 1)
+    data = read_file(path, limit=_READ * 2)
     if sha256(data).hexdigest() != catalog.source:
         raise Tampered(
             "catalog.source-changed",
@@ -230,8 +230,7 @@ def _files(settings: Settings) -> list[Path]:
 
 
 def _from_file(path: Path) -> Catalog:
-    with path.open("rb") as file:
-        data = file.read(_READ)
+    data = read_file(path, limit=_READ)
     try:
         row = msgspec.json.decode(data)
         return Catalog.from_document(row["name"], row["version"], row["document"])
