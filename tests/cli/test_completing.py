@@ -3,11 +3,12 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from http.client import HTTPException
+from urllib.request import urlopen
 
 import pytest
 
@@ -61,9 +62,9 @@ def served(store, port, log):
         until = time.monotonic() + 120
         while True:
             try:
-                with socket.create_connection(("127.0.0.1", port), timeout=1):
+                with urlopen(f"{url}/checkpoint", timeout=60):  # noqa: S310 - our own server
                     break
-            except OSError:
+            except (OSError, HTTPException):
                 time.sleep(0.1)
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
