@@ -488,6 +488,19 @@ def test_a_flood_becomes_few_records_and_few_reports():
     assert later.count == 1
 
 
+def test_a_clock_that_was_ahead_and_came_back_does_not_silence_the_gate():
+    world = World(rule(callers=[{"uid": 7}]), lock={"after": 10_000})
+    world.clock.now += 10**8
+    refused(world, "gate.caller")
+    assert len(reported(world)) == 1
+    world.clock.now -= 10**8
+    refused(world, "gate.caller")
+    (report,) = reported(world)
+    assert report.count == 1
+    refused(world, "gate.caller")
+    assert reported(world) == []  # and is no way to have more told than others
+
+
 def test_many_callers_become_others():
     world = World(rule(callers=[{"uid": 7}]), lock={"after": 10_000})
     for n in range(4 * MAX_SERIES):
