@@ -154,7 +154,9 @@ def _devices() -> dict[str, Any]:
             "HandInEvidence",
             "Evidence of devices, each answered",
             "`[[subject, evidence], ...]`, at most 4,096 pieces; the answer is "
-            "`[[status, standing, reason], ...]` in the same order.",
+            "`[[status, standing, reason], ...]` in the same order. With `true` as third part of a "
+            "piece (at most 64) its answer has a fourth: the result as a signed EAR (CWT), empty "
+            "where the device's key vouches for nothing.",
         ),
         "/api/devices/bundle": _device_message(
             "HandInBundle",
