@@ -179,3 +179,11 @@ def test_no_changed_byte_opens_as_something_else(data: st.DataObject):
     except Problem:
         return
     assert opened == TEXT  # only the unproven name of the key changed
+
+
+@pytest.mark.parametrize("algorithm", [[3], {3: 3}, Tag(5, [3]), "3", None, True, 3.0])
+def test_an_algorithm_that_is_no_number_is_refused_by_name(algorithm):
+    message = encode(Tag(96, [encode({1: algorithm}), {5: bytes(12)}, None, []]))
+    with pytest.raises(Refused) as caught:
+        read_encrypted(message)
+    assert caught.value.code == "envelope.cipher"

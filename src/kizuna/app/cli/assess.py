@@ -278,12 +278,16 @@ def hang(app: typer.Typer) -> None:
             str | None,
             typer.Option("--key", metavar="FILE", help="Its issuer's public key (JWK)."),
         ] = None,
+        issuer: Annotated[
+            str,
+            typer.Option("--issuer", metavar="ID", help="Whose key --key is."),
+        ] = "",
     ) -> None:
         """Honour a status list for imported credentials: what it ends, the import ends too.
 
         The list is kept: credentials that are imported later are held to it as well.
 
-        Example: kizuna assess status list.jwt --key issuer.jwk
+        Example: kizuna assess status list.jwt --key issuer.jwk --issuer did:web:issuer.example
 
         Example: kizuna assess status https://issuer.example/status/3
         """
@@ -299,7 +303,7 @@ def hang(app: typer.Typer) -> None:
             data = fetch_status(file)
         else:
             data = Door.read(file, limit=24 << 20)
-        made = apply_status(door.workspace(), data, public)
+        made = apply_status(door.workspace(), data, public, issuer=issuer)
         door.answer(made, [door.text("certificate.status", **made)])
 
     @command(app, "certificates")

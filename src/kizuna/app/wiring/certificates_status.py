@@ -2,7 +2,8 @@
 """Status lists of credentials: what a list at hand says of the credentials that were imported.
 
 Keeps: 1. A list is a file, or fetched from the address that somebody names, never on its own.
-2. It counts only for credentials of the issuer that signed it, and only as long as it is valid.
+2. It counts only for credentials of the issuer that signed it, and only as long as it is valid;
+a key that is handed in is that of the issuer named with it, and signs for no other.
 3. What it revokes or suspends becomes a status of the importer's own statements: the importer's
 word ends with what it rested on; a suspension that the list lifts is lifted. 4. The newest list of
 an issuer and address is kept and tells of later imports too; an older one never takes its place.
@@ -11,7 +12,7 @@ an issuer and address is kept and tells of later imports too; an older one never
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -35,6 +36,9 @@ _FINAL: Final = frozenset({Action.REVOKE, Action.REPLACE, Action.WITHDRAW})
 _LIMIT: Final = 24 << 20
 _KEPT: Final = "status"
 _COSE: Final = (b"\xd2", b"\x84")
+
+_Keys = Mapping[str, "PublicKey"]
+"""Keys that were handed in, by the issuer whose they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +65,32 @@ def fetch_status(url: str) -> bytes:
     return fetch(url, {"accept": accepted}, limit=_LIMIT)
 
 
-def apply_status(workspace: Owner, data: bytes, key: PublicKey | None = None) -> dict[str, Any]:
+def apply_status(
+    workspace: Owner, data: bytes, key: PublicKey | None = None, *, issuer: str = ""
+) -> dict[str, Any]:
     """Honour a status list for imported credentials, and keep it for those imported later.
 
     Args:
         workspace: whose imports.
         data: the signed list: W3C bitstring (``vc+jwt``) or Token Status List (JWT or CWT).
         key: its issuer's, where the issuer's name carries none.
+        issuer: whose key that is.
 
     Raises:
-        Malformed: ``certificate.status-list``, ``status.malformed``. Tampered:
-            ``certificate.status-signature``, ``status.rolled-back``.
+        Malformed: ``certificate.status-list``, ``certificate.status-issuer``,
+            ``status.malformed``. Tampered: ``certificate.status-signature``,
+            ``status.rolled-back``.
     """
-    found = _read(workspace, data, key)
-    _keep(workspace, found, data, key)
+    if (key is None) != (not issuer):
+        raise Malformed(
+            "certificate.status-issuer",
+            "a key that is handed in needs the issuer whose it is, and the other way round",
+            why="a list could name the address of somebody else's",
+            hint="give both --key and --issuer, as the credentials name the issuer",
+        )
+    given = {} if key is None else {issuer: key}
+    found = _read(workspace, data, given)
+    _keep(workspace, found, data, given)
     return _applied(workspace, found)
 
 
@@ -84,8 +100,8 @@ def apply_kept(workspace: Owner) -> list[dict[str, Any]]:
     for path in sorted((workspace.path / _KEPT).glob("*.json")):
         try:
             note = json.loads(path.read_bytes())
-            found = _read(workspace, path.with_suffix(".list").read_bytes(), _jwk(note.get("key")))
-        except (OSError, ValueError, Problem):
+            found = _read(workspace, path.with_suffix(".list").read_bytes(), _given(note))
+        except (OSError, ValueError, AttributeError, Problem):
             continue  # expired or damaged: it says nothing, and a newer one may come
         told.append(_applied(workspace, found))
     return told
@@ -128,29 +144,28 @@ def _applied(workspace: Owner, found: _List) -> dict[str, Any]:
     }
 
 
-def _read(workspace: Owner, data: bytes, key: PublicKey | None) -> _List:
+def _read(workspace: Owner, data: bytes, given: _Keys) -> _List:
     if len(data) > _LIMIT:
         raise _wrong(f"more than {_LIMIT >> 20} MiB")
     if data[:1] in _COSE:
-        return _token(workspace, data, key)
+        return _token(workspace, data, given)
     from kizuna.roots.jws import parse_jws
 
     data = data.strip()
     if parse_jws(data, limit=_LIMIT).header.get("typ") == "statuslist+jwt":
-        return _token(workspace, data, key)
-    return _bitstring(workspace, data, key)
+        return _token(workspace, data, given)
+    return _bitstring(workspace, data, given)
 
 
-def _token(workspace: Owner, data: bytes, key: PublicKey | None) -> _List:
+def _token(workspace: Owner, data: bytes, given: _Keys) -> _List:
     """A Token Status List: whose it is follows from the credentials that name it."""
     from kizuna.record.status import read_status_list
-    from kizuna.roots.identity import genesis_keys
 
     uri = _said_uri(data)
     issuers = sorted({issuer for _, _, issuer in _imported(workspace, uri)})
     for issuer in issuers:
         try:
-            keys = (key,) if key is not None else genesis_keys(issuer)
+            keys = _keys_of(issuer, given)
         except Problem:
             continue
         for one in keys:
@@ -191,9 +206,19 @@ def _said_uri(data: bytes) -> str:
     return uri
 
 
-def _bitstring(workspace: Owner, data: bytes, key: PublicKey | None) -> _List:
-    from kizuna.record.status import read_bitstring
+def _keys_of(issuer: str, given: _Keys) -> tuple[PublicKey, ...]:
+    """The keys with which an issuer signs: handed in for it, or in its name.
+
+    Raises:
+        Problem: where its name carries none.
+    """
     from kizuna.roots.identity import genesis_keys
+
+    return (given[issuer],) if issuer in given else tuple(genesis_keys(issuer))
+
+
+def _bitstring(workspace: Owner, data: bytes, given: _Keys) -> _List:
+    from kizuna.record.status import read_bitstring
     from kizuna.roots.jws import check_jws, parse_jws
     from kizuna.roots.strict_json import read_object
 
@@ -203,8 +228,7 @@ def _bitstring(workspace: Owner, data: bytes, key: PublicKey | None) -> _List:
     issuer = issuer.get("id") if isinstance(issuer, dict) else issuer
     if not isinstance(issuer, str):
         raise _wrong("it has no issuer")
-    keys = (key,) if key is not None else genesis_keys(issuer)
-    if not any(check_jws(token, one) for one in keys):
+    if not any(check_jws(token, one) for one in _keys_of(issuer, given)):
         raise _unsigned()
     now = workspace.clock()
     issued = _check_valid(value, now)
@@ -222,7 +246,7 @@ def _bitstring(workspace: Owner, data: bytes, key: PublicKey | None) -> _List:
     )
 
 
-def _keep(workspace: Owner, found: _List, data: bytes, key: PublicKey | None) -> None:
+def _keep(workspace: Owner, found: _List, data: bytes, given: _Keys) -> None:
     """Keep the list, unless a newer one is kept.
 
     Raises:
@@ -244,7 +268,11 @@ def _keep(workspace: Owner, found: _List, data: bytes, key: PublicKey | None) ->
         )
     home.mkdir(mode=0o700, exist_ok=True)
     write_whole(path.with_suffix(".list"), data)
-    note = {"uri": found.uri, "issued": found.issued, "key": key.to_jwk() if key else None}
+    note = {
+        "uri": found.uri,
+        "issued": found.issued,
+        "keys": {issuer: key.to_jwk() for issuer, key in given.items()},
+    }
     write_whole(path, json.dumps(note).encode())
 
 
@@ -255,10 +283,10 @@ def _issued(path: Path) -> int | None:
         return None
 
 
-def _jwk(value: object) -> PublicKey | None:
+def _given(note: dict[str, Any]) -> _Keys:
     from kizuna.roots.keys import PublicKey
 
-    return PublicKey.from_jwk(value) if isinstance(value, dict) else None
+    return {name: PublicKey.from_jwk(jwk) for name, jwk in note.get("keys", {}).items()}
 
 
 def _imported(workspace: Owner, uri: str) -> Iterator[tuple[Registered, int, str]]:

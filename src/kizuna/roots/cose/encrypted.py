@@ -92,7 +92,7 @@ def read_encrypted(data: bytes) -> Encrypted:
         raise malformed("the ciphertext must travel beside the message")
     header = _header(protected)
     algorithm = header.get(1)
-    if algorithm not in _GCM or type(algorithm) is not int:
+    if type(algorithm) is not int or algorithm not in _GCM:
         raise _cipher(algorithm)
     both = header | {k: v for k, v in _map(unprotected).items() if k not in header}
     nonce = both.get(5)

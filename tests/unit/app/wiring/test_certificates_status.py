@@ -17,6 +17,7 @@ from kizuna.model.identifier import canonical
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import Action, Claim, Status, Target, encode_payload
 from kizuna.proof.documents import SignatureResult, read
+from kizuna.record.log.keys import statement_key
 from kizuna.record.status import Bits, StatusList, write_bitstring, write_status_list
 from kizuna.roots.cose import sign_statement
 from kizuna.roots.identity import did_key
@@ -255,3 +256,54 @@ def test_only_an_address_that_somebody_named_is_asked():
     with pytest.raises(Problem) as caught:
         fetch_status("https://127.0.0.1:1/status")
     assert caught.value.code == "request.unreachable"
+
+
+def _elsewhere(name="did:web:list.example"):
+    """An issuer whose name carries no key: it is handed in."""
+    made = Issuer()
+    made.id = name
+    return made, made.unit.public(made.handle)
+
+
+def test_a_key_handed_in_for_one_issuer_signs_for_no_other(workspace):
+    issuer, (other, key) = Issuer(), _elsewhere()
+    files = [("a.jwt", issuer.token_credential(7)), ("b.jwt", other.token_credential(1))]
+    workspace.import_files(files)
+    assert apply_status(workspace, issuer.token_list({7: 2}))["ended"] == 1
+    told = apply_status(workspace, other.token_list({1: 1}), key, issuer=other.id)
+    assert (told["issuer"], told["ended"], told["lifted"]) == (other.id, 1, 0)
+    signed_by_other = Issuer()
+    signed_by_other.unit, signed_by_other.handle, signed_by_other.id = (
+        other.unit,
+        other.handle,
+        issuer.id,
+    )
+    workspace.import_files([("c.jwt", issuer.credential(9))])
+    with pytest.raises(Tampered):
+        apply_status(workspace, signed_by_other.listed(9), key, issuer=other.id)
+
+
+def test_a_kept_list_tells_of_later_imports_of_its_own_issuer_alone(workspace):
+    issuer, (other, key) = Issuer(), _elsewhere()
+    workspace.import_files([("b.jwt", other.token_credential(1))])
+    apply_status(workspace, other.token_list({1: 1, 7: 1, 9: 1}), key, issuer=other.id)
+    workspace.import_files([("a.jwt", issuer.token_credential(7))])
+    workspace.import_files([("c.jwt", other.token_credential(9))])
+    mine = [row for row, _ in _resting_on(workspace, LIST, (issuer.id,))]
+    theirs = [row for row, _ in _resting_on(workspace, LIST, (other.id,))]
+    assert [_acted(workspace, row) for row in mine] == [False]
+    assert [_acted(workspace, row) for row in theirs] == [True, True]
+
+
+def _acted(workspace, row):
+    key = statement_key(row.statement.digest)
+    return bool(workspace.store.reader().by_keys([key]).get(key))
+
+
+@pytest.mark.parametrize("named", [{"issuer": "did:web:list.example"}, {}])
+def test_a_key_without_its_issuer_is_not_taken(workspace, named):
+    other, key = _elsewhere()
+    workspace.import_files([("b.jwt", other.token_credential(1))])
+    with pytest.raises(Malformed) as told:
+        apply_status(workspace, other.token_list({1: 1}), None if named else key, **named)
+    assert told.value.code == "certificate.status-issuer"
