@@ -14,12 +14,12 @@ lighter category, and a heavier category never asks for less: the reader refuses
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
-from kizuna.model.errors import Absent, Malformed
+from kizuna.model.errors import Absent, Malformed, Problem
 from kizuna.model.payload import Level
 
 __all__ = ["Asks", "Axis", "Category", "Framework", "Step", "Viewpoint", "in_language"]
@@ -54,18 +54,18 @@ class Axis:
         Raises:
             Malformed: ``risk.level-unknown``.
         """
-        for rank, step in enumerate(self.levels):
-            if step.id == level:
-                return rank
-        known = ", ".join(step.id for step in self.levels)
-        raise Malformed(
-            "risk.level-unknown",
-            f"{self.id} has no level {level[:60]!r}",
-            why=f"its levels are {known}",
-            hint="give one of these",
-            axis=self.id,
-            level=level[:60],
-            known=known,
+        return _place(
+            self.levels,
+            level,
+            lambda known: Malformed(
+                "risk.level-unknown",
+                f"{self.id} has no level {level[:60]!r}",
+                why=f"its levels are {known}",
+                hint="give one of these",
+                axis=self.id,
+                level=level[:60],
+                known=known,
+            ),
         )
 
 
@@ -141,18 +141,7 @@ class Framework:
         Raises:
             Absent: ``risk.category-unknown``.
         """
-        for found in self.categories:
-            if found.id == name:
-                return found
-        known = ", ".join(c.id for c in self.categories)
-        raise Absent(
-            "risk.category-unknown",
-            f"{self.name} has no category {name[:60]!r}",
-            why=f"it has {known}",
-            hint="`kizuna risk frameworks NAME` shows them",
-            category=name[:60],
-            known=known,
-        )
+        return self.categories[self.weight(name)]
 
     def category_at(self, first: str, second: str) -> Category:
         """The category of a spot of the plane.
@@ -164,8 +153,23 @@ class Framework:
         return self.category(self.cells[one.rank(first)][other.rank(second)])
 
     def weight(self, category: str) -> int:
-        """How heavy a category is, the lightest 0."""
-        return [c.id for c in self.categories].index(category)
+        """How heavy a category is, the lightest 0.
+
+        Raises:
+            Absent: ``risk.category-unknown``.
+        """
+        return _place(
+            self.categories,
+            category,
+            lambda known: Absent(
+                "risk.category-unknown",
+                f"{self.name} has no category {category[:60]!r}",
+                why=f"it has {known}",
+                hint="`kizuna risk frameworks NAME` shows them",
+                category=category[:60],
+                known=known,
+            ),
+        )
 
     def strength_rank(self, strength: str) -> int:
         """How strong a strength is, the weakest 0.
@@ -173,17 +177,17 @@ class Framework:
         Raises:
             Malformed: ``risk.strength-unknown``.
         """
-        for rank, step in enumerate(self.strengths):
-            if step.id == strength:
-                return rank
-        known = ", ".join(step.id for step in self.strengths)
-        raise Malformed(
-            "risk.strength-unknown",
-            f"{self.name} has no strength {strength[:60]!r}",
-            why=f"its strengths are {known}",
-            hint="give one of these",
-            strength=strength[:60],
-            known=known,
+        return _place(
+            self.strengths,
+            strength,
+            lambda known: Malformed(
+                "risk.strength-unknown",
+                f"{self.name} has no strength {strength[:60]!r}",
+                why=f"its strengths are {known}",
+                hint="give one of these",
+                strength=strength[:60],
+                known=known,
+            ),
         )
 
     def viewpoint(self, name: str) -> Viewpoint:
@@ -192,18 +196,19 @@ class Framework:
         Raises:
             Malformed: ``risk.viewpoint-unknown``.
         """
-        for found in self.viewpoints:
-            if found.id == name:
-                return found
-        known = ", ".join(v.id for v in self.viewpoints)
-        raise Malformed(
-            "risk.viewpoint-unknown",
-            f"{self.name} has no viewpoint {name[:60]!r}",
-            why=f"it has {known}",
-            hint="give one of these",
-            viewpoint=name[:60],
-            known=known,
+        place = _place(
+            self.viewpoints,
+            name,
+            lambda known: Malformed(
+                "risk.viewpoint-unknown",
+                f"{self.name} has no viewpoint {name[:60]!r}",
+                why=f"it has {known}",
+                hint="give one of these",
+                viewpoint=name[:60],
+                known=known,
+            ),
         )
+        return self.viewpoints[place]
 
     def link_category(self, category: str) -> str:
         """What a link to something placed in this category carries as its risk category."""
@@ -230,6 +235,18 @@ class Framework:
             "plane": [list(row) for row in self.cells],
         }
         return made
+
+
+def _place(
+    named: Sequence[Step | Category | Viewpoint],
+    wanted: str,
+    unknown: Callable[[str], Problem],
+) -> int:
+    """Where the one of this id stands; ``unknown`` is given the ids that there are."""
+    for place, one in enumerate(named):
+        if one.id == wanted:
+            return place
+    raise unknown(", ".join(one.id for one in named))
 
 
 def _step(step: Step) -> dict[str, Any]:
