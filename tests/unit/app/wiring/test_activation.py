@@ -3,7 +3,6 @@
 
 import hmac
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -26,7 +25,7 @@ from kizuna.model.errors import Absent, Malformed, Misconfigured, Problem, Refus
 from kizuna.roots.boot.credential import _kdfa
 from kizuna.roots.boot.public import read_public
 from kizuna.roots.cose import decode, encode
-from kizuna.roots.keys import Algorithm, PrivateKey
+from kizuna.roots.keys import Algorithm, PrivateKey, PublicKey
 
 NOW = 1_800_000_000
 PEM = serialization.Encoding.PEM
@@ -149,7 +148,7 @@ def test_the_chip_that_holds_the_key_proves_it_and_its_enrolment_says_so(store):
     name = proven(store)
     said = Enrolment(key=key_file(CHIP), scheme="tpm", activation=name)
     done = Lives(store).enrol("urn:dev:ser:1", said)
-    assert done["chip"] == sha256(CHIP.certificate).hexdigest()
+    assert done["chip"] == PublicKey.from_loaded(CHIP.key.public_key()).thumbprint.hex()
     (binding,) = Lives(store).life("urn:dev:ser:1").bindings
     assert binding.claims["chip-maker"] == "CN=maker"
     with pytest.raises(Absent):  # a proof is used once
@@ -162,6 +161,21 @@ def test_one_chip_is_one_device(store):
     again = Enrolment(key=key_file(CHIP), scheme="tpm", activation=proven(store))
     with pytest.raises(Refused) as caught:
         Lives(store).enrol("urn:dev:ser:2", again)
+    assert caught.value.code == "device.chip-taken"
+
+
+def test_a_certificate_written_in_another_way_makes_no_second_device_of_a_chip(store):
+    said = Enrolment(key=key_file(CHIP), scheme="tpm", activation=proven(store))
+    Lives(store).enrol("urn:dev:ser:1", said)
+    again = Chip(MAKER)
+    again.key, again.endorsement = CHIP.key, CHIP.endorsement
+    again.certificate = _certificate(  # the maker's signature differs each time; so could anyone's
+        "chip", CHIP.key.public_key(), "maker", MAKER.key, ca=False
+    ).public_bytes(DER)
+    assert again.certificate != CHIP.certificate
+    said = Enrolment(key=key_file(again), scheme="tpm", activation=proven(store, again))
+    with pytest.raises(Refused) as caught:
+        Lives(store).enrol("urn:dev:ser:2", said)
     assert caught.value.code == "device.chip-taken"
 
 

@@ -10,7 +10,7 @@
 Keeps: 1. Only a chip whose endorsement certificate leads to a believed maker is challenged, and
 only for a key that its chip made and that signs nothing but what the chip composes. 2. The secret
 is not kept, its digest is. 3. One answer per challenge; a wrong one ends it. 4. One chip is one
-device: its endorsement under another name is refused. 5. Bounded in number and in time.
+device: its endorsement key under another name is refused. 5. Bounded in number and in time.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     """Thumbprint of the attesting key."""
     chip: str
-    """SHA-256 of the endorsement certificate."""
+    """Thumbprint of the endorsement key: a certificate of it can be written in several ways."""
     maker: str
     answer: str
     """SHA-256 of the secret."""
@@ -135,7 +135,7 @@ class Activation:
                 why="a chip would sign anything with it, or it was not made in one",
                 hint="send what `kizuna device endorse` writes",
             )
-        chip = sha256(certificate).hexdigest()
+        chip = read.key.thumbprint.hex()
         self._room(now, chip)
         made = make_challenge(area, ours.name)
         name = secrets.token_bytes(_NAME)
