@@ -7,12 +7,14 @@ import shutil
 import pytest
 
 from kizuna.app.wiring.devices.fleet import Keeper
+from kizuna.app.wiring.devices.life import Enrolment, Lives
 from kizuna.app.wiring.devices.look import look
 from kizuna.app.wiring.devices.shelf import Shelf
+from kizuna.app.wiring.gating import KeyGate
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.upkeep import backup, restore
 from kizuna.app.wiring.workspace import Workspace
-from kizuna.model.errors import Misconfigured, Tampered
+from kizuna.model.errors import Misconfigured, Refused, Tampered
 from kizuna.proof.attestation.scheme import Enrolled
 from kizuna.roots.cose import SharedKey
 from kizuna.worlds.party import SetClock
@@ -194,3 +196,57 @@ def test_a_store_under_a_passphrase_needs_it_for_the_secrets(tmp_path):
     guessed = settings(path, passphrase=b"guessed")
     with pytest.raises(Misconfigured), Workspace.open(path, settings=guessed) as workspace:
         keys_of(Shelf(workspace))
+
+
+# --- behind a gate --------------------------------------------------------------------------------
+
+SIGN_ONLY = b"""gate: g
+version: 1
+rules:
+- {id: daily, key: '*', operations: [sign], callers: [{declared: kizuna}],
+   purposes: [checkpoint, 'cose*', 'statement:*']}
+"""
+CLOSING = b"""- {id: secrets, key: '*', operations: [generate, encrypt, decrypt, destroy],
+   callers: [{declared: kizuna}]}
+"""
+
+
+def jwk():
+    return "key.jwk", b'{"kty": "oct", "k": "c3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3Nzc3M"}'
+
+
+def gated(store, policy):
+    KeyGate(store).set(policy, "gate.yaml")
+
+
+def test_a_gate_that_lets_no_secret_be_closed_refuses_before_anything_is_said(store):
+    gated(store, SIGN_ONLY)
+    again = settings(store.path)
+    with Workspace.open(store.path, settings=again) as workspace:
+        before = workspace.head().size
+        said = Enrolment(key=jwk(), scheme="hmac")
+        with pytest.raises(Refused) as told:
+            Lives(workspace).enrol(NAMES[0], said)
+        assert told.value.code.startswith("gate.")
+        assert workspace.head().size == before
+        assert list(Shelf(workspace).devices()) == []
+
+
+def test_a_gate_that_lets_secrets_be_closed_keeps_them(store):
+    gated(store, SIGN_ONLY + CLOSING)
+    with Workspace.open(store.path, settings=settings(store.path)) as workspace:
+        Lives(workspace).enrol(NAMES[0], Enrolment(key=jwk(), scheme="hmac"))
+        (device,) = Shelf(workspace).devices()
+        assert device.key == SharedKey(b"s" * 32)
+
+
+def test_a_fleet_of_an_earlier_version_is_kept_behind_a_gate_that_closes_nothing(store):
+    (store.path / "fleet").mkdir()
+    entry = {"subject": NAMES[0], "scheme": "hmac", "secret": SECRETS[0].hex()}
+    (store.path / "fleet" / "devices").write_text(json.dumps(entry) + "\n")
+    gated(store, SIGN_ONLY)
+    with Workspace.open(store.path, settings=settings(store.path)) as workspace:
+        keeper = Keeper(workspace)
+        register = keeper.fleet.register
+        assert register.device(register.find(NAMES[0])).key == SharedKey(SECRETS[0])
+        keeper.close()

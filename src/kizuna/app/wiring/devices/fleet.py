@@ -12,6 +12,7 @@ Owner of the mutable state: the keeper, under one lock.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 from collections.abc import Collection, Iterable, Sequence
@@ -140,7 +141,8 @@ class Keeper:
         self._shelf = Shelf(workspace)
         self._lock = threading.RLock()
         self._shelf.take()
-        self._shelf.close_secrets()
+        with contextlib.suppress(Refused):  # a gate that allows it not: `device reseal` tells
+            self._shelf.close_secrets()
         now = workspace.clock()
         held = self._shelf.state()
         self._fleet = Fleet(now, rules)

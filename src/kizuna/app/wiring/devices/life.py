@@ -100,6 +100,7 @@ class Lives(LifeLog):
                 hint="give the device's public key with --key, or its instance id with --identity",
             )
         roots = self._roots(device, said, key, anchors)
+        self._ready_for(key)
         if said.made:
             claim = idevid(_needed(named), about=about, chain=papers.digest)
         else:
@@ -130,6 +131,7 @@ class Lives(LifeLog):
         life = self.life(device)
         last = _last_key(life)
         key, _ = self._key_of(said, (), ())
+        self._ready_for(key)
         named = _named(key)
         kept = _kept(last)
         about = kept | self._about(said, key)
@@ -258,6 +260,12 @@ class Lives(LifeLog):
         if isinstance(kept.get("scheme"), str):
             # no scheme reads its evidence: a maker who vouches for the same key brings it back not
             self._tell_fleet(device, _filled(Enrolment(), kept, ENDED), None, {})
+
+    def _ready_for(self, key: object) -> None:
+        """A device is said in the log only where its secret can be kept."""
+        from kizuna.app.wiring.devices.shelf import Shelf
+
+        Shelf(self.workspace).ready_for(key)
 
     def _roots(
         self,

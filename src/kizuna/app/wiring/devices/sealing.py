@@ -72,10 +72,18 @@ class Sealing:
 
     def close(self, secret: bytes, subject: str) -> str:
         """A device's secret, closed, as text."""
-        if not self._data_keys():
-            self._add([])
+        self.ready()
         name, key = next(reversed(self._keys.items()))
         return f"{name}:{close_box(key, secret, _DEVICE + subject.encode()).hex()}"
+
+    def ready(self) -> None:
+        """See that secrets can be closed, before anything is said that supposes it.
+
+        Raises:
+            Misconfigured: ``fleet.sealing-lost``. Refused: ``gate.*``. Unavailable: ``unit.*``.
+        """
+        if not self._data_keys():
+            self._add([])
 
     def open(self, closed: str, subject: str) -> bytes:
         """What was closed for this device.

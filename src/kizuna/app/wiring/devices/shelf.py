@@ -38,6 +38,7 @@ from kizuna.app.wiring.devices.sealing import Sealing
 from kizuna.app.wiring.folder import write_whole
 from kizuna.model.errors import Malformed, Tampered, Unavailable
 from kizuna.proof.attestation.reference import Reference, References
+from kizuna.roots.cose import SharedKey
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
@@ -120,6 +121,16 @@ class Shelf:
             self._add_lines(
                 "devices", [lines.device_entry(device, self._sealing) for device in devices]
             )
+
+    def ready_for(self, key: object) -> None:
+        """See that a device with this key can be written down, before it is said in the log.
+
+        Raises:
+            Misconfigured: ``fleet.sealing-lost``. Refused: ``gate.*``. Unavailable: ``unit.*``.
+        """
+        if isinstance(key, SharedKey):
+            with self.turn():
+                self._sealing.ready()
 
     def close_secrets(self) -> int:
         """Close the secrets that an earlier version wrote down in the open: how many there were."""
