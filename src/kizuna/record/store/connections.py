@@ -39,6 +39,7 @@ class Connections(Generic[C]):
         self._connect = connect
         self._is_open = is_open
         self._idle: list[C] = []
+        self._closed = 0  # how often
         self._guard = threading.Lock()
         self.writer: C | None = None
         """The connection that writes; whoever touches it holds ``writing``."""
@@ -51,6 +52,7 @@ class Connections(Generic[C]):
         """A connection to read with, until the block ends."""
         with self._guard:
             connection = self._idle.pop() if self._idle else None
+            closed = self._closed
         if connection is None or not self._is_open(connection):
             connection = self._connect()
         try:
@@ -59,12 +61,16 @@ class Connections(Generic[C]):
             connection.close()
             raise
         with self._guard:
-            self._idle.append(connection)
+            if closed == self._closed:
+                self._idle.append(connection)
+                return
+        connection.close()  # what is let go of meanwhile would keep it for ever
 
     def close(self) -> None:
         """Let go of all of them; idempotent."""
         with self._guard:
             idle, self._idle = self._idle, []
+            self._closed += 1
         for connection in idle:
             connection.close()
         with self.writing:

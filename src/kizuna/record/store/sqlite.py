@@ -66,7 +66,11 @@ class SqliteBackend:
             timeout=5.0,
             cached_statements=128,
         )
-        connection.execute("PRAGMA synchronous=FULL")
+        try:
+            connection.execute("PRAGMA synchronous=FULL")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     @contextmanager
