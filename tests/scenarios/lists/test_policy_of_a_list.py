@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A list whose policy asks for two signatures: one party alone changes nothing, by no door."""
 
+from datetime import datetime
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -15,6 +17,8 @@ from kizuna.model.payload import Action, Norm, Standing, Status, Target
 from kizuna.record.lists import grant, service_for
 from kizuna.record.lists.policy import POLICY, PROPOSAL, ListPolicy
 from kizuna.record.store import Refusal
+from kizuna.roots.keys import Algorithm
+from kizuna.roots.units import EphemeralUnit
 
 LIST = "bodies"
 ROLE = "certification-body"
@@ -35,11 +39,11 @@ def strict(stage, confirmer):
     return confirmer
 
 
-def proposal(stage, by, member, *, state="granted", roles=(ROLE,), list_name=LIST):
+def proposal(stage, by, member, *, state="granted", roles=(ROLE,), list_name=LIST, **more):
     services = [msgspec.to_builtins(service_for(role)) for role in roles]
     document = {
         "list": stage.association.lists.anchor(list_name).id, "state": state,
-        "services": services, "reason": "audit passed",
+        "services": services, "reason": "audit passed", **more,
     }  # fmt: skip
     norm = Norm(type=PROPOSAL, name=PROPOSAL, version="1", document=document)
     said = by.says(member, norm, Kind.NORM, stage.clock())
@@ -50,13 +54,13 @@ def enter_alone(stage, member, **more):
     return stage.association.lists.add(member, roles=[ROLE], list_name=LIST, **more)
 
 
-def entry_citing(stage, member, digest, *, roles=(ROLE,), state=Standing.GRANTED):
+def entry_citing(stage, member, digest, *, roles=(ROLE,), state=Standing.GRANTED, **more):
     """An entry as the operator's key can sign it, whatever the tools would say."""
     anchor = stage.association.lists.anchor(LIST)
     made = grant(
         SubjectId(anchor.id), [service_for(role) for role in roles], ext={"proposal": digest}
     )
-    made = msgspec.structs.replace(made, state=state, reason="so")
+    made = msgspec.structs.replace(made, state=state, reason="so", **more)
     return stage.association.sign(Kind.MEMBERSHIP, member, made)
 
 
@@ -115,6 +119,50 @@ def test_a_proposal_is_used_once(stage, strict):
     Authoring(stage.association, stage.association.lists).enter_proposal(digest)
     stage.clock.now += 60
     assert refused(stage, entry_citing(stage, lab, digest)) == "list.four-eyes"
+
+
+def test_the_operator_alone_pins_no_key_and_lengthens_no_entry(stage, strict):
+    lab, until = SubjectId("did:web:lab.example"), "2026-12-31T00:00:00Z"
+    keys = [public_jwk() for _ in range(2)]
+    digest = proposal(stage, strict, lab, keys=keys[:1], until=until)
+    end, later = (datetime.fromisoformat(at) for at in (until, "2036-12-31T00:00:00Z"))
+    for more in (
+        {"keys": keys[1:], "valid_until": end},
+        {"keys": keys, "valid_until": end},
+        {"keys": keys[:1], "valid_until": later},
+        {"keys": keys[:1]},
+    ):
+        assert refused(stage, entry_citing(stage, lab, digest, **more)) == "list.four-eyes"
+    # nor in an entry that gives nothing, which the policy does not name: its keys stay pinned
+    said = entry_citing(stage, lab, digest, state=Standing.SUSPENDED, keys=keys[1:])
+    assert refused(stage, said) == "list.four-eyes"
+    Authoring(stage.association, stage.association.lists).enter_proposal(digest)
+    entry = stage.association.lists.state(LIST).entries[lab]
+    assert (list(entry.keys), entry.valid_until) == (keys[:1], int(end.timestamp()))
+    stage.association.lists.set_state(lab, "suspended", reason="key lost", list_name=LIST)
+
+
+def public_jwk():
+    unit = EphemeralUnit()
+    return unit.public(unit.generate(Algorithm.ES256, "lab")).to_jwk()
+
+
+def test_a_proposal_that_was_taken_back_is_entered_by_nobody(stage, strict):
+    lab = type(stage.body)().identity
+    digest = proposal(stage, strict, lab)
+    back = Status(action=Action.WITHDRAW, target=Target(statement=digest), reason="audit failed")
+    stage.association.register_one(strict.says(lab, back, Kind.STATUS, stage.clock()))
+    assert refused(stage, entry_citing(stage, lab, digest)) == "list.four-eyes"
+    with pytest.raises(Refused):
+        Authoring(stage.association, stage.association.lists).enter_proposal(digest)
+
+
+def test_a_stranger_takes_nobodys_proposal_back(stage, strict):
+    lab, stranger = type(stage.body)().identity, type(stage.body)()
+    digest = proposal(stage, strict, lab)
+    back = Status(action=Action.WITHDRAW, target=Target(statement=digest), reason="so")
+    stage.association.register([stranger.says(lab, back, Kind.STATUS, stage.clock())])
+    assert Authoring(stage.association, stage.association.lists).enter_proposal(digest)
 
 
 def test_a_status_is_no_way_around(stage, strict):

@@ -19,7 +19,8 @@ from kizuna.model.errors import Malformed, Problem, Refused
 from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Membership, Norm, Status
-from kizuna.model.statement import Statement
+from kizuna.model.statement import Registered, Statement
+from kizuna.model.trust import Anchors
 from kizuna.record.lists.policy import POLICY, Act, ListPolicy, Rule
 from kizuna.record.lists.roles import Role
 
@@ -82,7 +83,7 @@ class ListRules:
 
     def __init__(self, workspace: Owner) -> None:
         self._workspace = workspace
-        self._as_of: object = None
+        self._as_of: tuple[int, Anchors] | None = None
         self._policies: dict[str, ListPolicy] = {}
 
     def refuses(self, said: Statement, now: int) -> Problem | None:
@@ -106,15 +107,29 @@ class ListRules:
         state = TrustLists(self._workspace).state(list_id)
         found = _digest(cited)
         proposals = {} if found is None else self._workspace.store.reader().by_digests([found])
-        return policy.refuses(said, state, next(iter(proposals.values()), None), now)
+        proposal = next(iter(proposals.values()), None)
+        return policy.refuses(
+            said, state, proposal, now, taken_back=proposal is not None and self._back(proposal)
+        )
+
+    def _back(self, proposal: Registered) -> bool:
+        """Whether whoever proposed something took it back."""
+        from kizuna.record.log.keys import statement_key
+
+        key = statement_key(proposal.statement.digest)
+        return any(
+            row.statement.issuer == proposal.statement.issuer
+            and isinstance(row.statement.payload, Status)
+            for row in self._workspace.store.reader().by_keys([key]).get(key, ())
+        )
 
     def _known(self) -> dict[str, ListPolicy]:
         anchors = self._workspace.anchors()
-        as_of = (self._workspace.head().size, id(anchors))
-        if as_of != self._as_of:
+        size = self._workspace.head().size
+        if self._as_of is None or self._as_of[0] != size or self._as_of[1] is not anchors:
             found = {a.id: policy_of(self._workspace, a.id, a.operator) for a in anchors.lists}
             self._policies = {name: one for name, one in found.items() if one and one.rules}
-            self._as_of = as_of
+            self._as_of = (size, anchors)
         return self._policies
 
     def _membership(self, digest: str | None) -> str | None:

@@ -12,11 +12,13 @@ parties, two signatures. What a policy does not name goes on as without one.
 
 Keeps: 1. A policy binds its author too. 2. The newest one counts, from its registration on; what
 was entered before stands. 3. Whoever signs an entry is never who proposed it, nor is the member.
+4. What is entered is what was proposed: state, services, keys and end. A key that an entry of any
+state pins is entered with it, and asks for what entering asks for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -27,11 +29,13 @@ from msgspec import Struct
 from kizuna.model.errors import Malformed, Problem, Refused
 from kizuna.model.identifier import SubjectId
 from kizuna.model.kind import Kind
-from kizuna.model.payload import Action, Membership, Norm, Service, Standing, Status
+from kizuna.model.payload import Action, Membership, Norm, Service, Standing, Status, seconds
 from kizuna.model.statement import Registered, Statement
+from kizuna.record.lists.foreign import instant_of
 from kizuna.record.lists.state import ListState
+from kizuna.roots.identity import pinned_keys
 
-__all__ = ["POLICY", "PROPOSAL", "Act", "ListPolicy", "Rule", "proposed"]
+__all__ = ["POLICY", "PROPOSAL", "Act", "ListPolicy", "Proposed", "Rule", "proposed"]
 
 POLICY: Final = "list-policy"
 PROPOSAL: Final = "list-proposal"
@@ -121,7 +125,13 @@ class ListPolicy:
         }
 
     def refuses(
-        self, said: Statement, state: ListState, proposal: Registered | None, now: int
+        self,
+        said: Statement,
+        state: ListState,
+        proposal: Registered | None,
+        now: int,
+        *,
+        taken_back: bool = False,
     ) -> Problem | None:
         """Why an entry, or a status on one, may not be made; None where it may.
 
@@ -130,11 +140,30 @@ class ListPolicy:
             state: the list as it stands.
             proposal: the statement that the entry cites, where it is registered.
             now: when.
+            taken_back: whether who proposed it took it back since.
         """
-        act = _act_of(said)
-        rule = None if act is None else self.rules.get(act)
-        if act is None or rule is None or said.subject == state.operator:
+        if said.subject == state.operator:
             return None
+        for act in _acts_of(said, state):
+            rule = self.rules.get(act)
+            why = (
+                None
+                if rule is None
+                else self._refuses(act, rule, said, state, None if taken_back else proposal, now)
+            )
+            if why is not None:
+                return why
+        return None
+
+    def _refuses(
+        self,
+        act: Act,
+        rule: Rule,
+        said: Statement,
+        state: ListState,
+        proposal: Registered | None,
+        now: int,
+    ) -> Problem | None:
         if rule.by and not _has(state, said.issuer, rule.by, now):
             return Refused(
                 "list.policy-role",
@@ -161,24 +190,52 @@ class ListPolicy:
         )
 
 
-def proposed(norm: object) -> tuple[str, Standing, tuple[Service, ...]] | None:
-    """List, state and services that a proposal asks for; None where it is no proposal."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """What a proposal asks for."""
+
+    list_id: str
+    state: Standing
+    services: tuple[Service, ...]
+    keys: frozenset[bytes]
+    """Thumbprints of the keys to be pinned."""
+    until: int | None
+
+
+def proposed(norm: object) -> Proposed | None:
+    """What a proposal asks for; None where it is no proposal."""
     if not isinstance(norm, Norm) or norm.type != PROPOSAL:
         return None
+    said = norm.document
     try:
-        services = tuple(msgspec.convert(norm.document["services"], list[Service]))
-        return str(norm.document["list"]), Standing(norm.document["state"]), services
-    except (KeyError, ValueError, TypeError):  # msgspec's errors are of the second
+        return Proposed(
+            list_id=str(said["list"]),
+            state=Standing(said["state"]),
+            services=tuple(msgspec.convert(said["services"], list[Service])),
+            keys=_thumbprints(msgspec.convert(said.get("keys", []), list[dict[str, str]])),
+            until=instant_of(said["until"], "until") if "until" in said else None,
+        )
+    except (KeyError, ValueError, TypeError, OverflowError, Problem):  # the second: msgspec's
         return None
 
 
-def _act_of(said: Statement) -> Act | None:
+def _thumbprints(keys: Sequence[Mapping[str, str]]) -> frozenset[bytes]:
+    return frozenset(key.thumbprint for key in pinned_keys(keys))
+
+
+def _acts_of(said: Statement, state: ListState) -> tuple[Act, ...]:
+    """What a statement does to a member's entry."""
     payload = said.payload
     if isinstance(payload, Membership):
-        return _OF_STANDING[payload.state]
-    if isinstance(payload, Status):
-        return _OF_ACTION.get(payload.action)
-    return None
+        act = _OF_STANDING[payload.state]
+        known = state.entries.get(said.subject)
+        if act is Act.REGISTER or _thumbprints(payload.keys) <= _thumbprints(
+            () if known is None else known.keys
+        ):
+            return (act,)
+        return (act, Act.REGISTER)  # a key that is pinned stays, whatever the entry's state
+    found = _OF_ACTION.get(payload.action) if isinstance(payload, Status) else None
+    return () if found is None else (found,)
 
 
 def _has(state: ListState, who: SubjectId, roles: tuple[str, ...], now: int) -> bool:
@@ -205,10 +262,15 @@ def _not_proposed(
         return "the proposal is about somebody else"
     if by in (said.issuer, said.subject, state.operator):
         return "whoever proposes is neither who enters nor the member"
-    if asked[0] != state.list_id or asked[1] is not payload.state:
+    if asked.list_id != state.list_id or asked.state is not payload.state:
         return "the proposal asks for something else"
-    if payload.state is Standing.GRANTED and asked[2] != tuple(payload.services):
+    if payload.state is Standing.GRANTED and asked.services != tuple(payload.services):
         return "the proposal asks for other services"
+    if asked.keys != _thumbprints(payload.keys):
+        return "the proposal asks for other keys"
+    until = None if payload.valid_until is None else seconds(payload.valid_until)
+    if payload.state is Standing.GRANTED and asked.until != until:
+        return "the proposal asks for another end"
     cited = {step.ext.get("proposal") for step in state.history(said.subject)}
     if proposal.statement.digest.hex() in cited:
         return "the proposal was entered before"
