@@ -160,6 +160,7 @@ _VARIANTS: Final = (
     "severity",
     "expression",
     "services",
+    "others",
     "issuer",
     "what",
 )
