@@ -24,7 +24,7 @@ from kizuna.app.wiring.mappings import register_mappings
 from kizuna.model.errors import Refused
 from kizuna.model.identifier import Element, SubjectId
 from kizuna.model.kind import Kind
-from kizuna.model.payload import Claim, encode_payload
+from kizuna.model.payload import Action, Claim, Status, Target, encode_payload
 from kizuna.proof.assurance import Answer, Answers, State
 
 TOKEN = "token-of-this-server"  # noqa: S105 - of a server that ends with the test
@@ -315,6 +315,29 @@ async def test_sending_twice_signs_once(browser, workspace, asked):
     again = await browser.send(form)
     assert (again.status_code, again.headers["location"]) == (303, first.headers["location"])
     assert workspace.store.head().size == size
+
+
+@pytest.mark.anyio
+async def test_the_same_answers_are_signed_anew_after_they_were_withdrawn(
+    browser, workspace, asked
+):
+    await browser.sign_in()
+    form, _ = await browser.form()
+    await browser.save(form, **fill(asked, "secure-update", "implemented"))
+    form, _ = await browser.form("/answer/review")
+    before = workspace.store.head().size
+    await browser.send(form)
+    said = [row.statement.digest.hex() for row in said_since(workspace, before)]
+    for digest in said:  # by another door
+        gone = Status(action=Action.WITHDRAW, target=Target(statement=digest))
+        workspace.register_one(workspace.sign(Kind.STATUS, PUMP, gone))
+    workspace.clock.now += 60
+    form, _ = await browser.form()
+    await browser.save(form, **fill(asked, "secure-update", "implemented"))
+    form, _ = await browser.form("/answer/review")
+    size = workspace.store.head().size
+    await browser.send(form)
+    assert len(said_since(workspace, size)) == len(said)
 
 
 @pytest.mark.anyio

@@ -40,6 +40,21 @@ def restricted(workspace):
     return said.digest
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [{"origin": "https://else.example"}, {"origin": "null"}, {"sec-fetch-site": "cross-site"}],
+)
+@pytest.mark.anyio
+async def test_no_other_site_signs_somebody_in(console, sent):
+    with console() as browser:
+        async with browser:
+            page = await browser.get("/sign-in")
+            assert page.headers.get_list("referrer-policy") == ["same-origin"]
+            foreign = await browser.post("/sign-in", data={"token": SHOWN}, headers=sent)
+            assert foreign.status_code == 403
+            assert "set-cookie" not in foreign.headers
+
+
 @pytest.mark.anyio
 async def test_only_who_shows_the_token_sees_what_is_restricted(console, restricted):
     with console() as browser:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.assess_plan import Pen
     from kizuna.app.wiring.workspace import Workspace
 
-__all__ = ["Answering", "Rendered"]
+__all__ = ["Answering", "Rendered", "foreign", "of_this_site"]
 
 _OPT: Final = {"permission": "public"}
 _PROFILES: Final = 8
@@ -220,14 +220,14 @@ class Answering:
             questions = self._named(sent, visitor)
             drafts = self._drafts(visitor)
             draft = drafts.open(questions, sent.text("element"))
-            seen = sent.text("seen")
-            if drafts.sent_as(draft).get("seen") == seen and seen:
+            seen, version = sent.text("seen"), _whole(sent.text("version"), wrong=-1)
+            if drafts.was_sent(draft, seen, version):
                 return draft, None  # sent already: the same answer again
             if not self._door.proves(visitor, sent.text("secret")):
                 return draft, self._reviewed(
                     questions, visitor, asked, element=draft.element, wrong=True
                 )
-            if draft.version != _whole(sent.text("version"), wrong=-1):
+            if draft.version != version:
                 raise Refused(
                     "assess.draft-stale",
                     "the draft was changed elsewhere since this page was opened",
@@ -236,7 +236,7 @@ class Answering:
                 )
             pen = self._pen(visitor)
             with drafts.sending():
-                if drafts.sent_as(draft).get("seen") == seen:
+                if drafts.was_sent(draft, seen, version):
                     return draft, None
                 plan = self._plan(questions, draft, pen, visitor)
                 told = register_plan(self._workspace, plan, pen=pen, seen=seen)
@@ -285,11 +285,11 @@ class Answering:
                 why="sessions end after half a day, and when the server ends",
                 hint="sign in again; what was saved is still there",
             )
-        if not _of_this_site(request):
-            raise _foreign()
+        if not of_this_site(request):
+            raise foreign()
         sent = await _read(request)
         if not self._door.genuine(request.scope, sent.text("word")):
-            raise _foreign()
+            raise foreign()
         return visitor, sent
 
     def _named(self, sent: Sent, visitor: Visitor) -> Questionnaire:
@@ -464,7 +464,7 @@ def _differing(
     ]
 
 
-def _of_this_site(request: Request[Any, Any, Any]) -> bool:
+def of_this_site(request: Request[Any, Any, Any]) -> bool:
     """Whether the browser says that a page of this server sent the form."""
     headers = request.headers
     if headers.get("sec-fetch-site", "same-origin") != "same-origin":
@@ -500,7 +500,8 @@ async def _read(request: Request[Any, Any, Any]) -> Sent:
     return Sent(texts, files)
 
 
-def _foreign() -> Refused:
+def foreign() -> Refused:
+    """The problem of a form that somebody else's page sent."""
     return Refused(
         "console.form-foreign",
         "this form does not come from a page of yours here",

@@ -21,7 +21,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Request, Response, get, post
 from litestar.types import ControllerRouterHandler
 
-from kizuna.app.console.answering import Answering
+from kizuna.app.console.answering import Answering, foreign, of_this_site
 from kizuna.app.console.asked import Asked
 from kizuna.app.console.cells import clock, table, verdict_mark
 from kizuna.app.console.chains import short_name
@@ -136,6 +136,8 @@ class Site:
         @post("/sign-in", opt=_PUBLIC, include_in_schema=False, name="page /sign-in post")
         async def enter(request: Request[Any, Any, Any]) -> Response[bytes]:
             asked = Asked(request.scope)
+            if not of_this_site(request):
+                raise foreign()  # else another site signs somebody in as whom it likes
             body = await request.body()
             cookie = site._door.enter(_field(body, "token"))
             if cookie is None:
@@ -181,6 +183,7 @@ class Site:
         shown = Shown("sign_in.html", say("signin.title", asked.lang), data, [])
         answer = self._page(asked, shown, here="/sign-in", twin="")
         answer.status_code = 403 if wrong else 200
+        answer.headers["referrer-policy"] = "same-origin"  # so that the browser names the origin
         return answer
 
     # --- rendering ----------------------------------------------------------------------------
