@@ -3,13 +3,16 @@
 
 Keeps: 1. Whatever may be made again is made again from log and statement files. 2. A backup holds
 no secret: the keys in it are encrypted, and what opens them is kept elsewhere. 3. A restored store
-writes only after it was shown the newest checkpoint that anyone has.
+writes only after it was shown the newest checkpoint that anyone has. 4. What restrains the store or
+was seen to hold is brought back with it: the gate before its keys, lists of what is revoked, what
+other stores proved, the numbers of issues. Drafts and what waits to be sent are not.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,7 +48,11 @@ __all__ = [
 _OWN: Final = "folder"
 """Where a backup keeps the store's own files, beside what the store copies itself."""
 
-_KEPT: Final = ("kizuna.json", "trust.json", "keys")
+_KEPT: Final = ("kizuna.json", "trust.json", "keys", "federation.json", "hosted-codes.json")
+_FOLDERS: Final = (
+    *("catalogs", "gate", "lists", "processes", "procure", "profiles", "published"),
+    *("remote", "risk", "status"),
+)
 
 
 def status(workspace: Workspace) -> dict[str, Any]:
@@ -96,15 +103,15 @@ def backup(workspace: Workspace, target: str) -> dict[str, Any]:
     manifest = copy(workspace.store, place, now=workspace.clock())
     own = place / _OWN
     own.mkdir(mode=0o700)
-    with copied(workspace, own):
+    with copied(workspace, own), _gate_at_rest(workspace):
         for name in _KEPT:
             source = workspace.path / name
             if source.is_file():
                 shutil.copyfile(source, own / name)
                 (own / name).chmod(0o600)
-    kept = workspace.path / "profiles"
-    if kept.is_dir():
-        shutil.copytree(kept, own / "profiles")
+        for name in _FOLDERS:
+            if (workspace.path / name).is_dir():
+                shutil.copytree(workspace.path / name, own / name, copy_function=_copy)
     return {
         "folder": str(place),
         "origin": manifest.origin,
@@ -113,6 +120,24 @@ def backup(workspace: Workspace, target: str) -> dict[str, Any]:
         "files": len(manifest.files),
         "bytes": sum(length for length, _ in manifest.files.values()),
     }
+
+
+@contextmanager
+def _gate_at_rest(workspace: Workspace) -> Iterator[None]:
+    """Nobody asks the gate before the store's keys until the block ends."""
+    if not (workspace.path / "gate").is_dir():
+        yield
+        return
+    from kizuna.roots.gates import FileBook
+
+    with FileBook(workspace.path / "gate").turn():
+        yield
+
+
+def _copy(source: str, target: str) -> None:
+    """A file may go while the folder is read: what is written whole takes another's place."""
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target)
 
 
 def restore(source: str, settings: Settings, *, secret: bytes | None) -> dict[str, Any]:
@@ -146,8 +171,9 @@ def restore(source: str, settings: Settings, *, secret: bytes | None) -> dict[st
     for name in _KEPT[1:]:
         if (own.path / name).is_file():
             write_whole(folder.path / name, (own.path / name).read_bytes())
-    if (own.path / "profiles").is_dir():
-        shutil.copytree(own.path / "profiles", folder.path / "profiles")
+    for name in _FOLDERS:
+        if (own.path / name).is_dir():
+            shutil.copytree(own.path / name, folder.path / name, dirs_exist_ok=True)
     bring_fleet_back(own.path, folder.path)
     if secret is not None:
         write_whole(folder.secret_file, secret)

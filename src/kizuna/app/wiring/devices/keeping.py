@@ -4,7 +4,8 @@
 Keeps: 1. The tables and the store's keys are copied in one turn, so that the keys open what the
 tables hold. 2. The secret of epochs is not copied: with a new one, nothing that was heard before
 the backup, or after it, is heard again as new. 3. A fleet brought back believes nothing of the
-epochs that run, as after a crash.
+epochs that run, as after a crash. 4. A chip stays the device that it was: one chip is one device,
+also after a restore.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["bring_back", "copied"]
 
 FOLDER: Final = "fleet"
-_TABLES: Final = ("devices", "references", "endorsed", "sealing", "state", "notices", "history")
+_TABLES: Final = (
+    *("devices", "references", "endorsed", "sealing", "state", "notices", "history"),
+    *("chips", "endorsers", "registrar"),
+)
 _RESULTS: Final = "results"
 
 
