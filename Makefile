@@ -30,7 +30,7 @@ test: peers ## every test, real PostgreSQL, SoftHSM2 and software TPM included
 fuzz: peers ## every property with twenty times the examples; takes hours
 	@$(BIN)/python -m pytest -n 2 -q --fuzz 20
 
-peers: $(STAMP) ## what tests talk to: swtpm, tpm2-tools, SoftHSM2, mosquitto, where it may install
+peers: $(STAMP) ## what tests talk to: swtpm, tpm2-tools, SoftHSM2, mosquitto, chromium, where it may install
 	@$(BIN)/python tools/peers.py
 
 check: $(STAMP) ## formatting, lint, types, import rules, generated files

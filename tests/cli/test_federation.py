@@ -76,7 +76,7 @@ def test_an_anchor_is_believed_under_a_key_and_never_under_a_second(store, files
     told = store("federation", "anchor", GUILD, "--key", "guild.jwk")
     assert (told.code, told.stdout) == (
         0,
-        f"believed as a trust anchor: {GUILD} (1 keys)\n",
+        f"believed as a trust anchor: {GUILD} (1 key)\n",
     )
     again = store("federation", "anchor", GUILD, "--key", "maker.jwk", "--json")
     assert (again.code, again.json["code"]) == (10, "federation.anchor-twice")

@@ -169,6 +169,18 @@ def _devices() -> dict[str, Any]:
             "`[gateway, [[place, leaf, [hash, ...], evidence], ...]]`; the answer is an empty "
             "text, or what does not hold.",
         ),
+        "/api/devices/endorsement": _device_message(
+            "AskForChallenge",
+            "What a chip's maker says of it, answered with a challenge that only this chip opens",
+            "What `kizuna device endorse` writes: the chip's certificate path and the key that is "
+            "said to live in it. Good for a few minutes, and answered once.",
+        ),
+        "/api/devices/activation": _device_message(
+            "AnswerChallenge",
+            "The chip's answer: proof that the key lives in it",
+            "What `kizuna device activate` writes; the answer names the activation with which the "
+            "device is enrolled.",
+        ),
         "/api/devices/epoch": {
             "get": {
                 "tags": ["devices"],
