@@ -220,14 +220,14 @@ class Answering:
             questions = self._named(sent, visitor)
             drafts = self._drafts(visitor)
             draft = drafts.open(questions, sent.text("element"))
-            seen, version = sent.text("seen"), _whole(sent.text("version"), wrong=-1)
-            if drafts.was_sent(draft, seen, version):
+            seen = sent.text("seen")
+            if drafts.sent_as(draft).get("seen") == seen and seen:
                 return draft, None  # sent already: the same answer again
             if not self._door.proves(visitor, sent.text("secret")):
                 return draft, self._reviewed(
                     questions, visitor, asked, element=draft.element, wrong=True
                 )
-            if draft.version != version:
+            if draft.version != _whole(sent.text("version"), wrong=-1):
                 raise Refused(
                     "assess.draft-stale",
                     "the draft was changed elsewhere since this page was opened",
@@ -236,7 +236,7 @@ class Answering:
                 )
             pen = self._pen(visitor)
             with drafts.sending():
-                if drafts.was_sent(draft, seen, version):
+                if drafts.sent_as(draft).get("seen") == seen:
                     return draft, None
                 plan = self._plan(questions, draft, pen, visitor)
                 told = register_plan(self._workspace, plan, pen=pen, seen=seen)

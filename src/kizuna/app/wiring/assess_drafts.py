@@ -60,7 +60,7 @@ class Draft:
     changed: int = 0
     answers: tuple[Answer, ...] = ()
     sent: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """``seen``, ``told`` and ``version`` of what was sent last; empty: nothing yet."""
+    """``seen`` and ``told`` of what was sent last; empty: nothing yet."""
 
     @property
     def key(self) -> str:
@@ -192,7 +192,7 @@ class Drafts:
                     answers=(),
                     version=draft.version + 1,
                     changed=self._workspace.clock(),
-                    sent={"seen": seen, "told": dict(told), "version": draft.version},
+                    sent={"seen": seen, "told": dict(told)},
                 )
             )
             shutil.rmtree(self._files(draft), ignore_errors=True)
@@ -201,13 +201,6 @@ class Drafts:
         """What was sent last of this questionnaire: ``seen`` and ``told``; empty: nothing."""
         kept = _read(self._path(draft))
         return {} if kept is None else kept.sent
-
-    def was_sent(self, draft: Draft, seen: str, version: int) -> bool:
-        """Whether just this was sent last: the same answers of the same state of the draft. The
-        same answers later, after they were withdrawn by another door, are a new sending.
-        """
-        last = self.sent_as(draft)
-        return bool(seen) and (last.get("seen"), last.get("version")) == (seen, version)
 
     def drop(self, draft: Draft, *, version: int) -> None:
         """Delete a draft and its files.
