@@ -92,6 +92,8 @@ def judge_proof(
     if message is None:
         return verdict(SignatureResult.WRONG, "context", key, key_from)
     holds = verify(key, signature, message)
+    if holds and "expires" in proof:  # whether it still does depends on the day of who asks
+        return verdict(SignatureResult.UNVERIFIED, "expires", key, key_from)
     return verdict(SignatureResult.VALID if holds else SignatureResult.WRONG, "", key, key_from)
 
 

@@ -152,6 +152,12 @@ def test_another_purpose_or_another_suite_than_the_key_s_is_wrong():
     assert judged(issuer.signed("ecdsa-jcs-2019")).reason == "algorithm-of-key"
 
 
+@pytest.mark.parametrize("until", ["2020-01-01T00:00:00Z", "2099-01-01T00:00:00Z", "soon"])
+def test_a_proof_that_ends_one_day_is_not_called_valid(until):
+    signature = judged(Issuer().signed("eddsa-jcs-2022", expires=until))
+    assert (signature.result, signature.reason) == (SignatureResult.UNVERIFIED, "expires")
+
+
 def test_contexts_that_contradict_each_other_are_wrong():
     issuer = Issuer()
     whole = issuer.signed("eddsa-jcs-2022", **{"@context": CONTEXT})
