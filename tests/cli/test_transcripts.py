@@ -514,7 +514,7 @@ def test_a_bundle_for_anyone_tells_what_it_keeps_back(store, bom, tmp_path):
     words = ("export", PUMP, "--profile", "software-product", "--out", tmp_path / "proof.kz")
     ran = store(*words)
     assert ran.code == 0
-    assert "1 statements that only some may read are not in the file" in ran.stderr
+    assert "1 statement that only some may read is not in the file" in ran.stderr
     told = store(*words, "--for", "did:web:buyer.example", "--json").json
     assert (told["restricted"], told["withheld"]) == (1, [])
     assert told["view"] == "did:web:buyer.example"

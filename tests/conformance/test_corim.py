@@ -48,9 +48,7 @@ def test_every_comid_is_read_and_what_is_not_understood_is_said(shared):
         "0",
         "my-ir",
     }
-    assert read["comid-cend"].left == (
-        "conditional-endorsements that ask for authorized-by",
-    )
+    assert read["comid-cend"].left == ("conditional-endorsements that ask for authorized-by",)
     assert not [name for name, one in read.items() if not one.values and not one.left]
 
 
