@@ -5,11 +5,10 @@ import importlib.util
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ class Machine:
     """A machine with a chip of one maker."""
 
     def __init__(self, folder: Path, maker: Path) -> None:
-        self.folder, self.port = folder, _free_pair()
+        self.folder, self.port = folder, 0
         (folder / "tpm").mkdir(parents=True)
         conf, ca, options = (folder / name for name in ("setup.conf", "ca.conf", "ca.options"))
         conf.write_text(
@@ -39,40 +38,10 @@ class Machine:
             check=True,
             capture_output=True,
         )
-        self.process = subprocess.Popen(
-            f"swtpm socket --tpm2 --tpmstate dir={folder}/tpm"
-            f" --server type=tcp,port={self.port},bindaddr=127.0.0.1"
-            f" --ctrl type=tcp,port={self.port + 1},bindaddr=127.0.0.1"
-            " --flags not-need-init,startup-clear".split(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        for _ in range(1_000):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port + 1)) == 0:
-                    return
-            time.sleep(0.02)
-        pytest.fail("swtpm does not start")
 
     def __call__(self, *words: str) -> tuple[int, dict[str, object]]:
         unit = ("--unit", f"tpm:swtpm:host=127.0.0.1,port={self.port}")
         return kizuna(self.folder, *words, *unit, "--state", str(self.folder / "state"))
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-def _free_pair() -> int:
-    for port in range(46_000 + os.getpid() * 2 % 9_000, 65_000, 2):
-        with socket.socket() as one, socket.socket() as two:
-            try:
-                one.bind(("127.0.0.1", port))
-                two.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
-    raise AssertionError("no free ports")
 
 
 def kizuna(folder: Path, *words: object) -> tuple[int, dict[str, object]]:
@@ -88,7 +57,9 @@ def kizuna(folder: Path, *words: object) -> tuple[int, dict[str, object]]:
 
 
 @pytest.fixture
-def machines(tmp_path: Path) -> Iterator[tuple[Machine, Machine, Path]]:
+def machines(
+    tmp_path: Path, served_chip: Callable[[Path], AbstractContextManager[int]]
+) -> Iterator[tuple[Machine, Machine, Path]]:
     wanted = ("swtpm", "swtpm_setup", "swtpm_localca")
     missing = [name for name in wanted if not shutil.which(name)]
     if importlib.util.find_spec("tpm2_pytss") is None:
@@ -100,13 +71,9 @@ def machines(tmp_path: Path) -> Iterator[tuple[Machine, Machine, Path]]:
         pytest.skip(words)
     maker = tmp_path / "maker"
     maker.mkdir()
-    made: list[Machine] = []
-    try:
-        made += [Machine(tmp_path / name, maker) for name in ("one", "two")]
-        yield made[0], made[1], maker / "issuercert.pem"
-    finally:
-        for machine in made:
-            machine.stop()
+    one, two = (Machine(tmp_path / name, maker) for name in ("one", "two"))
+    with served_chip(one.folder / "tpm") as one.port, served_chip(two.folder / "tpm") as two.port:
+        yield one, two, maker / "issuercert.pem"
 
 
 def test_a_key_is_enrolled_as_one_of_the_chip_that_opened_the_challenge(
