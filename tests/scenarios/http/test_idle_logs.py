@@ -41,7 +41,7 @@ class Witnessed(Operators):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def told(tmp_path_factory):
     with ExitStack() as stack:
         made = Witnessed(tmp_path_factory.mktemp("idle"), Hand(NOW), running, stack)
         made.look()
@@ -49,6 +49,13 @@ def world(tmp_path_factory):
         made.product(THING)
         made.look()
         yield made
+
+
+@pytest.fixture
+def world(told):
+    told.anew()
+    told.look()  # whatever day an earlier test left behind
+    return told
 
 
 def test_fresh_cosignatures_keep_an_idle_log_young(world):
@@ -64,7 +71,6 @@ def test_fresh_cosignatures_keep_an_idle_log_young(world):
 
 
 def test_what_looked_young_grows_old_again_in_the_same_process(world):
-    world.look()
     assert world.judge(subject=THING, more=AGED).value is Value.TRUSTED
     world.clock.now += 8 * DAY
     assert world.judge(subject=THING, more=AGED, fresh=False).value is Value.UNDETERMINED
