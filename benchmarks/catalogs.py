@@ -38,7 +38,8 @@ from kizuna.worlds.supply import Scale, Supply
 
 ROOT = Path(__file__).resolve().parents[1]
 WANTED = "compliance-trestle==5.2.0"
-ORACLE = ROOT / ".cache" / f"oracle-{sha256(WANTED.encode()).hexdigest()[:8]}" / "bin" / "python"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kizuna-tests"
+ORACLE = CACHE / f"oracle-{sha256(WANTED.encode()).hexdigest()[:8]}" / "bin" / "python"
 BASE = "SP800-53/rev5/json/NIST_SP-800-53_rev5_"
 ROUNDS = 9
 THEIRS = """
