@@ -15,7 +15,7 @@ notices: each kind at most once an hour, with a count and the head of the record
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -38,8 +38,10 @@ __all__ = [
     "behind_gate",
     "for_peers",
     "gate_beside",
+    "gate_shown",
     "notice_of",
     "open_policy",
+    "records_shown",
     "set_beside",
     "time_of",
 ]
@@ -130,6 +132,38 @@ def set_beside(keys: Path, data: bytes, name: str, clock: Callable[[], int]) -> 
     }
 
 
+def gate_shown(gate: Gate, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Policy, locks and what waits to be told, of any gate; ``labels`` names keys by their id."""
+    state = gate.book.read()
+    return {
+        "policy": msgspec.to_builtins(gate.policy),
+        "locked": [
+            {"key": name, "label": labels.get(name.partition("|")[0], ""), "since": time_of(at)}
+            for name, at in sorted(state.locks.items())
+        ],
+        "consents": [
+            {"consent": digest, "used": held.used, "ends": time_of(held.ends)}
+            for digest, held in sorted(state.consents.items())
+        ],
+        "records": state.seq,
+        "head": state.head,
+    }
+
+
+def records_shown(folder: Path, limit: int) -> dict[str, Any]:
+    """The newest records of the gate in a folder, after the whole chain was followed.
+
+    Raises:
+        Tampered: ``gate.audit-broken``.
+    """
+    from kizuna.roots.gates import FileBook
+
+    book = FileBook(folder)
+    count = book.check()
+    events = [msgspec.to_builtins(event) for event in book.tail(limit)]
+    return {"records": count, "head": book.read().head, "events": events}
+
+
 class KeyGate:
     """The gate of one workspace's keys, for those who set and watch it."""
 
@@ -140,21 +174,8 @@ class KeyGate:
     def show(self) -> dict[str, Any]:
         """Policy, locks and what waits to be told."""
         gate = self._gate()
-        state = gate.book.read()
         labels = {h.id: h.label for h in self._workspace.unit.handles()}
-        return {
-            "policy": msgspec.to_builtins(gate.policy),
-            "locked": [
-                {"key": name, "label": labels.get(name.partition("|")[0], ""), "since": time_of(at)}
-                for name, at in sorted(state.locks.items())
-            ],
-            "consents": [
-                {"consent": digest, "used": held.used, "ends": time_of(held.ends)}
-                for digest, held in sorted(state.consents.items())
-            ],
-            "records": state.seq,
-            "head": state.head,
-        }
+        return gate_shown(gate, labels)
 
     def set(self, data: bytes, name: str, *, publish: bool = False) -> dict[str, Any]:
         """Put a policy in force, from the next opening of the store on.
@@ -190,13 +211,8 @@ class KeyGate:
         Raises:
             Tampered: ``gate.audit-broken``.
         """
-        from kizuna.roots.gates import FileBook
-
         self._gate()
-        book = FileBook(self._folder)
-        count = book.check()
-        events = [msgspec.to_builtins(event) for event in book.tail(limit)]
-        return {"records": count, "head": book.read().head, "events": events}
+        return records_shown(self._folder, limit)
 
     def report(self) -> dict[str, Any]:
         """Register what is to be told of refusals, as notices."""

@@ -11,9 +11,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from kizuna.app.wiring.gating import gate_beside, notice_of, open_policy, time_of
+from kizuna.app.wiring.gating import (
+    gate_beside,
+    gate_shown,
+    notice_of,
+    open_policy,
+    records_shown,
+    time_of,
+)
 from kizuna.app.wiring.outbox import Outbox, Sent
 from kizuna.model.errors import Absent
 from kizuna.model.identifier import SubjectId
@@ -44,21 +49,8 @@ class ServedGate:
             Absent: ``gate.absent``.
         """
         gate = self._gate()
-        state = gate.book.read()
-        labels = {s.event.key: s.event.label for s in state.series.values()}
-        return {
-            "policy": msgspec.to_builtins(gate.policy),
-            "locked": [
-                {"key": name, "label": labels.get(name.partition("|")[0], ""), "since": time_of(at)}
-                for name, at in sorted(state.locks.items())
-            ],
-            "consents": [
-                {"consent": digest, "used": held.used, "ends": time_of(held.ends)}
-                for digest, held in sorted(state.consents.items())
-            ],
-            "records": state.seq,
-            "head": state.head,
-        }
+        labels = {s.event.key: s.event.label for s in gate.book.read().series.values()}
+        return gate_shown(gate, labels)
 
     def log(self, limit: int) -> dict[str, Any]:
         """The newest records, after the whole chain was followed.
@@ -66,13 +58,8 @@ class ServedGate:
         Raises:
             Absent: ``gate.absent``. Tampered: ``gate.audit-broken``.
         """
-        from kizuna.roots.gates import FileBook
-
         self._gate()
-        book = FileBook(gate_beside(self._keys))
-        count = book.check()
-        events = [msgspec.to_builtins(event) for event in book.tail(limit)]
-        return {"records": count, "head": book.read().head, "events": events}
+        return records_shown(gate_beside(self._keys), limit)
 
     def admit(self, data: bytes) -> dict[str, Any]:
         """Hand a consent in.
