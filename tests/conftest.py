@@ -2,8 +2,10 @@
 """Fixtures that every test may use."""
 
 import fcntl
+import importlib.util
 import os
 import random
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -83,6 +85,23 @@ def two_ports() -> Iterator[Callable[[], int]]:
             raise RuntimeError("no two ports are free")
 
         yield given
+
+
+@pytest.fixture(scope="session")
+def chip_needs() -> Callable[..., None]:
+    """Asks for the TPM library and programs: what is missing fails in CI, and skips elsewhere."""
+
+    def needed(*programs: str) -> None:
+        missing = [name for name in programs if not shutil.which(name)]
+        if importlib.util.find_spec("tpm2_pytss") is None:
+            missing.append("tpm2-pytss")
+        if missing:
+            words = f"{', '.join(missing)} not installed: `make peers` installs it where it may"
+            if os.environ.get("CI") == "true":
+                pytest.fail(words)
+            pytest.skip(words)
+
+    return needed
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A software TPM with a maker's certificate proves that a key lives in it, command by command."""
 
-import importlib.util
 import json
 import os
 import shutil
@@ -58,17 +57,11 @@ def kizuna(folder: Path, *words: object) -> tuple[int, dict[str, object]]:
 
 @pytest.fixture
 def machines(
-    tmp_path: Path, served_chip: Callable[[Path], AbstractContextManager[int]]
+    tmp_path: Path,
+    chip_needs: Callable[..., None],
+    served_chip: Callable[[Path], AbstractContextManager[int]],
 ) -> Iterator[tuple[Machine, Machine, Path]]:
-    wanted = ("swtpm", "swtpm_setup", "swtpm_localca")
-    missing = [name for name in wanted if not shutil.which(name)]
-    if importlib.util.find_spec("tpm2_pytss") is None:
-        missing.append("tpm2-pytss")
-    if missing:
-        words = f"{', '.join(missing)} not installed: `make peers` installs it where it may"
-        if os.environ.get("CI") == "true":
-            pytest.fail(words)
-        pytest.skip(words)
+    chip_needs("swtpm", "swtpm_setup", "swtpm_localca")
     maker = tmp_path / "maker"
     maker.mkdir()
     one, two = (Machine(tmp_path / name, maker) for name in ("one", "two"))
