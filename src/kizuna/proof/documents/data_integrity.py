@@ -124,10 +124,9 @@ def _several(value: object) -> list[object]:
 
 def _key(method: str, issuer: SubjectId, source: Source) -> tuple[PublicKey | None, str]:
     """The issuer's key that the proof names: handed in, or in the issuer's own name."""
-    ring = source.key_ring()
-    for name in (method, issuer):
-        if name in ring:
-            return ring[name]
+    handed = source.key_of(issuer, method)
+    if handed is not None:
+        return handed, "caller"
     try:
         keys = genesis_keys(issuer)
     except Problem:

@@ -152,6 +152,18 @@ class Source:
         ring = {name: (key, "neighbour") for name, key in self.lent.items()}
         return ring | {name: (key, "caller") for name, key in self.keys.items()}
 
+    def key_of(self, issuer: SubjectId, method: str) -> PublicKey | None:
+        """The key that was handed in for an issuer, under the name of its method or the issuer's.
+
+        A method counts only below the issuer's own name: else a key handed in for one issuer
+        verifies what claims to be another's. What another document lists never counts here: anyone
+        can write a document that lists a key under an issuer's name.
+        """
+        full = issuer + method if method.startswith("#") else method
+        if full.partition("#")[0] == issuer and full in self.keys:
+            return self.keys[full]
+        return self.keys.get(issuer)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Importer:

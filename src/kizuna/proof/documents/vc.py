@@ -295,14 +295,12 @@ def _of_token(token: Jws, issuer: SubjectId, source: Source) -> InnerSignature:
     said = token.header.get("iss")
     if (named.startswith("did:") and named != issuer) or (said is not None and said != issuer):
         return verdict(SignatureResult.WRONG, "other-signer")
-    ring = source.key_ring()
-    for name in (token.key_id, issuer):
-        if name in ring:
-            key, key_from = ring[name]
-            holds = check_jws(token, key)
-            return verdict(
-                SignatureResult.VALID if holds else SignatureResult.WRONG, "", key, key_from
-            )
+    handed = source.key_of(issuer, token.key_id)
+    if handed is not None:
+        holds = check_jws(token, handed)
+        return verdict(
+            SignatureResult.VALID if holds else SignatureResult.WRONG, "", handed, "caller"
+        )
     try:
         keys = genesis_keys(issuer)
     except Problem:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 
-from kizuna.proof.documents import SignatureResult, read
+from kizuna.proof.documents import SignatureResult, read, read_all
 from kizuna.proof.documents.data_integrity import proof_message
 from kizuna.roots.identity import base58, did_key, genesis_keys
 from kizuna.roots.keys import Algorithm, PublicKey, verify
@@ -186,6 +186,48 @@ def test_a_did_web_issuer_needs_its_key_handed_in():
     assert (judged(body).result, judged(body).reason) == (SignatureResult.UNVERIFIED, "no-key")
     assert judged(body, keys={name: issuer.key}).result is SignatureResult.VALID
     assert judged(body, keys={name: Issuer().key}).result is SignatureResult.WRONG
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        "https://stranger.example/keys/1",
+        "https://stranger.example#1",
+        "key-1",
+        "https://issuer.example.stranger.example#1",
+        "https://issuer.example/stranger#1",
+    ],
+)
+def test_a_key_handed_in_under_another_s_method_verifies_nothing_of_this_issuer(theirs):
+    name, stranger = "https://issuer.example", Issuer()
+    body = stranger.signed("eddsa-jcs-2022", document=credential(name), method=theirs)
+    signature = judged(body, keys={theirs: stranger.key})
+    assert (signature.result, signature.reason) == (SignatureResult.UNVERIFIED, "no-key")
+    mine = Issuer()
+    assert judged(body, keys={theirs: stranger.key, name: mine.key}).result is (
+        SignatureResult.WRONG
+    )
+
+
+@pytest.mark.parametrize("method", ["https://issuer.example#1", "#1"])
+def test_a_key_handed_in_under_the_issuer_s_own_method_verifies(method):
+    name, issuer = "https://issuer.example", Issuer()
+    body = issuer.signed("eddsa-jcs-2022", document=credential(name), method=method)
+    assert judged(body, keys={f"{name}#1": issuer.key}).result is SignatureResult.VALID
+    assert judged(body, keys={f"{name}#2": issuer.key}).reason == "no-key"
+
+
+def test_a_document_beside_it_lends_no_issuer_a_key():
+    name, stranger = "did:web:issuer.example", Issuer()
+    body = stranger.signed("eddsa-jcs-2022", document=credential(name), method=f"{name}#k")
+    raw = stranger.key.to_raw().hex()
+    listed = {key: {"keyval": {"public": raw}} for key in (name, f"{name}#k")}
+    layout = {"signed": {"_type": "layout", "steps": [], "keys": listed}, "signatures": []}
+    files = [("x.json", json.dumps(body).encode()), ("l.json", json.dumps(layout).encode())]
+    credential_read, layout_read = read_all(files)
+    assert set(layout_read.keys) == set(listed)
+    (signature,) = credential_read.inner_signatures
+    assert (signature.result, signature.reason) == (SignatureResult.UNVERIFIED, "no-key")
 
 
 def test_several_proofs_are_each_judged():

@@ -103,6 +103,17 @@ def test_a_did_web_issuer_is_judged_by_the_key_that_was_handed_in(signer):
     assert signature.result is SignatureResult.VALID
 
 
+def test_a_key_handed_in_for_somebody_else_verifies_no_token_of_this_issuer(signer):
+    issuer, stranger = "did:web:issuer.example", new_signer()
+    data = token(stranger, credential(issuer))
+    named = stranger[2].thumbprint.hex()  # what the token calls its key
+    (signature,) = read(data, "x", keys={named: stranger[2]}).inner_signatures
+    assert (signature.result, signature.reason) == (SignatureResult.UNVERIFIED, "no-key")
+    both = {named: stranger[2], issuer: signer[2]}
+    (signature,) = read(data, "x", keys=both).inner_signatures
+    assert signature.result is SignatureResult.WRONG
+
+
 def test_a_data_integrity_proof_without_a_suite_is_kept_and_not_judged():
     body = credential("did:web:issuer.example", proof={"type": "DataIntegrityProof"})
     (signature,) = read(json.dumps(body).encode(), "x.json").inner_signatures
