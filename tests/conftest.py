@@ -13,8 +13,10 @@ import time
 import venv
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -87,21 +89,41 @@ def two_ports() -> Iterator[Callable[[], int]]:
         yield given
 
 
-@pytest.fixture(scope="session")
-def chip_needs() -> Callable[..., None]:
-    """Asks for the TPM library and programs: what is missing fails in CI, and skips elsewhere."""
+def _absent(words: str) -> NoReturn:
+    """Something a test needs is not here: that fails in CI and is said elsewhere."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(words)
+    pytest.skip(words)
 
-    def needed(*programs: str) -> None:
-        missing = [name for name in programs if not shutil.which(name)]
-        if importlib.util.find_spec("tpm2_pytss") is None:
-            missing.append("tpm2-pytss")
-        if missing:
-            words = f"{', '.join(missing)} not installed: `make peers` installs it where it may"
-            if os.environ.get("CI") == "true":
-                pytest.fail(words)
-            pytest.skip(words)
+
+@pytest.fixture(scope="session")
+def absent() -> Callable[[str], NoReturn]:
+    """Ends a test whose peer is not here: as failed in CI, as skipped elsewhere."""
+    return _absent
+
+
+@pytest.fixture(scope="session")
+def peers() -> Callable[..., None]:
+    """Asks for programs, and for Python modules where a name begins with ``python:``."""
+
+    def needed(*names: str) -> None:
+        if missing := [name for name in names if not _present(name)]:
+            _absent(f"{', '.join(missing)} not installed: `make peers` installs it where it may")
 
     return needed
+
+
+def _present(name: str) -> bool:
+    kind, _, module = name.rpartition(":")
+    if kind == "python":
+        return importlib.util.find_spec(module) is not None
+    return shutil.which(name) is not None
+
+
+@pytest.fixture(scope="session")
+def chip_needs(peers: Callable[..., None]) -> Callable[..., None]:
+    """Asks for the TPM library and programs: what is missing fails in CI, and skips elsewhere."""
+    return partial(peers, "python:tpm2_pytss")
 
 
 @pytest.fixture(scope="session")
@@ -167,9 +189,7 @@ def interpreter_with() -> Callable[[str], Path]:
                 )
                 if done.returncode != 0:
                     words = f"the independent {wanted} cannot be installed: {done.stderr[-300:]}"
-                    if os.environ.get("CI") == "true":
-                        pytest.fail(words)
-                    pytest.skip(words)
+                    _absent(words)
                 ready.touch()
         return python
 
@@ -182,7 +202,5 @@ def shared() -> Path:
     root = Path(__file__).resolve().parent.parent
     folder = Path(os.environ.get("KIZUNA_SHARED", root / ".." / "shared")).resolve()
     if not (folder / "vectors").is_dir():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"published vectors are missing: set KIZUNA_SHARED (looked in {folder})")
-        pytest.skip(f"published vectors not found in {folder}; set KIZUNA_SHARED")
+        _absent(f"published vectors are missing: set KIZUNA_SHARED (looked in {folder})")
     return folder

@@ -3,7 +3,7 @@
 
 Programs come from Debian's packages where this is root on a machine with ``apt-get``; the TPM
 library is built from ``requirements-tpm.lock``. What cannot be had is named, and the tests that
-need it are skipped visibly. With CI=true nothing may be missing but the browser: then this fails.
+need it are skipped visibly. With CI=true nothing may be missing: then this fails.
 """
 
 from __future__ import annotations
@@ -62,9 +62,10 @@ def install(packages: list[str]) -> None:
         return
     print("installing " + " ".join(packages) + " ...", file=sys.stderr)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    retry = ["-o", "Acquire::Retries=5"]
     for words in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
         subprocess.run(
-            ["apt-get", "--quiet", "--quiet", *words],
+            ["apt-get", "--quiet", "--quiet", *retry, *words],
             env=quiet,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -94,7 +95,7 @@ def main() -> int:
     if importlib.util.find_spec("pkcs11") is None:
         without.append("python-pkcs11: the PKCS#11 tests")
     if not any(map(found, BROWSERS)):
-        print("not here, so skipped: chromium: the pages in a real browser", file=sys.stderr)
+        without.append(f"a browser (package {BROWSERS[0]}): the pages as people see them")
     for line in without:
         print(f"not here, so skipped: {line}", file=sys.stderr)
     return 1 if without and os.environ.get("CI") == "true" else 0

@@ -2,7 +2,6 @@
 """A real chip (swtpm) in a fleet: affirmed over HTTP, and told on when its program changes."""
 
 import os
-import shutil
 import subprocess
 from hashlib import sha256
 
@@ -27,13 +26,8 @@ TOOLS = ("swtpm", "swtpm_setup", "tpm2_quote")
 
 
 @pytest.fixture
-def chip(tmp_path, served_chip):
-    for program in TOOLS:
-        if shutil.which(program) is None:
-            words = f"{program} is not installed: `make peers` installs it where it may"
-            if os.environ.get("CI") == "true":
-                pytest.fail(words)
-            pytest.skip(words)
+def chip(tmp_path, served_chip, peers):
+    peers(*TOOLS)
     folder = tmp_path / "chip"
     folder.mkdir()
     subprocess.run(

@@ -2,7 +2,6 @@
 """A real TPM (swtpm) and its own tools: what we accept they accept, what we refuse they refuse."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from hashlib import sha1, sha256
@@ -25,15 +24,6 @@ from kizuna.roots.keys import PublicKey
 
 TOOLS = ("swtpm", "swtpm_setup", "tpm2_quote", "tpm2_checkquote", "tpm2_eventlog")
 NONCE = bytes(range(32))
-
-
-def needed(*programs: str) -> None:
-    for program in programs:
-        if shutil.which(program) is None:
-            words = f"{program} is not installed: `make peers` installs it where it may"
-            if os.environ.get("CI") == "true":
-                pytest.fail(words)
-            pytest.skip(words)
 
 
 class Tpm:
@@ -80,8 +70,8 @@ KINDS = {"ak": "-G ecc -s ecdsa", "rsa": "-G rsa -s rsassa", "pss": "-G rsa -s r
 
 
 @pytest.fixture(scope="module")
-def tpm(tmp_path_factory: pytest.TempPathFactory, served_chip) -> Iterator[Tpm]:
-    needed(*TOOLS)
+def tpm(tmp_path_factory: pytest.TempPathFactory, served_chip, peers) -> Iterator[Tpm]:
+    peers(*TOOLS)
     folder = tmp_path_factory.mktemp("swtpm")
     subprocess.run(
         f"swtpm_setup --tpm2 --tpmstate {folder} --create-ek-cert --create-platform-cert"

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Real peers of the units: SoftHSM2 and swtpm, each in a folder of the test."""
 
-import importlib.util
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -23,22 +22,17 @@ def _words(line: str) -> list[str]:
     return line.split()
 
 
-def missing(what: str) -> None:
-    """A peer is not there: that fails in CI and is said elsewhere."""
-    words = f"{what} is not installed: `make peers` installs it where it may"
-    if os.environ.get("CI") == "true":
-        pytest.fail(words)
-    pytest.skip(words)
-
-
 @pytest.fixture(scope="session")
-def hsm_module(tmp_path_factory: pytest.TempPathFactory) -> str:
+def hsm_module(
+    tmp_path_factory: pytest.TempPathFactory,
+    peers: Callable[..., None],
+    absent: Callable[[str], NoReturn],
+) -> str:
     """The library of SoftHSM2, with an empty folder of tokens."""
-    if importlib.util.find_spec("pkcs11") is None:
-        missing("python-pkcs11")
+    peers("python:pkcs11", "softhsm2-util")
     module = next((path for path in MODULES if Path(path).exists()), "")
-    if not module or shutil.which("softhsm2-util") is None:
-        missing("SoftHSM2")
+    if not module:
+        absent(f"the library of SoftHSM2 is in none of {', '.join(MODULES)}")
     folder = tmp_path_factory.mktemp("softhsm")
     (folder / "tokens").mkdir()
     configuration = folder / "softhsm2.conf"
@@ -97,14 +91,12 @@ class Swtpm:
 
 @pytest.fixture
 def new_swtpm(
-    tmp_path_factory: pytest.TempPathFactory, two_ports: Callable[[], int]
+    tmp_path_factory: pytest.TempPathFactory,
+    two_ports: Callable[[], int],
+    chip_needs: Callable[..., None],
 ) -> Iterator[Callable[[], Swtpm]]:
     """Makes software TPMs that end with the test."""
-    if importlib.util.find_spec("tpm2_pytss") is None:
-        missing("tpm2-pytss")
-    for program in ("swtpm", "swtpm_setup"):
-        if shutil.which(program) is None:
-            missing(program)
+    chip_needs("swtpm", "swtpm_setup")
     made: list[Swtpm] = []
 
     def make() -> Swtpm:

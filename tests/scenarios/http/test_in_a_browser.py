@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A questionnaire answered in a real browser, by keyboard alone, with scripts turned off.
 
-The browser is driven by its own protocol: keys in, what is shown out. Where there is none, these
-tests are skipped, visibly.
+The browser is driven by its own protocol: keys in, what is shown out. Where there is none, that
+fails in CI and is said elsewhere.
 """
 
 import base64
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from kizuna.app.wiring.assess import questionnaire_of
 from kizuna.app.wiring.assess_plan import given_answers
@@ -27,14 +27,6 @@ PUMP = "pkg:generic/fuji/pump@4.2"
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 PATIENCE = 120
 """Seconds that a busy machine may need for anything; what waits goes on as soon as it can."""
-
-
-def program():
-    """Where the browser is; the test is skipped, visibly, where there is none."""
-    found = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
-    if found is None:
-        pytest.skip("no Chromium here: the pages are not tried in a real browser")
-    return found
 
 
 class Tab:
@@ -120,14 +112,12 @@ class Tab:
 
 
 @contextmanager
-def browser(folder):
+def browser(program, folder):
     """A browser with one tab, in which pages run no script."""
-    from websockets.sync.client import connect  # noqa: PLC0415 - only where there is a browser
-
     profile = folder / "profile"
     process = subprocess.Popen(
         [
-            program(),
+            program,
             "--headless=new",
             "--no-sandbox",
             "--disable-gpu",
@@ -160,7 +150,7 @@ def _port(process, file):
         if file.is_file() and len(lines := file.read_text().split("\n")) > 1:
             return lines[0], lines[1]
         time.sleep(0.05)
-    pytest.skip("Chromium does not start here: the pages are not tried in a real browser")
+    pytest.fail(f"the browser does not start: {process.poll()}")
 
 
 def _first_page(port):
@@ -171,7 +161,7 @@ def _first_page(port):
         if found:
             return found["webSocketDebuggerUrl"]
         time.sleep(0.05)
-    pytest.skip("Chromium shows no page here")
+    pytest.fail("the browser shows no page")
 
 
 @pytest.fixture
@@ -181,12 +171,13 @@ def asked(workspace):
 
 
 @pytest.fixture
-def page(tmp_path):
-    if importlib.util.find_spec("websockets") is None:
-        pytest.skip("without websockets no browser can be driven")
+def page(tmp_path, absent):
+    program = next((path for name in PROGRAMS if (path := shutil.which(name))), None)
+    if program is None:
+        absent("no Chromium here (`make peers`): the pages are not tried in a real browser")
     folder = tmp_path / "browser"
     folder.mkdir()
-    with browser(folder) as tab:
+    with browser(program, folder) as tab:
         yield tab
 
 

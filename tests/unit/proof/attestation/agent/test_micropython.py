@@ -56,7 +56,7 @@ print(sys.implementation[0], token.hex(), loaded - empty, standing - loaded, use
 
 
 @pytest.fixture(scope="session")
-def micropython(tmp_path_factory):
+def micropython(tmp_path_factory, absent):
     """The module that loads MicroPython, fetched once into the user's cache."""
     base = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     folder = base / "kizuna-tests" / "micropython-1.27.0"
@@ -78,9 +78,7 @@ def micropython(tmp_path_factory):
                 shutil.copytree(fresh, folder, dirs_exist_ok=True)
         if not module.is_file():
             why = f"{lacking} not installed" if lacking else (done.stderr if done else "")[-500:]
-            if os.environ.get("CI") == "true":
-                pytest.fail(f"MicroPython could not be fetched: {why}")
-            pytest.skip(f"MicroPython could not be fetched: {why}")
+            absent(f"MicroPython could not be fetched: {why}")
     return module
 
 
