@@ -9,7 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kizuna.chain.graph import Graph, MemoryEvidence
-from kizuna.chain.verify import Judgement, explain, impact, judge, judgement
+from kizuna.chain.verify import (
+    Judgement,
+    explain,
+    how_requirements_stand,
+    impact,
+    judge,
+    judgement,
+)
 from kizuna.chain.verify.authority import Authority
 from kizuna.model.errors import Malformed
 from kizuna.model.finding import Code, Value
@@ -314,6 +321,18 @@ def test_both_products_are_told_that_the_bills_differ(shop):
         (below,) = [c for c in tree["children"] if c["subject"] == X]
         assert Code.BILLS_DIFFER in {f.code for f in below["findings"]}
         assert [c["subject"] for c in below["children"]] == [BAD if subject == A else GOOD]
+
+
+def test_a_part_at_large_and_in_a_bill_is_asked_once(shop):
+    world = shelf(shop)
+    world.links(MAKER, B, *part(Y), part="own")
+    world.links(MAKER, Y, *part(X), part="own")  # and so X as everybody has it, with what is bad
+    judged = judgement(world.statements, measure(shop), world.anchors(), at=world.now)
+    judged.settle(judged.node_of(B))
+    things = judged.frame.things(judged.reach(judged.node_of(B)).nodes).tolist()
+    assert len(things) > len(set(things))  # X is there as the bill has it, and at large
+    (stands,) = how_requirements_stand(judged, B).values()
+    assert (stands.met, stands.asked) == (4, 4)  # B, X, Y, GOOD; BAD publishes nothing at all
 
 
 def test_bills_that_agree_are_not_told_of(shop):

@@ -3,7 +3,8 @@
 
 Keeps: 1. The numbers come from the same judgement as the verdict. 2. Only parts that decide count.
 3. A requirement that nothing in the chain has to meet is neither met nor unmet: it was not asked.
-4. A party that publishes nothing has met nothing.
+4. A party that publishes nothing has met nothing. 5. A part counts once, however often it is met on
+the way: where bills have it otherwise than it is at large, as the weakest of them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ __all__ = ["Asked", "how_requirements_stand"]
 _IGNORED: Final = 0
 _REFUSED: Final = 2
 
+_MET, _WAIVED, _OPEN, _UNMET = range(4)
+"""How a thing stands to a requirement; what is weaker is more."""
+
+_STANDS: Final = np.zeros(len(Value), dtype=np.int8)
+_STANDS[[Value.TRUSTED, Value.UNDETERMINED, Value.UNTRUSTED]] = [_MET, _OPEN, _UNMET]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -41,23 +48,47 @@ class Asked:
 
 def how_requirements_stand(judgement: Judgement, subject: str) -> dict[str, Asked]:
     """Every requirement of the profile, by its id; none asked where the subject is unknown."""
-    counted = {r.source.id: np.zeros(4, dtype=np.int64) for r in judgement.rules.requirements}
+    stands: dict[str, list[tuple[Ints, Ints]]] = {
+        r.source.id: [] for r in judgement.rules.requirements
+    }
     node = judgement.node_of(subject)
     if node >= 0 and judgement.answers(subject):
         judgement.settle(node)
         for local, decides in judgement.judged(judgement.reach(node)):
-            _count(judgement, local, decides, counted)
-    return {
-        name: Asked(met=int(c[0]), open=int(c[1]), unmet=int(c[2]), waived=int(c[3]))
-        for name, c in counted.items()
-    }
+            _note(judgement, local, decides, stands)
+    return {name: _counted(found) for name, found in stands.items()}
 
 
-def _count(judgement: Judgement, local: Local, decides: Ints, counted: dict[str, Ints]) -> None:
+def _counted(found: list[tuple[Ints, Ints]]) -> Asked:
+    """Of how many things a requirement was asked; of each thing its weakest standing."""
+    if not found:
+        return Asked()
+    things = np.concatenate([things for things, _ in found])
+    stands = np.concatenate([stands for _, stands in found])
+    once, place = np.unique(things, return_inverse=True)
+    weakest = np.zeros(len(once), dtype=np.int8)
+    np.maximum.at(weakest, place, stands)
+    counts = np.bincount(weakest, minlength=_UNMET + 1)
+    return Asked(
+        met=int(counts[_MET]),
+        waived=int(counts[_WAIVED]),
+        open=int(counts[_OPEN]),
+        unmet=int(counts[_UNMET]),
+    )
+
+
+def _note(
+    judgement: Judgement,
+    local: Local,
+    decides: Ints,
+    stands: dict[str, list[tuple[Ints, Ints]]],
+) -> None:
+    """Which things some nodes are, and how each that was asked stands, by requirement."""
     waived: dict[str, list[int]] = {}
     for place, notes in local.waivers.items():
         for _, requirement in notes:
             waived.setdefault(requirement, []).append(place)
+    things = judgement.frame.things(local.nodes)
     for number, ranks in local.ranks.items():
         source = judgement.rules.requirements[number].source
         asked = local.applies[number] & decides
@@ -67,10 +98,8 @@ def _count(judgement: Judgement, local: Local, decides: Ints, counted: dict[str,
         asked = asked & ~(weak & local.silent & (local.silence == _IGNORED))
         refused = weak & local.silent & (local.silence == _REFUSED)
         values = np.where(refused, int(Value.UNTRUSTED), VALUE[ranks])
+        stand = _STANDS[values]
         forgiven = np.zeros(len(values), dtype=np.bool_)
         forgiven[waived.get(source.id, [])] = True
-        forgiven &= values < int(Value.TRUSTED)
-        tally = counted[source.id]
-        for place, value in enumerate((Value.TRUSTED, Value.UNDETERMINED, Value.UNTRUSTED)):
-            tally[place] += int((asked & ~forgiven & (values == int(value))).sum())
-        tally[3] += int((asked & forgiven).sum())
+        stand[forgiven & (values < int(Value.TRUSTED))] = _WAIVED
+        stands[source.id].append((things[asked], stand[asked]))
