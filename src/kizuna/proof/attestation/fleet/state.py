@@ -45,6 +45,12 @@ _COLUMNS: Final[tuple[tuple[str, str], ...]] = (
     ("boot", "Q"),
     ("sequence", "Q"),
     ("clock", "Q"),
+    ("resets_before", "Q"),  # the same as they stood when the running epoch began
+    ("restarts_before", "Q"),
+    ("boot_before", "Q"),
+    ("sequence_before", "Q"),
+    ("clock_before", "Q"),
+    ("heard", "Q"),  # which of the last 64 sequences were heard, the furthest in bit 0
     ("voice", "Q"),  # boot session of the last evidence, hashed
     ("former", "Q"),  # and of the one before
     ("turns", "B"),  # changes of standing in this hour
@@ -77,6 +83,12 @@ class State:
     boot: array[int]
     sequence: array[int]
     clock: array[int]
+    resets_before: array[int]
+    restarts_before: array[int]
+    boot_before: array[int]
+    sequence_before: array[int]
+    clock_before: array[int]
+    heard: array[int]
     voice: array[int]
     former: array[int]
     turns: array[int]
