@@ -8,6 +8,7 @@ import pytest
 
 from kizuna.app.api import create_app
 from kizuna.app.console.signing_in import COOKIE, Door
+from kizuna.app.wiring.hosted_codes import Guest
 from kizuna.app.wiring.server import serve
 from kizuna.model.errors import Misconfigured
 from kizuna.model.kind import Kind
@@ -53,6 +54,29 @@ async def test_no_other_site_signs_somebody_in(console, sent):
             foreign = await browser.post("/sign-in", data={"token": SHOWN}, headers=sent)
             assert foreign.status_code == 403
             assert "set-cookie" not in foreign.headers
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"origin": "https://else.example"},
+        {"origin": "null"},
+        {"sec-fetch-site": "same-site", "origin": "https://other.store.example"},
+    ],
+)
+@pytest.mark.anyio
+async def test_no_other_site_signs_somebody_out(console, restricted, sent):
+    with console() as browser:
+        async with browser:
+            await browser.post("/sign-in", data={"token": SHOWN})
+            page = await browser.get("/")  # every page carries the form by which one leaves
+            assert "/sign-out" in page.text
+            assert page.headers.get_list("referrer-policy") == ["same-origin"]
+            foreign = await browser.post("/sign-out", headers=sent)
+            assert foreign.status_code == 403
+            assert "set-cookie" not in foreign.headers
+            entry = f"/entry.json?statement={restricted}"
+            assert (await browser.get(entry)).status_code == 200
 
 
 @pytest.mark.anyio
@@ -140,12 +164,37 @@ def test_a_session_ends():
     assert Door(None, lambda: 0, secure=False).enter("") is None
 
 
-def test_sessions_are_bounded():
-    door = Door(SHOWN, lambda: 0, secure=False)
-    first = {"headers": [(b"cookie", door.enter(SHOWN).partition(";")[0].encode())]}
-    for _ in range(64):
-        door.enter(SHOWN)
-    assert not door.knows(first)
+class Two:
+    """The codes of two members."""
+
+    def who(self, shown):
+        return Guest(shown, f"did:web:{shown}.example", shown) if shown in ("a", "b") else None
+
+    def still(self, guest):
+        return True
+
+
+def entered(door, shown):
+    return {"headers": [(b"cookie", door.enter(shown).partition(";")[0].encode())]}
+
+
+def test_sessions_are_bounded_for_each_speaker_and_nobody_ends_another_s():
+    now = 0
+    door = Door(SHOWN, lambda: now, secure=False, codes=Two())
+    operator, first, other = (entered(door, shown) for shown in (SHOWN, "a", "b"))
+    for _ in range(200):
+        last = entered(door, "a")
+    assert door.visitor(first) is None
+    assert door.visitor(last).name == "a"
+    assert door.knows(operator)
+    assert door.visitor(other).name == "b"
+    for _ in range(200):
+        entered(door, SHOWN)
+    assert not door.knows(operator)
+    assert door.visitor(last).name == "a"
+    now = 12 * 3600
+    entered(door, "b")
+    assert len(door._sessions) == 1  # what is over is not kept either
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ is a random name of a session: HttpOnly, SameSite=Strict, gone when the server e
 day; a member's also when its code ends. 3. A session shows pages and keeps drafts; it never signs:
 whoever signs shows again what opened the session. 4. A form is genuine where it carries the word of
 its own session and comes from a page of this server. 5. A session opens the pages, never the API.
+6. Sessions are bounded for each speaker: nobody ends another's by signing in often.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -31,7 +31,9 @@ __all__ = ["COOKIE", "Door", "Visitor"]
 COOKIE: Final = "kizuna-console"
 
 _LIFE: Final = 12 * 3600
-_SESSIONS: Final = 64
+_SESSIONS: Final = 32
+"""Sessions that one speaker may have open: its oldest ends for its newest, nobody else's does."""
+
 _LONGEST: Final = 200
 
 
@@ -76,7 +78,7 @@ class Door:
         self._clock = clock
         self._secure = secure
         self._codes = codes
-        self._sessions: OrderedDict[bytes, Visitor] = OrderedDict()
+        self._sessions: dict[bytes, Visitor] = {}
 
     @property
     def exists(self) -> bool:
@@ -94,9 +96,8 @@ class Door:
             if guest is None:
                 return None
         session = secrets.token_urlsafe(32)
+        self._make_room(None if guest is None else guest.name)
         self._sessions[sha256(session.encode()).digest()] = Visitor(until, guest)
-        while len(self._sessions) > _SESSIONS:
-            self._sessions.popitem(last=False)
         return self._cookie(session, _LIFE)
 
     def leave(self, scope: Mapping[str, Any]) -> str:
@@ -132,6 +133,15 @@ class Door:
     def genuine(self, scope: Mapping[str, Any], word: str) -> bool:
         """Whether a form is of this session: its word fits."""
         return compare_digest(self.word(scope).encode(), word.encode("utf-8", "replace"))
+
+    def _make_room(self, name: str | None) -> None:
+        """End what is over, and of one speaker's sessions the oldest beyond its number."""
+        now = self._clock()
+        for session in [k for k, v in self._sessions.items() if now >= v.until]:
+            del self._sessions[session]
+        own = [k for k, v in self._sessions.items() if v.name == name]
+        for session in own[: max(0, len(own) + 1 - _SESSIONS)]:
+            del self._sessions[session]
 
     def _is_token(self, shown: str) -> bool:
         said = sha256(shown.strip()[:_LONGEST].encode()).digest()

@@ -146,6 +146,8 @@ class Site:
 
         @post("/sign-out", opt=_PUBLIC, include_in_schema=False, name="page /sign-out")
         async def leave(request: Request[Any, Any, Any]) -> Response[bytes]:
+            if not of_this_site(request):
+                raise foreign()  # else another site ends somebody's session
             return _onward(Asked(request.scope), site._door.leave(request.scope))
 
         return (
@@ -183,7 +185,6 @@ class Site:
         shown = Shown("sign_in.html", say("signin.title", asked.lang), data, [])
         answer = self._page(asked, shown, here="/sign-in", twin="")
         answer.status_code = 403 if wrong else 200
-        answer.headers["referrer-policy"] = "same-origin"  # so that the browser names the origin
         return answer
 
     # --- rendering ----------------------------------------------------------------------------
@@ -214,6 +215,8 @@ class Site:
                 "content-language": asked.lang,
                 "vary": "accept-language, cookie",
                 "cache-control": "no-store",
+                # so that the browser names the origin of a form; others learn nothing
+                "referrer-policy": "same-origin",
             },
         )
 
