@@ -52,7 +52,7 @@ def test_a_list_goes_from_a_spreadsheet_to_a_follower_and_a_rollback_is_loud(
     mapping = tmp_path / "map.yaml"
     mapping.write_text(f'types:\n  "{listed}#maker": {{role: maker, scope: [listed]}}\n')
     taken = buyer(
-        "list", "take", first, "--as", "makers-jp", "--certificate", pem, "--mapping", mapping,
+        "list", "take", first, "--name", "makers-jp", "--certificate", pem, "--mapping", mapping,
         "--yes",
     )  # fmt: skip
     assert (taken.code, "not understood" in taken.stdout) == (0, True)

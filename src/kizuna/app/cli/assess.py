@@ -209,7 +209,7 @@ def hang(app: typer.Typer) -> None:
         if told["exit"]:
             raise Failure(Outcome(told["exit"]))
 
-    @command(app, "export")
+    @command(app, "export", older={"--as": "--form"})
     def export(
         door: Door,
         subject: _Subject,
@@ -222,7 +222,6 @@ def hang(app: typer.Typer) -> None:
             ),
         ] = "oscal-results",
         element: _Element = None,
-        old_form: Annotated[str | None, typer.Option("--as", hidden=True)] = None,
     ) -> None:
         """Write the registered answers in a form of the field.
 
@@ -235,7 +234,6 @@ def hang(app: typer.Typer) -> None:
         workspace = door.workspace(read_only=True)
         asked = _asked(door, subject, [profile], element)
         answers, by = given_answers(workspace, asked)
-        form = old_form or form
         data = exported(workspace, asked, answers, form, door.lang)
         Door.write_file(out, data)
         if out != "-":

@@ -12,12 +12,14 @@ import inspect
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
+from kizuna.app.cli.older import remembering
 from kizuna.app.cli.progress import Bars
 from kizuna.model.outcome import Outcome
 
@@ -350,8 +352,13 @@ _COMMON_PARAMETERS: Final = (
 )
 
 
-def command(app: typer.Typer, name: str) -> Callable[[_F], _F]:
-    """Hang a function ``f(door, ...)`` into the tree with the options that every command has."""
+def command(
+    app: typer.Typer, name: str, *, older: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[_F], _F]:
+    """Hang a function ``f(door, ...)`` into the tree with the options that every command has.
+
+    ``older``: names that options had once, and have today; they work, and no help shows them.
+    """
 
     def hang(function: _F) -> _F:
         signature = inspect.signature(function, eval_str=True)
@@ -372,7 +379,7 @@ def command(app: typer.Typer, name: str) -> Callable[[_F], _F]:
         run.__annotations__ = {p.name: p.annotation for p in (*own, *common)}
         run.__doc__ = function.__doc__
         run.__name__ = function.__name__
-        app.command(name)(run)
+        app.command(name, cls=remembering(older) if older else None)(run)
         return function
 
     return hang

@@ -107,14 +107,12 @@ def hang(app: typer.Typer) -> None:
         told = reading.told(reading.show(entity))
         door.answer(told, lambda: lines_of(door, told))
 
-    @command(app, "take")
+    @command(app, "take", older={"--as": "--name"})
     def take(
         door: Door,
         name: Annotated[
             str,
-            typer.Option(
-                "--name", "--as", metavar="NAME", help="The list of your own that follows."
-            ),
+            typer.Option("--name", metavar="NAME", help="The list of your own that follows."),
         ],
         entity: Annotated[
             list[str] | None,

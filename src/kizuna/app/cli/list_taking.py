@@ -68,15 +68,13 @@ def _foreign(door: Door, *, read_only: bool = False) -> ForeignLists:
 def hang(app: typer.Typer) -> None:
     """Hang the noun's commands into the tree."""
 
-    @command(app, "take")
+    @command(app, "take", older={"--as": "--name"})
     def take(
         door: Door,
         source: Annotated[str, typer.Argument(metavar="FILE|URL", help="The signed list.")],
         name: Annotated[
             str,
-            typer.Option(
-                "--name", "--as", metavar="NAME", help="Short name of the list to follow it."
-            ),
+            typer.Option("--name", metavar="NAME", help="Short name of the list to follow it."),
         ],
         key: Annotated[
             list[str] | None,

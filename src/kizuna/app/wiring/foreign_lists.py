@@ -84,7 +84,7 @@ def named_signer(
             "list.no-pointer",
             f"{foreign.id} names no signer for {location[:200]}",
             why=f"it points to {len(foreign.pointers)} other lists",
-            hint="`kizuna list take LIST --as NAME --preview` prints where it points",
+            hint="`kizuna list take LIST --name NAME --preview` prints where it points",
             location=location[:200],
             list=foreign.id,
         )
@@ -289,7 +289,7 @@ class ForeignLists:
                     "list.anchored-twice",
                     f"{foreign.id} is taken in already, as {taken.name}",
                     why="two signers would claim to be the same list",
-                    hint=f"take it in with --as {taken.name}",
+                    hint=f"take it in with --name {taken.name}",
                     list=foreign.id[:200],
                     name=taken.name,
                 )

@@ -100,7 +100,7 @@ class Taking:
                 "federation.entities",
                 f"name 1 to {_MOST_ENTITIES} entities to follow",
                 why=f"there are {len(every)}",
-                hint="write `kizuna federation take ENTITY... --as NAME --mapping FILE`",
+                hint="write `kizuna federation take ENTITY... --name NAME --mapping FILE`",
                 most=_MOST_ENTITIES,
             )
         line = network or Network()
