@@ -9,7 +9,7 @@ import pytest
 from kizuna.app.api import create_app
 from kizuna.app.console.signing_in import COOKIE, Door
 from kizuna.app.wiring.hosted_codes import Guest
-from kizuna.app.wiring.server import serve
+from kizuna.app.wiring.server import _public, serve
 from kizuna.model.errors import Misconfigured
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Claim
@@ -153,6 +153,47 @@ async def test_a_name_that_was_not_allowed_is_refused(console):
             assert answer.status_code == 421
 
 
+@pytest.mark.anyio
+async def test_behind_a_proxy_that_rewrites_the_host_the_public_name_counts(console):
+    with console(authority="trust.example.jp", behind_tls=True) as browser:
+        async with browser:
+            for headers, status in (
+                ({"origin": "https://trust.example.jp"}, 303),
+                ({"origin": "https://else.example"}, 403),
+                ({"origin": "https://store.example"}, 403),
+                ({"origin": "https://else.example", "x-forwarded-host": "else.example"}, 403),
+            ):
+                answer = await browser.post("/sign-in", data={"token": SHOWN}, headers=headers)
+                assert answer.status_code == status
+            # what arrives under a name that was not allowed is refused as before
+            named = {"host": "trust.example.jp", "origin": "https://trust.example.jp"}
+            assert (await browser.get("/", headers=named)).status_code == 421
+
+
+@pytest.mark.parametrize(
+    ("origin", "found"),
+    [
+        ("https://trust.example.jp", (True, "trust.example.jp", "trust.example.jp")),
+        ("https://Trust.example.jp:443/", (True, "trust.example.jp", "trust.example.jp")),
+        ("http://trust.example.jp:8080", (False, "trust.example.jp:8080", "trust.example.jp")),
+        ("https://[2001:db8::1]:8443", (True, "[2001:db8::1]:8443", "2001:db8::1")),
+        ("", (False, "", "")),
+    ],
+)
+def test_a_public_origin_is_read(origin, found):
+    assert _public(origin) == found
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["trust.example.jp", "ftp://x", "https://", "https://x/y", "https://a@b", "https://a b", "//x"],
+)
+def test_what_is_no_origin_is_refused(workspace, origin):
+    with pytest.raises(Misconfigured) as refused:
+        serve(workspace, host="127.0.0.1", port=0, public_origin=origin)
+    assert refused.value.code == "http.public-origin"
+
+
 def test_a_session_ends():
     now = 0
     door = Door(SHOWN, lambda: now, secure=False)
@@ -171,7 +212,7 @@ class Two:
         return Guest(shown, f"did:web:{shown}.example", shown) if shown in ("a", "b") else None
 
     def still(self, guest):
-        return True
+        return guest.code in ("a", "b")
 
 
 def entered(door, shown):

@@ -30,6 +30,7 @@ def create_app(
     console_view: View | None = None,
     console_token: str | None = None,
     behind_tls: bool = False,
+    authority: str = "",
 ) -> Shell:
     """The ASGI application of a workspace.
 
@@ -43,6 +44,8 @@ def create_app(
         console_view: whose eyes the pages are; ``None`` is the public's.
         console_token: what shows the pages' reader to be the operator; ``None``: nobody can.
         behind_tls: whether browsers reach this server over TLS only.
+        authority: the host, and port where there is one, by which others reach this server, where a
+            proxy in front puts another into ``Host``; empty: it passes on what they sent.
 
     Raises:
         Misconfigured: ``http.extra-missing`` where the extra ``server`` is not installed.
@@ -70,6 +73,7 @@ def create_app(
         console_view=console_view,
         console_token=console_token,
         behind_tls=behind_tls,
+        authority=authority,
     )
 
 

@@ -75,6 +75,7 @@ def make(
     console_view: View | None = None,
     console_token: str | None = None,
     behind_tls: bool = False,
+    authority: str = "",
 ) -> Shell:
     """See ``kizuna.app.api.create_app``."""
     from kizuna.record.store.view import PUBLIC  # noqa: PLC0415 - the workspace has it loaded
@@ -184,6 +185,7 @@ def make(
         intake=_INTAKE,
         endless=_ENDLESS,
         hosts=hosts,
+        authority=authority,
     )
     metered.append(shell)
     return shell

@@ -110,6 +110,7 @@ class Shell:
         intake: Collection[str] = (),
         endless: Collection[str] = (),
         hosts: Collection[str] = (),
+        authority: str = "",
     ) -> None:
         self.framework = app
         """The routes inside, for those who list them."""
@@ -119,6 +120,7 @@ class Shell:
         self._intake = frozenset(intake)
         self._endless = frozenset(endless)
         self._hosts = frozenset(h.lower().strip("[]") for h in hosts)
+        self._authority = authority.lower().encode("ascii")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection."""
@@ -148,6 +150,7 @@ class Shell:
         body = _Body(receive, bound, self._limits)
         try:
             self._check(scope, bound)
+            scope = self._as_addressed(scope)
             allowed = self._limits.intake_seconds if writes else self._limits.seconds
             async with asyncio.timeout(None if path in self._endless else allowed):
                 await self.framework(scope, body.receive, answer.send)
@@ -209,6 +212,17 @@ class Shell:
                 raise Malformed("http.request-malformed", "Content-Length is no number")
             if int(declared) > bound:
                 raise _too_large(int(declared), bound)
+
+    def _as_addressed(self, scope: Scope) -> Scope:
+        """The request under the name that its sender used, where a proxy puts another in ``Host``.
+
+        Signatures of requests and the origin of forms are held against this name. It comes from
+        whoever runs the server, never from a header such as ``X-Forwarded-Host``.
+        """
+        if not self._authority:
+            return scope
+        others = [(k, v) for k, v in scope["headers"] if k != b"host"]
+        return {**scope, "headers": [*others, (b"host", self._authority)]}
 
     async def _fail(self, scope: Scope, answer: _Answer, problem: Problem) -> None:
         if not answer.started:

@@ -36,6 +36,14 @@ def hang(app: typer.Typer) -> None:
                 "--behind-tls", help="A proxy with TLS stands in front; needed beyond this machine."
             ),
         ] = False,
+        public_origin: Annotated[
+            str,
+            typer.Option(
+                "--public-origin",
+                metavar="URL",
+                help="How others reach it, where the proxy does not pass on `Host` as it came.",
+            ),
+        ] = "",
     ) -> None:
         """Serve the store over HTTP, with the console, until interrupted.
 
@@ -58,6 +66,7 @@ def hang(app: typer.Typer) -> None:
             port=port,
             hosts=tuple(allowed or ()),
             behind_tls=behind_tls,
+            public_origin=public_origin,
             progress=door.bars,
             ready=ready,
         )

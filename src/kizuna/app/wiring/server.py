@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import importlib
 import logging
+import re
 import secrets
 import socket
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ __all__ = ["background", "serve"]
 
 DOOR: Final = "kizuna.app.api"
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+_ORIGIN: Final = re.compile(r"(https?)://([a-z0-9.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:[0-9]{1,5})?/?")
 
 
 def serve(
@@ -40,6 +42,7 @@ def serve(
     port: int,
     hosts: tuple[str, ...] = (),
     behind_tls: bool = False,
+    public_origin: str = "",
     progress: Progress = quiet,
     ready: Callable[[str, str], None] = lambda _url, _token: None,
 ) -> None:
@@ -52,14 +55,19 @@ def serve(
         hosts: names that the server answers to, without port. On the loopback address these are
             its own names; beyond it they must be given.
         behind_tls: whether a proxy with TLS stands in front, so that cookies travel over TLS only.
+        public_origin: scheme and host by which others reach the server, where the proxy puts another
+            name into ``Host``; empty: the proxy passes on the name that was asked for.
         progress: of loading.
         ready: told the address, and the token that lets the operator sign in to the console.
 
     Raises:
-        Misconfigured: ``http.extra-missing``, ``http.hosts-unnamed``, ``http.tls-needed``.
+        Misconfigured: ``http.extra-missing``, ``http.hosts-unnamed``, ``http.tls-needed``,
+            ``http.public-origin``.
         Unavailable: ``http.port``.
     """
-    names = _names(host, hosts, behind_tls=behind_tls)
+    secure, authority, name = _public(public_origin)
+    behind_tls = behind_tls or secure
+    names = _names(host, (*hosts, name) if name else hosts, behind_tls=behind_tls)
     try:
         import uvicorn
     except ModuleNotFoundError as fault:
@@ -80,7 +88,13 @@ def serve(
         gc.enable()
         door = importlib.import_module(DOOR)
         token = secrets.token_urlsafe(24)
-        app = door.create_app(workspace, hosts=names, console_token=token, behind_tls=behind_tls)
+        app = door.create_app(
+            workspace,
+            hosts=names,
+            console_token=token,
+            behind_tls=behind_tls,
+            authority=authority,
+        )
         logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
         config = uvicorn.Config(app, log_level="warning", **door.server_options())
         server = _telling(config, lambda: ready(f"http://{_shown(host)}:{taken}", token))
@@ -140,6 +154,23 @@ def _names(host: str, hosts: tuple[str, ...], *, behind_tls: bool) -> tuple[str,
             host=host,
         )
     return hosts
+
+
+def _public(origin: str) -> tuple[bool, str, str]:
+    """Whether an origin is reached over TLS, its host with port, and its host alone."""
+    if not origin:
+        return False, "", ""
+    found = _ORIGIN.fullmatch(origin.lower())
+    if found is None:
+        raise Misconfigured(
+            "http.public-origin",
+            f"not an address by which a server is reached: {origin[:100]!r}",
+            hint="write scheme and host, and nothing behind them: https://trust.example.jp",
+            value=origin[:100],
+        )
+    scheme, host, port = found.groups()
+    usual = ":443" if scheme == "https" else ":80"
+    return scheme == "https", host + ("" if port in (None, usual) else port), host.strip("[]")
 
 
 def _listen(host: str, port: int) -> socket.socket:
