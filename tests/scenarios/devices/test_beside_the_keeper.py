@@ -83,18 +83,18 @@ def test_an_enrolment_and_its_end_in_another_process_count_from_the_next_beat(ke
 
 def test_references_and_keys_of_makers_from_elsewhere_count_from_the_next_beat(kept):
     workspace, keeper = kept
-    before = keeper._appraiser
+    before = keeper._kept.appraiser
     keeper.tick()
-    assert keeper._appraiser is before
+    assert keeper._kept.appraiser is before
     value = Reference(model="m", component="app", digest_alg="sha-256", digest=b"d" * 32)
     Shelf(workspace).add_references([value])
     keeper.tick()
-    assert keeper._appraiser is not before
-    before = keeper._appraiser
+    assert keeper._kept.appraiser is not before
+    before = keeper._kept.appraiser
     with (workspace.path / "fleet" / "endorsed").open("ab") as file:
         file.write(b"\n")
     keeper.tick()
-    assert keeper._appraiser is not before
+    assert keeper._kept.appraiser is not before
 
 
 def test_a_line_half_written_is_taken_when_it_is_whole(kept):
