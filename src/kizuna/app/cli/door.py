@@ -24,8 +24,8 @@ from kizuna.app.cli.progress import Bars
 from kizuna.model.outcome import Outcome
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.member import Organisation
     from kizuna.app.wiring.settings import Settings
+    from kizuna.app.wiring.speaking import Organisation
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.model.errors import Problem
 

@@ -10,7 +10,7 @@ import typer
 from kizuna.app.cli.door import Door, command
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.member import Organisation
+    from kizuna.app.wiring.speaking import Organisation
 
 __all__ = ["hang_units", "other", "place", "placed_keys"]
 

@@ -19,7 +19,7 @@ from kizuna.app.cli.times import instant
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kizuna.app.wiring.member import Organisation
+    from kizuna.app.wiring.speaking import Organisation
     from kizuna.model.identifier import SubjectId
     from kizuna.model.kind import Kind
     from kizuna.model.payload import Payload

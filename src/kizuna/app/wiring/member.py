@@ -1,121 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small business without a store of its own: an identity here, its statements elsewhere.
 
-Keeps: 1. The key is made here and stays here; what travels are signed statements. 2. ``join``
-leaves nothing behind when the other side refuses. 3. The store's answer is checked: a receipt is
-for the statement that was sent. 4. The store is not asked for verdicts but for proof, judged here
-with anchors of one's own: at first the store's own list and log, as they were when it was joined.
-Whose standing depends on a thing (``impact``) no bundle can prove: that is the store's own word.
+Keeps: 1. The key is made here and stays here; what travels are signed statements. 2. The store's
+answer is checked: a receipt is for the statement that was sent. How it was joined stands in
+``member_joining``, what it is asked in ``member_asking``.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from kizuna.app.wiring.construction import checked_name, new_identity
-from kizuna.app.wiring.folder import Description, Folder, write_whole
+from kizuna.app.wiring.folder import Description, Folder
 from kizuna.app.wiring.importing import outcome_of, prepare, read_all, seal, settled_notices
 from kizuna.app.wiring.joined import Answered, Joined, checked_answer
-from kizuna.app.wiring.network import checked_url
-from kizuna.app.wiring.settings import Clock, Settings
-from kizuna.app.wiring.units import home_unit, open_home
-from kizuna.app.wiring.values import (
-    Explained,
-    ImportOutcome,
-    Progress,
-    Signed,
-    WrittenBundle,
-    quiet,
-)
-from kizuna.model.errors import Absent, Malformed, Misconfigured, Problem, Unavailable
-from kizuna.model.identifier import Digest, SubjectId, canonical
+from kizuna.app.wiring.member_asking import Asks
+from kizuna.app.wiring.member_joining import enter
+from kizuna.app.wiring.settings import Settings
+from kizuna.app.wiring.units import open_home
+from kizuna.app.wiring.values import ImportOutcome, Progress, Signed, quiet
+from kizuna.model.errors import Absent, Misconfigured, Problem, Unavailable
+from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import Action, Payload, Status, Target, encode_payload
-from kizuna.model.trust import Anchors, ListAnchor, LogAnchor
+from kizuna.model.trust import Anchors
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.elsewhere import Elsewhere
     from kizuna.app.wiring.keys import Keys
-    from kizuna.app.wiring.offline import Opened
-    from kizuna.app.wiring.question import Question
-    from kizuna.criteria.profiles import Profile
+    from kizuna.app.wiring.speaking import Organisation, Publisher
     from kizuna.model.statement import Registered
-    from kizuna.model.verdict import Verdict
     from kizuna.roots.units import Handle, Unit
 
-__all__ = ["Member", "Organisation", "Publisher", "member_of", "organisation", "publisher"]
+__all__ = ["Member", "member_of", "organisation", "publisher"]
 
 _BATCH = 500
-_JOINED = "joined"
-"""What the list of the store that was joined is called in a member's anchors."""
 
 
-class Publisher(Protocol):
-    """Whoever can publish documents: an organisation with its store, or a member of another."""
-
-    def publish(
-        self, files: Sequence[tuple[str, bytes]], *, progress: Progress = quiet
-    ) -> ImportOutcome:
-        """Read, sign, register."""
-        ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-
-class Organisation(Protocol):
-    """Whoever speaks from a folder: an organisation with its store, or a member of another."""
-
-    identity: SubjectId
-    clock: Clock
-
-    @property
-    def keys(self) -> Keys:
-        """Its keys."""
-        ...
-
-    def say(
-        self,
-        kind: Kind,
-        subject: SubjectId,
-        payload: Payload,
-        *,
-        audience: Sequence[SubjectId] = (),
-    ) -> Signed:
-        """One signed statement, with the document beside it where only some may read it."""
-        ...
-
-    def register_one(
-        self, statement: bytes, documents: Mapping[Digest, bytes] | None = None
-    ) -> tuple[str, int]:
-        """Register one statement: digest (hex) and place in the log; raises what refuses it."""
-        ...
-
-    def beyond(self, statements: Sequence[bytes]) -> tuple[SubjectId, ...]:
-        """Subjects about which no believed list lets the statements' issuers speak so."""
-        ...
-
-    def subject_of(self, which: str) -> tuple[SubjectId, str]:
-        """What a registered statement (its index or digest) is about, and its digest (hex)."""
-        ...
-
-
-class Member:
+class Member(Asks):
     """An organisation that publishes in somebody else's store."""
 
     def __init__(self, settings: Settings, folder: Folder, description: Description) -> None:
@@ -136,41 +63,8 @@ class Member:
     def join(
         cls, path: str | Path, url: str, invite: str, name: str, *, settings: Settings
     ) -> Self:
-        """Make an identity and enter it in a store by its invitation.
-
-        Raises:
-            Refused: ``store.exists``, and what the other side refuses with.
-            Unavailable: ``request.*``.
-        """
-        address = checked_url(url)
-        name = checked_name(name)
-        folder = Folder(path)
-        folder.prepare()
-        try:
-            unit, handle, identity = new_identity(folder, settings)
-            store = Joined(
-                url=address,
-                identity=identity,
-                signer=lambda: (unit, handle),
-                clock=settings.clock,
-            )
-            told = store.join({"invite": invite.strip(), "identity": identity, "name": name})
-            anchors = _anchors_of(told, address, identity)
-            description = Description(
-                format=1,
-                kind="member",
-                name=name,
-                organization=identity,
-                key=handle.id,
-                origin=anchors.logs[0].origin,
-                url=address,
-                unit=home_unit(settings.unit),
-            )
-        except BaseException:
-            folder.abandon()
-            raise
-        write_whole(folder.trust_file, msgspec.json.format(anchors.to_json(), indent=2) + b"\n")
-        folder.write_description(description)
+        """Make an identity and enter it in a store by its invitation; see ``member_joining``."""
+        folder, description, unit = enter(path, url, invite, name, settings=settings)
         member = cls(settings, folder, description)
         member._unit = unit
         return member
@@ -282,78 +176,6 @@ class Member:
             )
         return found.subject, digest
 
-    # --- asking -------------------------------------------------------------------------------
-
-    def quotations(self) -> dict[str, Any]:
-        """Requests for quotation, offers and agreements, as the store shows them to this member.
-
-        Raises:
-            Malformed: ``request.answer``. Refused, Unavailable: as the other side says.
-        """
-        try:
-            told = json.loads(self._store.fetch("/api/procure/quotations"))
-            requests, offers = told["requests"], told["offers"]
-            if all(isinstance(one["subject"], str) for one in (*requests, *offers)):
-                return {"requests": requests, "offers": offers}
-        except (ValueError, KeyError, TypeError):
-            pass
-        raise Malformed(
-            "request.answer",
-            f"{self.url} answered with something else than requests and offers",
-            hint="check that this is the address of a kizuna store",
-            url=self.url,
-        )
-
-    def verify(self, question: Question) -> tuple[Verdict, dict[str, str]]:
-        """Fetch the proof from the store that was joined and judge it here; names for people.
-
-        Raises:
-            Absent: ``profile.unknown`` where the store has no profile of that name.
-            Unavailable: ``request.*``. Malformed, Tampered: ``bundle.*``.
-        """
-        return self._proof(question).verify(question.profile, at=self._moment(question))
-
-    def explain(self, question: Question) -> tuple[Explained, dict[str, str]]:
-        """As ``verify``, with the tree of reasons."""
-        return self._proof(question).explain(question.profile, at=self._moment(question))
-
-    def export_bundle(self, subject: SubjectId, profile: Profile) -> WrittenBundle:
-        """The proof as the store gives it, seen to open under one's own anchors."""
-        from kizuna.app.wiring.offline import opened
-
-        data = self._bundle(subject, profile)
-        bundle = opened(data, self._trust(), subject=subject).evidence
-        held = [item for page in bundle.all() for item in page]
-        return WrittenBundle(
-            data=data,
-            statements=len(held),
-            restricted=sum(bool(item.statement.audience) for item in held),
-            subject=subject,
-            profile=profile.name,
-        )
-
-    def impact(self, what: str, *, profile: str | None = None) -> list[dict[str, Any]]:
-        """Whose standing depends on it, as the store says; ``profile`` is a name known there.
-
-        Raises:
-            Malformed: ``request.answer``. Absent: ``profile.unknown``.
-        """
-        query = {"of": what} | ({} if profile is None else {"profile": profile})
-        try:
-            told = json.loads(self._store.fetch("/api/impact", urlencode(query)))
-            return [
-                {str(k): v for k, v in item.items() if isinstance(v, str | bool | int)}
-                for item in told["affected"]
-                if isinstance(item["subject"], str)
-            ]
-        except (ValueError, KeyError, TypeError, AttributeError) as fault:
-            raise Malformed(
-                "request.answer",
-                f"{self.url} answered with something else than what depends on {what[:80]}",
-                hint="check that this is the address of a kizuna store",
-                url=self.url,
-            ) from fault
-
     # --- keys ---------------------------------------------------------------------------------
 
     @property
@@ -430,25 +252,6 @@ class Member:
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _proof(self, question: Question) -> Opened:
-        from kizuna.app.wiring.offline import opened
-
-        data = self._bundle(question.subject, question.profile)
-        return opened(data, self._trust(), subject=question.subject, lists=question.lists)
-
-    def _moment(self, question: Question) -> int:
-        return self.clock() if question.at is None else question.at
-
-    def _bundle(self, subject: SubjectId, profile: Profile) -> bytes:
-        query = urlencode({"subject": subject, "profile": profile.name})
-        return self._store.fetch("/api/export", query)
-
-    def _trust(self) -> bytes | None:
-        try:
-            return self.folder.trust_file.read_bytes()
-        except FileNotFoundError:
-            return None
-
     def _send(
         self, statements: list[bytes], documents: list[bytes]
     ) -> list[tuple[Answered, bytes | None]]:
@@ -498,34 +301,3 @@ def organisation(settings: Settings) -> Organisation | None:
     if member is not None:
         member.settle()
     return member
-
-
-def _anchors_of(told: Mapping[str, Any], address: str, identity: SubjectId) -> Anchors:
-    """Whom somebody who joins a store believes at first: that store's own list and log."""
-    try:
-        store = told["store"]
-        return Anchors(
-            lists=[
-                ListAnchor(
-                    id=canonical(store["list"]),
-                    operator=canonical(store["organization"]),
-                    name=_JOINED,
-                    title=str(store["name"])[:4000],
-                )
-            ],
-            logs=[
-                LogAnchor(
-                    origin=str(store["origin"]),
-                    keys=[str(key) for key in store["log_keys"]],
-                    url=address,
-                )
-            ],
-            verifier=identity,
-        )
-    except (KeyError, TypeError, Malformed) as fault:
-        raise Malformed(
-            "request.answer",
-            f"{address} does not say which list and log are its own",
-            hint="check that this is the address of a kizuna store",
-            url=address,
-        ) from fault

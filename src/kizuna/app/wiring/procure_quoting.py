@@ -29,7 +29,7 @@ from kizuna.model.kind import Kind
 from kizuna.model.payload import Name, Norm, Text
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.member import Organisation
+    from kizuna.app.wiring.speaking import Organisation
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.criteria.profiles import Profile
     from kizuna.model.statement import Registered

@@ -50,8 +50,8 @@ from kizuna.model.payload import Claim, Level, Link, Links, Norm
 from kizuna.model.relation import Relation
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.member import Organisation
     from kizuna.app.wiring.settings import Settings
+    from kizuna.app.wiring.speaking import Organisation
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.criteria.profiles import Profile
     from kizuna.record.store import View
