@@ -55,8 +55,8 @@ def serve(
         hosts: names that the server answers to, without port. On the loopback address these are
             its own names; beyond it they must be given.
         behind_tls: whether a proxy with TLS stands in front, so that cookies travel over TLS only.
-        public_origin: scheme and host by which others reach the server, where the proxy puts another
-            name into ``Host``; empty: the proxy passes on the name that was asked for.
+        public_origin: scheme and host by which others reach the server, where the proxy puts
+            another name into ``Host``; empty: it passes on the name that was asked for.
         progress: of loading.
         ready: told the address, and the token that lets the operator sign in to the console.
 

@@ -8,12 +8,14 @@ share. They are started once so many signatures came that their start pays, and 
 pipe that feeds them: when this process ends, however it ends, so do they.
 
 Keeps: 1. The answer is the same either way: both run ``roots.keys.verify``. 2. A helper that fails
-is given up and its part is checked here: never skipped, never assumed. 3. A helper is given
+or falls silent is given up and its part is checked here: never skipped, never assumed; helpers that
+fail again and again are not started any more. 3. A helper is given
 statements as they arrived, public keys, signatures and messages, and nothing else.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -37,8 +39,13 @@ _SMALL: Final = 64
 _PIECE: Final = 512
 """Most that one question to a helper holds: the next is in the pipe before this is answered."""
 
+_STARTS: Final = 3
+"""How often helpers are started, where they failed."""
+
 _MOST_KEYS: Final = 65_536
 _PROGRAM: Final = "from kizuna.record.store.checking import serve; serve()"
+
+_log = logging.getLogger("kizuna.store")
 
 _CHECK: Final = b"c"
 _EXAMINE: Final = b"e"
@@ -85,6 +92,7 @@ class Checkers:
         self._threads = threads
         self._helpers = helpers and threads > 1
         self._counted = 0
+        self._failures = 0
         self._running: list[Line] = []
         self._turn = 0
         self._guard = threading.Lock()
@@ -157,14 +165,26 @@ class Checkers:
         return lines[self._turn % len(lines)]
 
     def _give_up(self) -> None:
-        self._helpers = False
-        self._stop()
+        """End the helpers that run; others are started once it pays again, and not for ever."""
+        if not self._stop():
+            return  # somebody else noticed first
+        with self._guard:
+            self._counted = 0
+            self._failures += 1
+            self._helpers = self._failures < _STARTS
+            again = self._helpers
+        _log.warning(
+            "a helper process failed; its work is done here%s",
+            "" if again else " from now on: helpers failed too often",
+        )
 
-    def _stop(self) -> None:
+    def _stop(self) -> bool:
+        """End what runs; False where nothing did."""
         with self._guard:
             running, self._running = self._running, []
         for line in running:
             line.close()
+        return bool(running)
 
 
 def _wire(checks: Sequence[Check]) -> bytes:

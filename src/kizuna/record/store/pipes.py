@@ -4,14 +4,17 @@
 Keeps: 1. A message comes whole or not at all (none: the other end is gone). 2. Questions to one
 helper are answered in the order asked, and the next lies in its pipe while it works at this one:
 it never waits for a process that is busy with something else. 3. A helper ends with its pipe,
-however this process ends.
+however this process ends. 4. A helper that stays silent while something is asked of it (stopped,
+stuck, starved) is ended and said to be gone: nobody waits for it for ever.
 """
 
 from __future__ import annotations
 
 import fcntl
+import logging
 import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -23,18 +26,23 @@ __all__ = ["Line", "receive", "send", "widen"]
 
 _PREFIX: Final = 4
 _ROOM: Final = 1 << 20
+_PATIENCE: Final = 60.0
+"""Seconds that a helper may be silent while something is asked of it: far more than any piece of
+work takes on a busy machine. What it was asked is then done by whoever asked."""
+
+_log = logging.getLogger("kizuna.store")
 
 
 class Line:
     """One helper process. Any thread may ask.
 
-    Mutable state, guarded by one lock: the questions that wait for an answer.
+    Mutable state, guarded by one lock: the questions that wait for an answer, and since when.
 
     Raises:
         OSError: where the process cannot be started.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], *, patience: float = _PATIENCE) -> None:
         self.process = subprocess.Popen(  # noqa: S603 - our own program, no input of others
             command,
             stdin=subprocess.PIPE,
@@ -45,6 +53,9 @@ class Line:
         self._questions: SimpleQueue[bytes | None] = SimpleQueue()
         self._awaited: deque[Future[bytes | None]] = deque()
         self._gone = False
+        self._patience = patience
+        self._since = 0.0
+        self._over = threading.Event()
         self._guard = threading.Lock()
         self._threads: list[threading.Thread] = []
         for work, pipe in ((self._feed, self.process.stdin), (self._hear, self.process.stdout)):
@@ -54,7 +65,9 @@ class Line:
                     target=work, args=(pipe,), name="helper-pipe", daemon=True
                 )
                 self._threads.append(thread)
-                thread.start()
+        self._threads.append(threading.Thread(target=self._watch, name="helper-watch", daemon=True))
+        for thread in self._threads:
+            thread.start()
 
     def ask(self, question: bytes) -> Future[bytes | None]:
         """Put a question; the answer is none where the helper is gone."""
@@ -63,6 +76,8 @@ class Line:
             if self._gone:
                 future.set_result(None)
             else:
+                if not self._awaited:
+                    self._since = time.monotonic()
                 self._awaited.append(future)
                 self._questions.put(question)
         return future
@@ -70,6 +85,7 @@ class Line:
     def close(self) -> None:
         """End the helper; what still waits for an answer gets none."""
         self._questions.put(None)
+        self._over.set()
         self.process.kill()
         self.process.wait()
         for thread in self._threads:
@@ -87,16 +103,31 @@ class Line:
             while (answer := receive(source)) is not None:
                 with self._guard:
                     future = self._awaited.popleft() if self._awaited else None
+                    self._since = time.monotonic()
                 if future is None:  # it speaks unasked: believe nothing more
                     break
                 future.set_result(answer)
         self.process.kill()
+        self._over.set()
         with self._guard:
             self._gone = True
             left = list(self._awaited)
             self._awaited.clear()
         for future in left:
             future.set_result(None)
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._patience / 4):
+            with self._guard:
+                waits = time.monotonic() - self._since if self._awaited else 0.0
+            if waits > self._patience:
+                _log.warning(
+                    "helper process %d was silent for %.0f seconds and is ended",
+                    self.process.pid,
+                    waits,
+                )
+                self.process.kill()  # whoever hears gives up what waits
+                return
 
 
 def send(sink: IO[bytes], data: bytes) -> None:

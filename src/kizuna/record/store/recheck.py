@@ -15,11 +15,9 @@ logged, and are signed by a key of its issuer; whether that key still counts is 
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -28,7 +26,7 @@ from typing import Final
 
 from kizuna.model.errors import Problem, Unavailable
 from kizuna.record.store.archive import Archive
-from kizuna.record.store.pipes import receive, send, widen
+from kizuna.record.store.pipes import Line, receive, send
 from kizuna.roots.cose.message import decode_header, read_frame
 from kizuna.roots.identity import genesis_keys
 from kizuna.roots.keys import PublicKey, verify
@@ -85,12 +83,12 @@ def recheck(
         progress: called with the number of statements done.
 
     Raises:
-        Unavailable: ``store.recheck-failed`` when a process ended early.
+        Unavailable: ``store.recheck-failed`` when a process ended early, or fell silent.
     """
     report = Rechecked()
     answers: list[Future[bytes]] = [Future() for _ in pieces]
     with ThreadPoolExecutor(max(processes, 1), "recheck") as askers:
-        running: list[subprocess.Popen[bytes]] = []
+        running: list[Line] = []
         try:
             todo = iter(list(zip(pieces, answers, strict=True)))
             taking = Lock()
@@ -107,8 +105,8 @@ def recheck(
             finally:
                 archive.close()
         finally:
-            for process in running:
-                _end(process)
+            for line in running:
+                line.close()
     missing = sum(1 for _ in entries)
     if missing:
         report.faults.append(
@@ -160,32 +158,15 @@ def _account(
     return index
 
 
-def _start(path: Path) -> subprocess.Popen[bytes]:
+def _start(path: Path) -> Line:
     try:
-        process = subprocess.Popen(  # noqa: S603 - our own program, no input of others
-            [sys.executable, "-P", "-c", _PROGRAM, str(path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        return Line([sys.executable, "-P", "-c", _PROGRAM, str(path)])
     except OSError as fault:
         raise _failed(str(fault)) from fault
-    if process.stdout is not None:
-        widen(process.stdout)
-    return process
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with suppress(OSError):
-                pipe.close()
 
 
 def _ask(
-    process: subprocess.Popen[bytes],
+    line: Line,
     todo: Iterator[tuple[tuple[int, int], Future[bytes]]],
     taking: Lock,
 ) -> None:
@@ -196,13 +177,9 @@ def _ask(
         if following is None:
             return
         (start, end), future = following
-        lines: bytes | None = None
-        if process.stdin is not None and process.stdout is not None:
-            with suppress(OSError, ValueError):
-                send(process.stdin, f"{start} {end}".encode())
-                lines = receive(process.stdout)
+        lines = line.ask(f"{start} {end}".encode()).result()
         if lines is None or len(lines) % _LINE:
-            future.set_exception(_failed("a process ended before it was done"))
+            future.set_exception(_failed("a process ended, or fell silent, before it was done"))
             return
         future.set_result(lines)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from itertools import pairwise
@@ -21,6 +22,7 @@ from kizuna.record.store import OPERATOR, PUBLIC, Accepted, Refusal, Store, View
 from kizuna.record.store.archive import HEADER, Archive, framed
 from kizuna.record.store.checking import Checkers
 from kizuna.record.store.heads import TableHeads, _form, _parse
+from kizuna.record.store.pipes import Line
 from kizuna.record.store.sqlite import SqliteBackend
 from kizuna.record.store.store import _cuts
 from kizuna.roots.cose import parse_sign1
@@ -206,6 +208,46 @@ def test_a_helper_that_dies_is_given_up_and_nothing_is_skipped(eager: None) -> N
     assert checkers.submit(checks).result(60) == expected
     assert not checkers._running
     assert checkers.submit(checks).result(60) == expected
+    checkers.close()
+
+
+def stopped(command: Sequence[str]) -> Line:
+    line = Line(command, patience=0.2)
+    line.process.send_signal(signal.SIGSTOP)
+    return line
+
+
+def test_helpers_that_fall_silent_are_given_up_and_not_started_for_ever(
+    eager: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Line] = []
+
+    def start(command: Sequence[str]) -> Line:
+        started.append(stopped(command))
+        return started[-1]
+
+    monkeypatch.setattr("kizuna.record.store.checking.Line", start)
+    checks, expected = checks_of(200)
+    checkers = Checkers(2, helpers=True)
+    for number in range(5):
+        assert checkers.submit(checks).result(60) == expected
+        assert len(started) == min(2 * (number + 1), 6)
+    assert checkers.examine([b"x"] * 200).result(60) == [None] * 200
+    checkers.close()
+    assert all(line.process.poll() is not None for line in started)
+
+
+def test_helpers_that_failed_once_are_started_again(
+    eager: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks, expected = checks_of(200)
+    checkers = Checkers(2, helpers=True)
+    with monkeypatch.context() as first:
+        first.setattr("kizuna.record.store.checking.Line", stopped)
+        assert checkers.submit(checks).result(60) == expected
+    assert not checkers._running
+    assert checkers.submit(checks).result(60) == expected
+    assert len(checkers._running) == 2
     checkers.close()
 
 

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+
+import pytest
 
 from kizuna.record.store.pipes import Line
 
@@ -17,8 +20,8 @@ _UNASKED = _PIPES + "send(sys.stdout.buffer, b'hello'); receive(sys.stdin.buffer
 _DEAF = "import time; time.sleep(600)"
 
 
-def line(program: str) -> Line:
-    return Line([sys.executable, "-P", "-c", program])
+def line(program: str, patience: float = 600.0) -> Line:
+    return Line([sys.executable, "-P", "-c", program], patience=patience)
 
 
 def test_answers_come_in_the_order_asked_also_where_the_pipes_are_full() -> None:
@@ -43,6 +46,16 @@ def test_a_helper_that_speaks_unasked_is_not_believed_again() -> None:
     helper.process.wait(60)
     helper._threads[1].join(60)
     assert helper.ask(b"question").result(60) is None
+    helper.close()
+
+
+@pytest.mark.parametrize("size", [1, 300_000])
+def test_nobody_waits_for_a_helper_that_is_stopped(size: int) -> None:
+    helper = line(_LOUD, patience=0.2)
+    helper.process.send_signal(signal.SIGSTOP)
+    answers = [helper.ask(b"a" * size) for _ in range(12)]
+    assert [answer.result(60) for answer in answers] == [None] * 12
+    assert helper.ask(b"a").result(60) is None
     helper.close()
 
 
