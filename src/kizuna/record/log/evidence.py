@@ -9,8 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
-from kizuna.model.errors import Unavailable
-from kizuna.record.log.tiles import replace_durably
+from kizuna.record.log.disk import not_written, replace_durably
 
 __all__ = ["keep_evidence"]
 
@@ -26,13 +25,7 @@ def keep_evidence(folder: Path, *notes: bytes) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
-        raise Unavailable(
-            "log.not-written",
-            "the evidence could not be kept",
-            why=fault.strerror or str(fault),
-            hint="make room on the disk or mend its permissions, then try again",
-            path=str(folder),
-        ) from fault
+        raise not_written(folder, fault) from fault
     for number, note in enumerate(notes):
         path = folder / f"{name}-{number}"
         if not path.exists():

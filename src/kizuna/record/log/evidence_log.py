@@ -14,16 +14,11 @@ Does not: know statements, decide what is registered, read a clock.
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import RLock
-from time import monotonic, sleep
 from typing import Final
-
-import msgspec
 
 from kizuna.model.errors import (
     Absent,
@@ -44,7 +39,8 @@ from kizuna.record.log.checkpoint import (
     read_checkpoint,
     witness_keys,
 )
-from kizuna.record.log.evidence import keep_evidence
+from kizuna.record.log.cosignatures import Cosignatures
+from kizuna.record.log.disk import FolderLock, replace_durably, unreadable
 from kizuna.record.log.history import History, Published
 from kizuna.record.log.merkle import EMPTY_ROOT
 from kizuna.record.log.note import (
@@ -57,6 +53,7 @@ from kizuna.record.log.note import (
     sign_note,
     signed_by,
 )
+from kizuna.record.log.own_keys import OwnKeys
 from kizuna.record.log.receipt import (
     RootSignature,
     consistency_receipt,
@@ -64,19 +61,13 @@ from kizuna.record.log.receipt import (
     root_protected,
     sign_root,
 )
+from kizuna.record.log.shown import Shown, contradiction
 from kizuna.record.log.signer import Signer
-from kizuna.record.log.tiles import TileReader, TileWriter, directory, replace_durably
+from kizuna.record.log.tiles import TileReader, TileWriter, directory
 
 __all__ = ["EvidenceLog"]
 
 _STATE: Final = "state"
-
-
-class _KeyRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One key of the log: C2SP verifier key, and the size at which it was closed."""
-
-    key: str
-    closed: int | None
 
 
 class EvidenceLog:
@@ -104,13 +95,13 @@ class EvidenceLog:
         self.origin = origin
         self.signer = signer
         self.fault: Problem | None = None
-        self._held_to: list[bytes] = []  # checkpoints of ours kept elsewhere
         self._lock = RLock()
-        self._depth = 0
-        self._state = self.path / _STATE
-        self._history = History(self._state / "published")
-        self._cosigned: tuple[int, dict[int, tuple[Signature, ...]]] = (-1, {})
-        self._keys = self._read_keys()
+        state = self.path / _STATE
+        self._folder = FolderLock(state / "lock", self.path)
+        self._history = History(state / "published")
+        self._cosigned = Cosignatures(state / "cosignatures")
+        self._keys = OwnKeys(state / "keys.json")
+        self._shown = Shown(self.path, origin)
         self._check_names()
         self._writer: TileWriter | None = None
         self._reader: TileReader | None = None
@@ -163,14 +154,13 @@ class EvidenceLog:
     @property
     def keys(self) -> tuple[NoteKey, ...]:
         """Every key this log ever signed with, the present one last."""
-        return tuple(NoteKey.parse(key) for key in self._keys)
+        return self._keys.keys
 
     def anchor(self, url: str | None = None) -> LogAnchor:
         """What a verifier writes into its anchors to accept this log."""
-        closed = {
-            NoteKey.parse(k).label: size for k, size in self._keys.items() if size is not None
-        }
-        return LogAnchor(origin=self.origin, keys=list(self._keys), url=url, closed=closed)
+        return LogAnchor(
+            origin=self.origin, keys=self._keys.vkeys, url=url, closed=self._keys.closed
+        )
 
     def checkpoint(self) -> bytes:
         """The last published checkpoint as a signed note, with all cosignatures.
@@ -193,7 +183,7 @@ class EvidenceLog:
             raise _not_published(size)
         text = Checkpoint(self.origin, record.size, record.root).text()
         own = Signature(self.origin, record.key_id, record.note)
-        return Note(text, (own,)).with_signatures(self._cosignatures().get(size, ()))
+        return Note(text, (own,)).with_signatures(self._cosigned.at(size))
 
     def published_sizes(self) -> list[tuple[int, int]]:
         """(size, time) of every published checkpoint, oldest first."""
@@ -268,7 +258,7 @@ class EvidenceLog:
         """
         keys = witness_keys(anchors.witnesses)
         found: list[tuple[int, bytes]] = []
-        for size, lines in sorted(self._cosignatures().items()):
+        for size, lines in sorted(self._cosigned.read().items()):
             if self._history.at_size(size) is None:
                 continue
             last = self.note(size)
@@ -298,7 +288,7 @@ class EvidenceLog:
             return Intervals(Seen(size, (time,)) for size, time in self.published_sizes())
         keys = witness_keys(anchors.witnesses)
         seen: list[Seen] = []
-        for size, lines in self._cosignatures().items():
+        for size, lines in self._cosigned.read().items():
             record = self._history.at_size(size)
             if record is None:
                 continue
@@ -353,7 +343,7 @@ class EvidenceLog:
                 return self.published
             checkpoint = Checkpoint(self.origin, writer.size, writer.root())
             time = max(now, self.published_at)
-            self._enrol(key)
+            self._keys.enrol(key)
             record = Published(
                 size=checkpoint.size,
                 time=time,
@@ -396,7 +386,7 @@ class EvidenceLog:
         """Read again what another process has published."""
         with self._lock:
             self._history.refresh()
-            self._keys = self._read_keys()
+            self._keys.refresh()
             self._load()
 
     def check_writable(self) -> None:
@@ -431,8 +421,8 @@ class EvidenceLog:
                 if (line.name, line.key_id) in held and line not in note.signatures
             ]
             if fresh:
-                with self._exclusive():
-                    self._keep_cosignatures(size, fresh)
+                with self._folder.held(self.patience):
+                    self._cosigned.keep(size, fresh)
                     if size == self.published_size:
                         self._show()
             return len(fresh)
@@ -451,7 +441,7 @@ class EvidenceLog:
         with self._lock:
             problem = self._contradiction(checkpoint)
             if problem is not None:
-                keep_evidence(self._state / "seen", note)
+                self._shown.keep(note)
                 self.fault = problem
                 raise problem
         return checkpoint
@@ -475,7 +465,7 @@ class EvidenceLog:
                 expected=self.origin,
             )
         with self._lock:
-            self._held_to.append(note)
+            self._shown.hold_to(note)
             self._load()
             return self.fault
 
@@ -485,7 +475,7 @@ class EvidenceLog:
         Raises:
             As ``read_checkpoint``.
         """
-        anchor = LogAnchor(origin=self.origin, keys=list(self._keys))
+        anchor = LogAnchor(origin=self.origin, keys=self._keys.vkeys)
         return read_checkpoint(note, anchor).checkpoint
 
     def complete(self, entries: Sequence[bytes], target: Checkpoint, now: int) -> None:
@@ -503,7 +493,7 @@ class EvidenceLog:
             Tampered: ``log.tiles-differ`` where they do not; nothing is changed then.
             Unavailable, Misconfigured: as ``append``.
         """
-        with self._lock, self._exclusive():
+        with self._lock, self._folder.held(self.patience):
             self._present_signer()
             before = self.published_size
             writer = TileWriter(self.path, before)
@@ -546,7 +536,7 @@ class EvidenceLog:
             if compromised_after is not None:
                 self._close_at(compromised_after)
             self.signer = signer
-            self._enrol(NoteKey.of(signer), always=True)
+            self._keys.enrol(NoteKey.of(signer), always=True)
             self.publish(now)
             return self.anchor()
 
@@ -559,28 +549,22 @@ class EvidenceLog:
         What others saw of a larger tree under that key is then not this log's word any more: it
         stays as evidence, and stands in the way of writing no longer.
         """
-        if size is None or not self._keys:
+        if size is None:
             yield
             return
         with self._lock:
-            present = list(self._keys)[-1]
-            before = self._keys[present]
             self._close_at(size)
             try:
                 if self.fault is not None:
                     self._load()
                 yield
             except BaseException:
-                self._keys[present] = before
+                self._keys.refresh()
                 self._load()
                 raise
 
     def _close_at(self, size: int) -> None:
-        if self._keys:
-            present = list(self._keys)[-1]
-            before = self._keys[present]
-            closed = min(size, self.published_size)
-            self._keys[present] = closed if before is None else min(before, closed)
+        self._keys.close(min(size, self.published_size))
 
     def tree(self, size: int) -> TileReader:
         """A reader of tiles for trees up to ``size``."""
@@ -621,71 +605,28 @@ class EvidenceLog:
 
     def _check_shown(self) -> None:
         """The checkpoint in place must not be ahead of what this log remembers having signed."""
-        try:
-            data = (self.path / "checkpoint").read_bytes()
-        except FileNotFoundError:
+        shown = self._shown.in_place()
+        if shown is None or not (len(self._history) or shown.size):
             return
-        except OSError as fault:
-            raise _unreadable(self.path / "checkpoint", fault) from fault
-        shown = parse_checkpoint(parse_note(data).text)
-        if shown.origin != self.origin:
-            raise Misconfigured(
-                "log.origin-differs",
-                f"the log in {self.path} is {shown.origin!r}, not {self.origin!r}",
-                hint="open the log under its own name",
-                origin=shown.origin[:200],
-                expected=self.origin,
-            )
-        problem = self._contradiction(shown) if len(self._history) or shown.size else None
+        problem = self._contradiction(shown)
         if problem is not None:
             raise problem
 
     def _check_remembered(self) -> None:
         """Checkpoints of ours that others have shown us must fit what we hold now."""
-        folder = self._state / "seen"
-        kept = [path.read_bytes() for path in sorted(folder.glob("[0-9a-f]*"))]
-        for data in (*kept, *self._held_to):
-            note = parse_note(data)
-            problem = self._contradiction(parse_checkpoint(note.text))
-            if problem is not None and not self._is_disowned(note):
+        for note, shown in self._shown.brought_back():
+            problem = self._contradiction(shown)
+            if problem is not None and not self._keys.disown(note, shown.size):
                 raise problem
 
-    def _is_disowned(self, note: Note) -> bool:
-        """Whether only keys signed it that were closed at a smaller size."""
-        size = parse_checkpoint(note.text).size
-        ends = [
-            closed for vkey, closed in self._keys.items() if signed_by(note, [NoteKey.parse(vkey)])
-        ]
-        return bool(ends) and all(end is not None and end < size for end in ends)
-
     def _contradiction(self, shown: Checkpoint) -> Tampered | None:
-        """Why our tree cannot be the one that this checkpoint of ours is about, if it cannot."""
         published = self.published_size
-        if shown.size > published:
-            return Tampered(
-                "log.rolled-back",
-                f"this log has signed a tree of {shown.size} entries and holds {published}",
-                why="its files come from an older backup, or a record of it was lost",
-                hint="restore the missing entries from a mirror or a newer backup; until then "
-                "the log signs nothing, because a second tree of the same size would be a fork",
-                signed=shown.size,
-                size=published,
-            )
-        if self.tree(published).root(shown.size) != shown.root:
-            return Tampered(
-                "log.forked",
-                f"two trees of {self.origin} with {shown.size} entries have different roots",
-                why="both are signed with the log's key: it signed two histories, or was stolen",
-                hint="keep both checkpoints, tell those who rely on the log, change its key",
-                origin=self.origin,
-                size=shown.size,
-            )
-        return None
+        return contradiction(shown, published, self.tree(published).root)
 
     @contextmanager
     def _writing(self, *, refresh: bool = True) -> Iterator[TileWriter]:
-        with self._lock, self._exclusive():
-            if refresh and self._depth == 1 and self._grew():
+        with self._lock, self._folder.held(self.patience):
+            if refresh and not self._folder.nested and self._grew():
                 pending = self._writer is not None and self._writer.size > self.published_size
                 self.refresh()
                 if pending:
@@ -707,56 +648,7 @@ class EvidenceLog:
         try:
             return self._history.length_on_disk() != self._history.length
         except OSError as fault:
-            raise _unreadable(self._history.path, fault) from fault
-
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        """The lock of the folder, for one call; calls inside calls share it."""
-        if self._depth:
-            self._depth += 1
-            try:
-                yield
-            finally:
-                self._depth -= 1
-            return
-        try:
-            self._state.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._state / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as fault:
-            raise Unavailable(
-                "log.not-written",
-                "the log could not be written",
-                why=fault.strerror or str(fault),
-                hint="make room on the disk or mend its permissions, then try again",
-                path=str(self._state),
-            ) from fault
-        try:
-            self._take(descriptor)
-            self._depth = 1
-            try:
-                yield
-            finally:
-                self._depth = 0
-        finally:
-            os.close(descriptor)
-
-    def _take(self, descriptor: int) -> None:
-        """Take the folder's lock, waiting for another process's single call to end."""
-        end = monotonic() + self.patience
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as fault:
-                if monotonic() > end:
-                    raise Unavailable(
-                        "log.busy",
-                        f"another process is writing to the log in {self.path}",
-                        hint="wait for it, or stop the other server",
-                        path=str(self.path),
-                    ) from fault
-                sleep(0.01)
-            else:
-                return
+            raise unreadable(self._history.path, fault) from fault
 
     def _show(self) -> None:
         """Rename the newest checkpoint into place."""
@@ -781,7 +673,7 @@ class EvidenceLog:
         if self.signer is None:
             return
         _check_signer(self.signer, self.origin)
-        if self._keys and list(self._keys)[-1] != NoteKey.of(self.signer).vkey:
+        if self._keys.present not in (None, NoteKey.of(self.signer).vkey):
             raise Misconfigured(
                 "log.key-not-enrolled",
                 "the key at hand is not the present key of this log",
@@ -789,78 +681,6 @@ class EvidenceLog:
                 hint="use the log's own key, or change it with `kizuna log rotate-key`",
                 key=NoteKey.of(self.signer).label,
             )
-
-    def _enrol(self, key: NoteKey, *, always: bool = False) -> None:
-        if key.vkey not in self._keys or always:
-            self._keys.setdefault(key.vkey, None)
-            rows = [_KeyRow(key=k, closed=size) for k, size in self._keys.items()]
-            data = msgspec.json.format(msgspec.json.encode(rows), indent=1)
-            replace_durably(self._state / "keys.json", data)
-
-    def _read_keys(self) -> dict[str, int | None]:
-        path = self._state / "keys.json"
-        try:
-            rows = msgspec.json.decode(path.read_bytes(), type=list[_KeyRow])
-            for row in rows:
-                NoteKey.parse(row.key)
-        except FileNotFoundError:
-            return {}
-        except OSError as fault:
-            raise _unreadable(path, fault) from fault
-        except (msgspec.DecodeError, UnicodeDecodeError, Malformed) as fault:
-            raise Misconfigured(
-                "log.keys-unreadable",
-                f"{path} is not the list of this log's keys",
-                why=str(fault),
-                hint="restore the file from a backup",
-                path=str(path),
-            ) from fault
-        return {row.key: row.closed for row in rows}
-
-    def _cosignatures(self) -> dict[int, tuple[Signature, ...]]:
-        """Every cosignature kept, by size. A last line that a crash cut short is left out."""
-        path = self._state / "cosignatures"
-        try:
-            length = path.stat().st_size
-            if length == self._cosigned[0]:
-                return self._cosigned[1]
-            text = path.read_bytes().decode("utf-8", "replace")
-        except FileNotFoundError:
-            return {}
-        except OSError as fault:
-            raise _unreadable(path, fault) from fault
-        found: dict[int, list[Signature]] = {}
-        for line in text.splitlines(keepends=True):
-            digits, _, rest = line.partition(" ")
-            if not digits.isdigit() or not rest.endswith("\n"):
-                continue
-            try:
-                found.setdefault(int(digits), []).extend(parse_signature_lines(rest))
-            except Malformed:
-                continue
-        self._cosigned = (length, {size: tuple(lines) for size, lines in found.items()})
-        return self._cosigned[1]
-
-    def _keep_cosignatures(self, size: int, lines: Sequence[Signature]) -> None:
-        path = self._state / "cosignatures"
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-            try:
-                length = os.fstat(descriptor).st_size
-                torn = length > 0 and os.pread(descriptor, 1, length - 1) != b"\n"
-                text = "".join(f"{size} {line.line()}" for line in lines)
-                os.write(descriptor, (f"\n{text}" if torn else text).encode())
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        except OSError as fault:
-            raise Unavailable(
-                "log.not-written",
-                "the log could not be written",
-                why=fault.strerror or str(fault),
-                hint="make room on the disk or mend its permissions, then try again",
-                path=str(path),
-            ) from fault
 
 
 def _check_signer(signer: Signer, origin: str) -> None:
@@ -894,14 +714,4 @@ def _not_published(size: int) -> Absent:
         why="receipts and checkpoints exist for published trees only",
         hint="wait for the next checkpoint, or ask for a size that the log has published",
         size=size,
-    )
-
-
-def _unreadable(path: Path, fault: OSError) -> Unavailable:
-    return Unavailable(
-        "log.unreadable",
-        f"cannot read {path}",
-        why=fault.strerror or str(fault),
-        hint="check the disk and permissions",
-        path=str(path),
     )

@@ -18,8 +18,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from kizuna.model.errors import Tampered, Unavailable
-from kizuna.record.log.tiles import flush_folder
+from kizuna.model.errors import Tampered
+from kizuna.record.log.disk import flush_folder, not_written, unreadable
 
 __all__ = ["History", "Published"]
 
@@ -82,13 +82,7 @@ class History:
         except FileNotFoundError:
             data = b""
         except OSError as fault:
-            raise Unavailable(
-                "log.unreadable",
-                f"cannot read {self.path}",
-                why=fault.strerror or str(fault),
-                hint="check the disk and permissions",
-                path=str(self.path),
-            ) from fault
+            raise unreadable(self.path, fault) from fault
         whole = len(data) - len(data) % _SIZE
         if whole and not _intact(data[whole - _SIZE : whole]):
             if whole == len(data):
@@ -166,13 +160,7 @@ class History:
             if fresh:
                 flush_folder(self.path.parent)
         except OSError as fault:
-            raise Unavailable(
-                "log.not-written",
-                "the log could not be written",
-                why=fault.strerror or str(fault),
-                hint="make room on the disk or mend its permissions, then try again",
-                path=str(self.path),
-            ) from fault
+            raise not_written(self.path, fault) from fault
         self._data += data
         self.sizes.append(record.size)
         self.times.append(record.time)

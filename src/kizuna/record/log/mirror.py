@@ -18,16 +18,9 @@ from typing import Final
 from kizuna.model.errors import Absent, Problem, Tampered
 from kizuna.model.trust import LogAnchor, WitnessAnchor
 from kizuna.record.log.checkpoint import Checkpoint, SignedCheckpoint, read_checkpoint
+from kizuna.record.log.disk import make_folder, replace_durably
 from kizuna.record.log.evidence import keep_evidence
-from kizuna.record.log.tiles import (
-    TILE_WIDTH,
-    Source,
-    TileReader,
-    TileWriter,
-    directory,
-    make_folder,
-    replace_durably,
-)
+from kizuna.record.log.tiles import TILE_WIDTH, Source, TileReader, TileWriter, directory
 
 __all__ = ["Mirrored", "mirror"]
 

@@ -12,10 +12,8 @@ Does not: sign, publish, know what an entry means.
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from hashlib import sha256
@@ -23,7 +21,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from kizuna.model.errors import Absent, Malformed, Tampered, Unavailable
+from kizuna.model.errors import Absent, Malformed, Tampered
+from kizuna.record.log.disk import unreadable, write_durably
 from kizuna.record.log.merkle import (
     EMPTY_ROOT,
     HASH_SIZE,
@@ -91,13 +90,7 @@ def directory(path: str | Path) -> Source:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as fault:
             raise Absent("log.file-absent", f"the log has no file {name}", path=name) from fault
         except OSError as fault:
-            raise Unavailable(
-                "log.unreadable",
-                f"cannot read {name}",
-                why=fault.strerror or str(fault),
-                hint="check the disk and permissions",
-                path=name,
-            ) from fault
+            raise unreadable(name, fault) from fault
 
     return fetch
 
@@ -427,140 +420,6 @@ class TileWriter:
         for level in range(_TOP_LEVEL + 1):
             _drop_after(self.path, partial(tile_path, level), size >> 8 * level)
         _drop_after(self.path, bundle_path, size)
-
-
-def write_durably(root: Path, files: dict[str, bytes]) -> None:
-    """Write files below ``root`` and bring them and their folders to disk.
-
-    Raises:
-        Unavailable: ``log.not-written``.
-    """
-    folders: set[Path] = set()
-    descriptors: list[int] = []
-    try:
-        try:
-            for name, data in files.items():
-                path = root / name
-                try:
-                    descriptor = _create(path)
-                except FileNotFoundError:
-                    folders.update(_make_folders(path.parent))
-                    descriptor = _create(path)
-                descriptors.append(descriptor)
-                folders.add(path.parent)
-                written = os.write(descriptor, data)
-                while written < len(data):
-                    written += os.write(descriptor, data[written:])
-            if len(descriptors) > 2:  # the disk takes several waiting writes at once
-                list(_flushers().map(os.fsync, descriptors))
-            else:
-                for descriptor in descriptors:
-                    os.fsync(descriptor)
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
-        list(_flushers().map(flush_folder, folders))
-    except OSError as fault:
-        raise Unavailable(
-            "log.not-written",
-            "the log could not be written",
-            why=fault.strerror or str(fault),
-            hint="make room on the disk or mend its permissions, then try again; nothing was kept",
-            path=str(fault.filename or root),
-        ) from fault
-
-
-def replace_durably(path: Path, data: bytes) -> None:
-    """Put a file in the place of another in one step: readers see the old one or the new one.
-
-    Raises:
-        Unavailable: ``log.not-written``.
-    """
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        try:
-            written = os.write(descriptor, data)
-            while written < len(data):
-                written += os.write(descriptor, data[written:])
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        fresh.replace(path)
-        flush_folder(path.parent)
-    except OSError as fault:
-        raise Unavailable(
-            "log.not-written",
-            f"{path.name} could not be written",
-            why=fault.strerror or str(fault),
-            hint="make room on the disk or mend its permissions, then try again",
-            path=str(path),
-        ) from fault
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder and those above it, where they are missing.
-
-    Raises:
-        Unavailable: ``log.not-written``.
-    """
-    try:
-        for parent in _make_folders(path):
-            flush_folder(parent)
-    except OSError as fault:
-        raise Unavailable(
-            "log.not-written",
-            f"cannot make the folder {path}",
-            why=fault.strerror or str(fault),
-            hint="make room on the disk or mend its permissions, then try again",
-            path=str(path),
-        ) from fault
-
-
-def flush_folder(path: Path) -> None:
-    """Bring the names in a folder to disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-_pool: ThreadPoolExecutor | None = None
-_pool_lock = Lock()
-
-
-def _flushers() -> ThreadPoolExecutor:
-    """Threads that wait for the disk; made when first needed, shared by all logs."""
-    global _pool  # noqa: PLW0603 - one pool for the process, like the disk
-    with _pool_lock:
-        if _pool is None:
-            _pool = ThreadPoolExecutor(max_workers=8, thread_name_prefix="kizuna-log-flush")
-        return _pool
-
-
-def _forget_flushers() -> None:
-    """A forked child has none of its parent's threads."""
-    global _pool, _pool_lock
-    _pool, _pool_lock = None, Lock()
-
-
-os.register_at_fork(after_in_child=_forget_flushers)
-
-
-def _create(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-
-
-def _make_folders(path: Path) -> list[Path]:
-    """Make missing folders; returns every folder that got a new name in it."""
-    missing: list[Path] = []
-    while not path.is_dir():
-        missing.append(path)
-        path = path.parent
-    for folder in reversed(missing):
-        folder.mkdir(exist_ok=True)
-    return [folder.parent for folder in missing]
 
 
 def _bundle(entries: Sequence[bytes]) -> bytes:

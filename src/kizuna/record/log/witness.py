@@ -14,17 +14,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import fcntl
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from threading import RLock
 from typing import Final
 
-from kizuna.model.errors import Absent, Malformed, Problem, Refused, Tampered, Unavailable
+from kizuna.model.errors import Absent, Malformed, Problem, Refused, Tampered
 from kizuna.model.trust import LogAnchor, WitnessAnchor
 from kizuna.record.log.checkpoint import (
     Checkpoint,
@@ -32,11 +28,12 @@ from kizuna.record.log.checkpoint import (
     parse_checkpoint,
     read_checkpoint,
 )
+from kizuna.record.log.disk import FolderLock, replace_durably, unreadable
 from kizuna.record.log.evidence import keep_evidence
 from kizuna.record.log.merkle import HASH_SIZE, MAX_TREE_SIZE, verify_consistency
 from kizuna.record.log.note import COSIGNATURE, MAX_NOTE, NoteKey, Signature, cosign, parse_note
 from kizuna.record.log.signer import Signer
-from kizuna.record.log.tiles import Source, TileReader, replace_durably
+from kizuna.record.log.tiles import Source, TileReader
 
 __all__ = ["Answer", "Witness", "read_conflict", "read_request", "request_body"]
 
@@ -125,7 +122,7 @@ class Witness:
         self.signer = signer
         self.key = NoteKey.of(signer, COSIGNATURE)
         self._logs = {log.origin: log for log in logs}
-        self._lock = RLock()
+        self._lock = FolderLock(self.path / "lock", self.path)
 
     @property
     def anchor(self) -> WitnessAnchor:
@@ -154,13 +151,7 @@ class Witness:
         except FileNotFoundError:
             return None
         except OSError as fault:
-            raise Unavailable(
-                "log.unreadable",
-                f"cannot read {path}",
-                why=fault.strerror or str(fault),
-                hint="check the disk and permissions",
-                path=str(path),
-            ) from fault
+            raise unreadable(path, fault) from fault
         try:
             found = parse_checkpoint(parse_note(data).text)
         except Malformed as fault:
@@ -242,7 +233,7 @@ class Witness:
         found = signed.checkpoint
         if old > found.size:
             raise _request("the old size is larger than the checkpoint's")
-        with self._exclusive():
+        with self._lock.held(_PATIENCE):
             last = self.last(origin)
             known = last.size if last else 0
             if last is not None and found.size == known and found.root != last.root:
@@ -256,10 +247,6 @@ class Witness:
             if last is None and proof:
                 raise _request("from size 0 the proof is empty")
             line = cosign(found.text(), self.signer, now)
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-            except OSError as fault:
-                raise _not_written(self.path, fault) from fault
             replace_durably(self._file(origin), signed.note.with_signatures([line]).to_bytes())
         return (line,)
 
@@ -278,20 +265,9 @@ class Witness:
     def _file(self, origin: str) -> Path:
         return self.path / f"{sha256(origin.encode()).hexdigest()[:32]}.note"
 
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        with self._lock:
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-                descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-            except OSError as fault:
-                raise _not_written(self.path, fault) from fault
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                yield
-            finally:
-                os.close(descriptor)
 
+_PATIENCE: Final = 30.0
+"""Seconds to wait for another process of this witness."""
 
 _STATUS: Final = {
     "log.unknown-origin": 404,
@@ -332,15 +308,5 @@ def _state(path: Path) -> Tampered:
         f"{path} is not what this witness wrote",
         why="without its memory a witness cannot tell a fork; it signs nothing",
         hint="restore the file, or retire this witness key and begin with a new one",
-        path=str(path),
-    )
-
-
-def _not_written(path: Path, fault: OSError) -> Unavailable:
-    return Unavailable(
-        "log.not-written",
-        "the witness could not write its memory",
-        why=fault.strerror or str(fault),
-        hint="make room on the disk or mend its permissions, then try again",
         path=str(path),
     )

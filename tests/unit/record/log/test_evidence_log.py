@@ -194,7 +194,7 @@ while True:
 """
 
 HOLDING = f"""{OTHER}
-with log._exclusive():
+with log._folder.held(5):
     print("ready", flush=True)
     sys.stdin.read()
 """
