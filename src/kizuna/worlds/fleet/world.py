@@ -2,7 +2,8 @@
 """A simulated fleet: devices, gateways, a schedule of what befalls them, and the truth of it.
 
 Keeps: 1. The same seed gives the same fleet and the same events. 2. Honest trouble is part of it:
-devices reboot, miss a minute, send twice; none of that may raise an alarm. 3. The world only makes
+devices reboot, miss a minute, send twice, and what they send is turned round on its way; none of
+that may raise an alarm. 3. The world only makes
 messages; how they travel is its user's business.
 """
 
@@ -29,6 +30,8 @@ __all__ = ["Post", "World"]
 _UNDER_ONE: Final = 250
 """Devices under one gateway."""
 _DIRECT: Final = ("psa", "hmac", "tpm", "dice")
+_SPEAKS_ON: Final = frozenset({"psa", "hmac", "tpm"})
+"""Devices whose evidence says in which order, or in which session, it was made."""
 _CHILDREN: Final = ("psa", "hmac", "observed", "dice")
 
 
@@ -176,6 +179,8 @@ class World:
             sent = [] if one.silent else [one.evidence(nonce, now)]
             if calm and self._draw.random() < 0.01:
                 sent *= 2  # the network delivered it twice
+            if calm and one.kind in _SPEAKS_ON and self._draw.random() < 0.02:
+                sent = self._turned_round(one, sent, nonce, now)
             for ghost in ghosts:
                 if ghost.gateway == one.gateway:
                     sent.append(ghost.evidence(nonce, now))
@@ -194,6 +199,12 @@ class World:
                     heard[one.gateway].append((one.subject, evidence, one.port))
         for name, pieces in heard.items():
             self.posts[name].gateway.hear(pieces, now)
+
+    def _turned_round(self, one: Thing, sent: list[bytes], nonce: bytes, now: int) -> list[bytes]:
+        """With what it says some seconds later, now and then after a reboot, arriving first."""
+        if self._draw.random() < 0.3:
+            one.reboot(self._draw, now + 5)
+        return [one.evidence(nonce, now + 9), *sent]
 
     def _honest_trouble(self, one: Thing, minute: int, now: int) -> bool:
         """Reboots and missed minutes; True where the device misses this one."""

@@ -10,13 +10,14 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-from kizuna.proof.attestation.appraisal import Appraisal, AppraisalCode, Counters, Status
+from kizuna.proof.attestation.appraisal import Appraisal, AppraisalCode, Status
+from kizuna.proof.attestation.fleet import order
 from kizuna.proof.attestation.fleet.alarm import Alarm
 from kizuna.proof.attestation.fleet.book import Book
 from kizuna.proof.attestation.fleet.standing import Flag
 from kizuna.proof.attestation.fleet.state import State
 
-__all__ = ["advance", "alarm_by_findings", "contradiction", "only_on_the_way", "word_of"]
+__all__ = ["alarm_by_findings", "contradiction", "only_on_the_way", "word_of"]
 
 _BY_FINDING: Final = {
     AppraisalCode.FIRMWARE_UNKNOWN: Alarm.UNKNOWN_FIRMWARE,
@@ -26,7 +27,6 @@ _BY_FINDING: Final = {
     AppraisalCode.IDENTITY_DIFFERS: Alarm.TAMPERING,
     AppraisalCode.OBSERVATION_DIFFERS: Alarm.SWAP,
 }
-_TOP: Final = 2**64 - 2
 
 
 def contradiction(
@@ -35,15 +35,18 @@ def contradiction(
     appraisal: Appraisal,
     place: int,
     epoch: int,
+    back: str,
 ) -> tuple[Alarm | None, str]:
-    """What the evidence contradicts of what the same key said before."""
+    """What the evidence contradicts of what the same key said before.
+
+    ``back`` is the counter that went back, where one did; what only came late is not asked.
+    """
     state = book.state
     if not state.flags[index] & Flag.HEARD:
         state.voice[index] = _voice(appraisal)
         return None, ""
     elsewhere = place != state.source[index] and epoch - state.epoch[index] <= 1
     counters = appraisal.counters
-    back = _went_back(state, index, counters)
     if back == "clock":
         return (Alarm.CLONE, back) if elsewhere else (Alarm.CLOCK_BACK, back)
     if back:
@@ -56,30 +59,17 @@ def contradiction(
     if position is not None and foreign and _affirmed_at(book, index, position, epoch):
         return Alarm.TWO_STREAMS, position
     voice = _voice(appraisal)
-    if voice:
-        alternates = voice == state.former[index] and voice != state.voice[index]
-        if voice != state.voice[index]:
-            state.former[index], state.voice[index] = state.voice[index], voice
-        if alternates:
-            return Alarm.TWO_STREAMS, "boot session"
+    if voice and _alternates(state, index, voice, same=state.epoch[index] == epoch):
+        return Alarm.TWO_STREAMS, "boot session"
     # an address proves nothing: a device that roams, or whose network changes, has many. Two
     # things with one key are told by their counters, which cross; by their boot sessions, which
     # alternate; and where evidence has neither, by coming twice an epoch again and again
-    forward = counters.clock is not None and counters.clock > state.clock[index] - 1
-    if counters.sequence is not None or forward or voice:
+    if counters.sequence is not None or voice or order.went_on(state, index, counters):
         return None, ""
     beside = elsewhere and state.epoch[index] == epoch
     if state.doubles[index] >= (1 if beside else 2):
         return Alarm.TWO_STREAMS, "evidence twice an epoch"
     return None, ""
-
-
-def advance(state: State, index: int, counters: Counters) -> None:
-    """Keep the counters that evidence named."""
-    for name in ("boot", "sequence", "clock", "resets", "restarts"):
-        value = getattr(counters, name)
-        if value is not None:
-            getattr(state, name)[index] = value + 1 if 0 <= value < _TOP else 0
 
 
 def word_of(appraisal: Appraisal) -> bytes:
@@ -119,23 +109,27 @@ def _affirmed_at(book: Book, index: int, position: str, epoch: int) -> bool:
     )
 
 
-def _went_back(state: State, index: int, counters: Counters) -> str:
-    """The counter that went back, by name; empty where none did."""
-    newer = False
-    for name in ("boot", "resets", "restarts"):
-        value, last = getattr(counters, name), getattr(state, name)[index] - 1
-        if value is None or last < 0:
-            continue
-        if value < last:
-            return name
-        newer = newer or value > last
-    if newer:
-        return ""  # it began anew since: clock and sequence may have, too
-    if counters.sequence is not None and 0 <= counters.sequence <= state.sequence[index] - 1:
-        return "sequence"
-    if counters.clock is not None and 0 <= counters.clock < state.clock[index] - 1:
-        return "clock"
-    return ""
+def _alternates(state: State, index: int, voice: int, *, same: bool) -> bool:
+    """Whether a boot session speaks again after the one that followed it.
+
+    Within one epoch the order of arrival says nothing about which followed: there the first word of
+    the next epoch decides.
+    """
+    flags, held = state.flags, state.voice[index]
+    mixed = bool(flags[index] & Flag.MIXED)
+    if not same:
+        flags[index] &= ~Flag.MIXED
+    if voice == held:
+        return False
+    again = voice == state.former[index]
+    if again and same and flags[index] & Flag.TURNED:
+        flags[index] |= Flag.MIXED
+        return False
+    state.former[index], state.voice[index] = held, voice
+    if again and mixed and not same:
+        return False
+    flags[index] |= Flag.TURNED | Flag.MIXED if same else Flag.TURNED
+    return again
 
 
 def _voice(appraisal: Appraisal) -> int:

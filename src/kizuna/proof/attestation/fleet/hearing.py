@@ -2,7 +2,8 @@
 """Hearing: what one piece of evidence, once appraised, does to the standing of its device.
 
 Keeps: 1. Only the enrolled key's own word changes a standing; what anybody on the network could
-have sent is told and changes nothing. 2. Evidence that came before changes nothing.
+have sent is told and changes nothing. 2. Evidence that came before changes nothing. 3. What comes
+late, behind what was said after it, may worsen a standing and never mends it.
 Owner of the mutable state: the book of one ``Fleet``.
 """
 
@@ -11,16 +12,16 @@ from __future__ import annotations
 from typing import Final
 
 from kizuna.proof.attestation.appraisal import Appraisal, AppraisalCode, Status
+from kizuna.proof.attestation.fleet import order
 from kizuna.proof.attestation.fleet.alarm import Alarm, Event, effect_of
 from kizuna.proof.attestation.fleet.book import Book
 from kizuna.proof.attestation.fleet.contradiction import (
-    advance,
     alarm_by_findings,
     contradiction,
     only_on_the_way,
     word_of,
 )
-from kizuna.proof.attestation.fleet.standing import Flag
+from kizuna.proof.attestation.fleet.standing import STATUSES, Flag
 
 __all__ = ["Hearing"]
 
@@ -142,13 +143,21 @@ class Hearing:
             doubled = 1 < state.count[index] <= self._book.rules.rate and last_epoch == epoch - 1
             state.doubles[index] = min(255, state.doubles[index] + 1) if doubled else 0
             state.count[index], state.repeats[index] = 1, 0
-            state.flags[index] &= ~Flag.FLOODED
-        alarm, detail = contradiction(self._book, index, appraisal, place, epoch)
+            state.flags[index] &= ~(Flag.FLOODED | Flag.TURNED)
+            order.close_epoch(state, index)
+        counters = appraisal.counters
+        back = order.went_back(state, index, counters)
+        late = bool(back) and same and order.came_late(state, index, counters, back, challenge)
+        if late:
+            order.note_late(state, index, counters)
+            alarm, detail = None, ""
+        else:
+            alarm, detail = contradiction(self._book, index, appraisal, place, epoch, back)
         if appraisal.uttered is not None:
             state.remember(index, word_of(appraisal))
         state.remember(index, appraisal.evidence)
-        if alarm not in (Alarm.COUNTER_BACK, Alarm.CLOCK_BACK, Alarm.CLONE):
-            advance(state, index, appraisal.counters)
+        if not late and alarm not in (Alarm.COUNTER_BACK, Alarm.CLOCK_BACK, Alarm.CLONE):
+            order.advance(state, index, counters)
         state.epoch[index] = epoch
         state.source[index] = place
         state.seen[index] = now
@@ -162,6 +171,9 @@ class Hearing:
         if alarm is None and position is not None and source and source != position:
             alarm, detail = Alarm.MOVED, source
         if alarm is None:
+            held = max(STATUSES[state.status[index]].rank, Status.AFFIRMING.rank)
+            if late and appraisal.status.rank <= held:
+                return []
             return self._settle(index, appraisal, now, source)
         effect = effect_of(alarm) or Status.NONE
         return self._book.become(index, effect, alarm, now, source, detail, appraisal)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kizuna.proof.attestation.appraisal import Counters
     from kizuna.proof.attestation.fleet.state import State
 
-__all__ = ["advance", "came_late", "close_epoch", "note_late", "went_back"]
+__all__ = ["advance", "came_late", "close_epoch", "note_late", "went_back", "went_on"]
 
 _NAMES: Final = ("boot", "sequence", "clock", "resets", "restarts")
 _STARTS: Final = ("boot", "resets", "restarts")
@@ -55,6 +55,12 @@ def went_back(state: State, index: int, counters: Counters, *, before: str = "")
     if counters.clock is not None and 0 <= counters.clock < clock[index] - 1:
         return "clock"
     return ""
+
+
+def went_on(state: State, index: int, counters: Counters) -> bool:
+    """Whether a clock, or the count of its starts, stands further than what was heard before."""
+    pairs = ((getattr(counters, n), getattr(state, n)[index] - 1) for n in (*_STARTS, "clock"))
+    return counters.clock is not None and any(v is not None and v > last for v, last in pairs)
 
 
 def came_late(

@@ -42,6 +42,8 @@ class Flag(IntFlag):
     EXCEPTED = 2  # left out by its gateway's last bundle
     FLOODED = 4  # told in this epoch
     GATEWAY = 8
+    TURNED = 16  # its boot session changed in the epoch heard last
+    MIXED = 32  # and both sessions were heard in it, so that the next epoch says which is the later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is remembered of each device between two pieces of evidence: columns of plain numbers.
 
-Keeps: 1. About 160 bytes a device, whatever it sends. 2. A snapshot holds everything that protects
+Keeps: 1. About 210 bytes a device, whatever it sends. 2. A snapshot holds everything that protects
 against evidence sent again (counters, epochs, answered challenges, digests of recent evidence), and
 a damaged or foreign snapshot is refused whole. 3. A snapshot names devices, not places, so it fits
 a register that was filled in another order.

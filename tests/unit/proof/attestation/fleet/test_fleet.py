@@ -182,7 +182,7 @@ def test_two_places_at_once_are_no_alarm_and_with_a_counter_back_a_clone(fleet):
     other = Fleet(NOW)
     other.enrol(enrolled(), NOW)
     hear(other, evidence(1, sequence=5), source="a")
-    assert alarms(hear(other, evidence(2, sequence=4), source="b")) == [Alarm.CLONE]
+    assert alarms(hear(other, evidence(2, sequence=4), minute=1, source="b")) == [Alarm.CLONE]
 
 
 class Stream:
@@ -237,6 +237,108 @@ def test_a_clone_is_found_within_four_minutes_wherever_it_speaks_from(kind, besi
             found += alarms(hear(fleet, stream.say(minute), minute=minute, source=place))
     assert {Alarm.CLONE, Alarm.TWO_STREAMS, Alarm.COUNTER_BACK, Alarm.CLOCK_BACK} & set(found)
     assert standing(fleet) is Status.CONTRAINDICATED
+
+
+# --- the order of arrival ---------------------------------------------------------------------
+
+
+class Honest:
+    """A device as it is: what it says in each epoch, with reboots in between."""
+
+    def __init__(self, kind) -> None:
+        self.kind = kind
+        self.boot, self.sequence, self.clock, self.told = 1, 0, 0, 0
+
+    def say(self):
+        self.sequence, self.clock, self.told = self.sequence + 1, self.clock + 9, self.told + 1
+        if self.kind == "tpm":
+            return evidence(self.told, clock=self.clock, resets=self.boot, restarts=0)
+        if self.kind == "psa":
+            return evidence(self.told, claims={"psa-boot-seed": bytes([self.boot]) * 8})
+        return evidence(self.told, boot=self.boot, sequence=self.sequence, clock=self.clock)
+
+    def reboot(self):
+        self.boot, self.sequence, self.clock = self.boot + 1, 0, 0
+
+
+KINDS_IN_ORDER = st.sampled_from(["hmac", "tpm", "psa"])
+
+
+@given(KINDS_IN_ORDER, st.data())
+def test_what_one_epoch_brings_may_come_in_any_order_from_anywhere(kind, data):
+    fleet, device, found = Fleet(NOW), Honest(kind), []
+    fleet.enrol(enrolled(), NOW)
+    for minute in range(data.draw(st.integers(1, 5))):
+        said = []
+        for _ in range(data.draw(st.integers(1, fleet.rules.rate))):
+            said.append(device.say())
+            if len(said) == 2 and data.draw(st.booleans()):
+                device.reboot()
+        for one in data.draw(st.permutations(said)):
+            where = data.draw(st.sampled_from("ab"))
+            found += alarms(hear(fleet, one, minute=minute, source=where))
+    assert found == []
+    assert standing(fleet) is Status.AFFIRMING
+
+
+@given(st.integers(1, 30), st.integers(0, 29), st.data())
+def test_a_device_set_back_is_found_by_its_next_epoch(heard, back, data):
+    """Whatever it had said, and whatever of it was lost on the way."""
+    fleet, found = Fleet(NOW), []
+    fleet.enrol(enrolled(), NOW)
+    sequence = 0
+    for minute in range(heard):
+        sequence += data.draw(st.integers(1, 3))
+        hear(fleet, evidence(("before", sequence), boot=1, sequence=sequence), minute=minute)
+    sequence = max(0, sequence - 1 - back)
+    for minute in (heard - 1, heard, heard + 1):
+        sequence += 1
+        sent = evidence(("after", sequence), boot=1, sequence=sequence)
+        found += alarms(hear(fleet, sent, minute=minute))
+    last = sequence
+    assert last <= heard * 3 + 3
+    if back >= 2:  # else it has passed what it had said, and nobody can tell
+        assert {Alarm.COUNTER_BACK, Alarm.TWO_STREAMS} & set(found)
+        assert standing(fleet) is Status.CONTRAINDICATED
+
+
+def test_a_counter_heard_before_under_other_words_is_a_second_voice(fleet):
+    hear(fleet, evidence(1, boot=1, sequence=1))
+    for sequence in (4, 3, 2):
+        sent = evidence(sequence, boot=1, sequence=sequence)
+        assert alarms(hear(fleet, sent, minute=1)) == []
+    other = evidence("other", boot=1, sequence=3)
+    assert fleet.admits(DEVICE, EPOCH + 1)
+    (event,) = hear(fleet, other, minute=1)
+    assert (event.alarm, event.after) == (Alarm.COUNTER_BACK, Status.CONTRAINDICATED)
+
+
+def test_sequence_and_clock_that_cross_are_two_things(fleet):
+    hear(fleet, evidence(1, boot=1, sequence=1, clock=10))
+    hear(fleet, evidence(2, boot=1, sequence=9, clock=60), minute=1)
+    crossed = evidence(3, boot=1, sequence=8, clock=70)
+    assert alarms(hear(fleet, crossed, minute=1)) == [Alarm.COUNTER_BACK]
+
+
+def test_an_answer_to_a_later_challenge_has_no_excuse(fleet):
+    hear(fleet, evidence(1, boot=1, sequence=9), challenge=NOW - 1)
+    back = evidence(2, boot=1, sequence=8)
+    events = fleet.observe(DEVICE, back, epoch=EPOCH, now=NOW + 9, source="net", challenge=NOW + 5)
+    assert alarms(events) == [Alarm.COUNTER_BACK]
+
+
+def test_what_comes_late_worsens_a_standing_and_never_mends_it(fleet):
+    bad = {"status": Status.CONTRAINDICATED}
+    code = AppraisalCode.FIRMWARE_UNKNOWN
+    hear(fleet, evidence(1, sequence=1))
+    hear(fleet, evidence(2, code, **bad, sequence=4), minute=1)
+    hear(fleet, evidence(3, sequence=3), minute=1)  # said before it was tampered with
+    assert standing(fleet) is Status.CONTRAINDICATED
+    hear(fleet, evidence(4, sequence=6), minute=2)
+    assert standing(fleet) is Status.AFFIRMING
+    assert alarms(hear(fleet, evidence(5, code, **bad, sequence=5), minute=2)) == [
+        Alarm.UNKNOWN_FIRMWARE
+    ]
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=1, max_size=8))
@@ -417,7 +519,7 @@ def test_strangers_are_counted_and_nothing_else(fleet):
 
 
 def test_the_state_of_a_device_is_small(fleet):
-    assert fleet.bytes_each < 200
+    assert fleet.bytes_each < 220
 
 
 def test_epoch_nonces_come_from_the_secret_and_close():
