@@ -2,25 +2,18 @@
 """The store: statements in, durable and receipted; evidence out, under one view.
 
 Keeps: 1. ``submit`` answers for every statement, in order, and only after what it accepted is
-durable and published: a receipt can be had at once. 2. What many callers send within a few
-milliseconds becomes one batch (group commit), and a large batch is cut: while one part is written,
-the signatures of the next are checked on other threads. 3. Nothing leaves except through a view.
-4. Two stores on one folder take turns; a restored one waits for its operator.
-
-Owner of the mutable state: one writer thread, started with the first ``submit``.
+durable and published: a receipt can be had at once. 2. Nothing leaves except through a view.
+3. Two stores on one folder take turns; a restored one waits for its operator.
 """
 
 from __future__ import annotations
 
-import gc
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, Self
 
@@ -38,7 +31,6 @@ from kizuna.record.log.map_head import map_head_subject
 from kizuna.record.log.tiles import Source
 from kizuna.record.store.archive import HEADER, PREFIX, Archive
 from kizuna.record.store.backend import Backend
-from kizuna.record.store.checking import Checkers, Looked
 from kizuna.record.store.completing import (
     Completed,
     Documents,
@@ -47,7 +39,8 @@ from kizuna.record.store.completing import (
     take_lost,
 )
 from kizuna.record.store.heads import TableHeads
-from kizuna.record.store.pipeline import Accepted, Item, Outcome, Refusal, find_keys, parse
+from kizuna.record.store.intake import Intake
+from kizuna.record.store.pipeline import Accepted, Refusal
 from kizuna.record.store.policy import Members, Rate, RegistrationPolicy
 from kizuna.record.store.reader import StoreReader
 from kizuna.record.store.receipts import receipts_of
@@ -62,20 +55,6 @@ __all__ = ["MapAnswer", "Store", "StoreSettings"]
 
 ARCHIVE: Final = "statements"
 MAP: Final = "map"
-
-_GROUP: Final = 4096
-"""Most statements of several callers in one transaction, and of one that is not cut."""
-
-_LARGEST: Final = 8192
-"""Most statements of one transaction where one caller sent more than ``_GROUP``: pages of the
-tables that are changed again and again are then written half as often."""
-
-_LAST: Final = 1024
-"""About as many the last part of what was cut holds: while it is written, nothing is left that
-could be checked beside it."""
-
-_AHEAD: Final = 2
-"""Groups that helpers look at while one is written."""
 
 _WORTH_PROCESSES: Final = 8192
 """Fewer statements than this are checked again by one process."""
@@ -116,52 +95,6 @@ class MapAnswer:
     checkpoint: Checkpoint
 
 
-class _Ticket:
-    """What one caller waits for."""
-
-    __slots__ = ("documents", "done", "now", "outcomes", "part", "statements")
-
-    def __init__(
-        self,
-        statements: Sequence[bytes],
-        documents: Mapping[Digest, bytes],
-        now: int | None,
-        *,
-        part: bool,
-    ) -> None:
-        self.statements = statements
-        self.documents = documents
-        self.now = now
-        self.part = part
-        """Whether it was cut from a larger one: then it is not joined with another again."""
-        self.done: Future[list[Outcome]] = Future()
-
-
-class _Group:
-    """Tickets that become durable together, on their way: looked at, parsed, checked."""
-
-    __slots__ = ("examined", "items", "now", "ready", "tickets", "verified")
-
-    def __init__(self, tickets: list[_Ticket], examined: Looked) -> None:
-        self.tickets = tickets
-        self.now = tickets[0].now
-        self.examined = examined
-        self.items: list[list[Item]] = []
-        self.ready: list[Item] = []
-        self.verified: Future[list[bool]] | None = None
-
-    def everything(self) -> list[Item]:
-        return [item for items in self.items for item in items]
-
-    def parse(self) -> None:
-        """Make items of what arrived and of what helpers saw in it."""
-        seen = iter(self.examined.result())
-        self.items = [
-            parse(t.statements, t.documents, list(islice(seen, len(t.statements))))
-            for t in self.tickets
-        ]
-
-
 class Store:
     """One store: a database, an archive, a log and its map. Make it with ``create`` or ``open``."""
 
@@ -200,12 +133,9 @@ class Store:
         self._askers = self._writer.another_keyring()
         self._asking = threading.Lock()
         self._asked_at = -1
-        self._listeners: list[Callable[[list[Registered]], None]] = []
-        self._queue: deque[_Ticket] = deque()
-        self._waiting = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._closing = False
-        self._checkers = Checkers(settings.threads, helpers=settings.helpers)
+        self._intake = Intake(
+            self._writer, clock, threads=settings.threads, helpers=settings.helpers
+        )
 
     @classmethod
     def create(
@@ -282,13 +212,7 @@ class Store:
 
     def close(self) -> None:
         """Finish what was submitted and let go of everything; idempotent."""
-        with self._waiting:
-            self._closing = True
-            self._waiting.notify_all()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        self._checkers.close()
+        self._intake.close()
         self._writer.close()
         self.map.close()
         self.archive.close()
@@ -324,22 +248,7 @@ class Store:
                 sent before the fault in a large batch is registered: sending all of it again is
                 safe.
         """
-        if not statements:
-            return []
-        beside = documents or {}
-        tickets = [
-            _Ticket(statements[first:end], beside, now, part=len(statements) > _GROUP)
-            for first, end in pairwise(_cuts(len(statements)))
-        ]
-        with self._waiting:
-            if self._closing:
-                raise Unavailable("store.closed", "the store is closing", hint="try again later")
-            self._queue.extend(tickets)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
-                self._thread.start()
-            self._waiting.notify_all()
-        return [outcome for ticket in tickets for outcome in ticket.done.result()]
+        return self._intake.submit(statements, documents or {}, now)
 
     def on_registered(self, listener: Callable[[list[Registered]], None]) -> Callable[[], None]:
         """Call ``listener`` when a batch is durable, before those who sent it are answered, so that
@@ -348,8 +257,9 @@ class Store:
         Returns:
             The way to stop it.
         """
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        listeners = self._intake.listeners
+        listeners.append(listener)
+        return lambda: listeners.remove(listener)
 
     def refusal(self) -> Problem | None:
         """Why this store does not write, if it does not."""
@@ -455,8 +365,8 @@ class Store:
         Returns:
             How many statements there are.
         """
-        with self._quiet():
-            return self._writer.rebuild(progress)
+        self._intake.settle()
+        return self._writer.rebuild(progress)
 
     def recheck(self, progress: Callable[[int], None] = lambda _: None) -> Rechecked:
         """Check the signature of every registered statement again, on all processors.
@@ -548,21 +458,21 @@ class Store:
             As ``completing.take_lost``. Tampered: also where a signature or a logged head of the
                 map does not hold; the store does not write then.
         """
-        with self._quiet():
-            with self._writer.exclusive(), self._writer.guard:
-                completed = take_lost(
-                    self.backend,
-                    self.archive,
-                    self.log,
-                    source,
-                    statements,
-                    documents,
-                    operator=self.settings.operator.identity,
-                    wait=self.settings.wait,
-                    now=now,
-                    progress=progress,
-                )
-            self._writer.rebuild()
+        self._intake.settle()
+        with self._writer.exclusive(), self._writer.guard:
+            completed = take_lost(
+                self.backend,
+                self.archive,
+                self.log,
+                source,
+                statements,
+                documents,
+                operator=self.settings.operator.identity,
+                wait=self.settings.wait,
+                now=now,
+                progress=progress,
+            )
+        self._writer.rebuild()
         self._confirm()
         return completed
 
@@ -655,119 +565,9 @@ class Store:
             raise outcome.problem
         return outcome
 
-    @contextmanager
-    def _quiet(self) -> Iterator[None]:
-        """Wait until nothing is queued; the folder's lock keeps later batches waiting."""
-        with self._waiting:
-            while self._queue:
-                self._waiting.wait(0.01)
-        yield
-
     def _is_behind(self) -> bool:
         last = self.backend.last_batch()
         return self.log.published_size != (0 if last is None else last.size)
-
-    # -- the writer's thread -------------------------------------------------------------------
-
-    def _run(self) -> None:
-        ahead: deque[_Group] = deque()
-        while True:
-            while len(ahead) <= _AHEAD:
-                following = self._take(block=not ahead)
-                if following is None:
-                    break
-                ahead.append(following)
-            if not ahead:
-                return
-            current = ahead.popleft()
-            if current.verified is None:
-                self._start(current)
-            if ahead and ahead[0].verified is None and ahead[0].examined.done():
-                self._start(ahead[0])
-            self._write(current)
-
-    def _take(self, *, block: bool) -> _Group | None:
-        """The next tickets that can share one transaction; none when closing, or nothing waits."""
-        with self._waiting:
-            while not self._queue:
-                if self._closing or not block:
-                    return None
-                self._waiting.wait()
-            tickets = [self._queue.popleft()]
-            count = len(tickets[0].statements)
-            while self._queue:
-                following = self._queue[0]
-                count += len(following.statements)
-                apart = following.part or tickets[0].part
-                if apart or count > _GROUP or following.now != tickets[0].now:
-                    break
-                tickets.append(self._queue.popleft())
-        return _Group(
-            tickets, self._checkers.examine([raw for t in tickets for raw in t.statements])
-        )
-
-    def _start(self, group: _Group) -> None:
-        """Parse a group; have what helpers could not settle checked beside whatever comes next."""
-        try:
-            group.parse()
-            self._writer.keyring.trim()
-            ready, checks = find_keys(group.everything(), self._writer.keyring)
-        except Problem as problem:
-            group.verified = Future()
-            group.verified.set_exception(problem)
-            return
-        group.ready = ready
-        group.verified = self._checkers.submit(checks)
-
-    def _write(self, group: _Group) -> None:
-        try:
-            if group.verified is not None:
-                for item, holds in zip(group.ready, group.verified.result(), strict=True):
-                    item.checked = holds
-            now = group.now
-            with _uncollected():
-                registered = self._writer.write(
-                    group.everything(),
-                    self.clock if now is None else lambda: now,
-                    told=bool(self._listeners),
-                )
-        except BaseException as fault:  # noqa: BLE001 - handed to those who wait for it
-            for ticket in group.tickets:
-                ticket.done.set_exception(fault)
-            return
-        if registered:
-            for listener in tuple(self._listeners):
-                try:
-                    listener(registered)
-                except Exception:  # noqa: BLE001 - what listens must not stop the intake
-                    _log.exception("a listener failed; the batch is registered")
-        for ticket, items in zip(group.tickets, group.items, strict=True):
-            ticket.done.set_result([item.outcome for item in items if item.outcome is not None])
-
-
-def _cuts(count: int) -> list[int]:
-    """Where what one caller sent is cut: large parts first, then half of what is left."""
-    if count <= _GROUP:
-        return [0, count]
-    cuts = [0]
-    while (left := count - cuts[-1]) > 0:
-        cuts.append(cuts[-1] + (left if left <= _LAST else min(_LARGEST, -(-left // 2))))
-    return cuts
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the collector of cycles away from the thousands of rows of one batch: there are no
-    cycles among them, and looking costs a tenth of the batch.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def unknown_statement(digest: Digest) -> Absent:

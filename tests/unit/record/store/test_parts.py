@@ -22,9 +22,9 @@ from kizuna.record.store import OPERATOR, PUBLIC, Accepted, Refusal, Store, View
 from kizuna.record.store.archive import HEADER, Archive, framed
 from kizuna.record.store.checking import Checkers
 from kizuna.record.store.heads import TableHeads, _form, _parse
+from kizuna.record.store.intake import _cuts
 from kizuna.record.store.pipes import Line
 from kizuna.record.store.sqlite import SqliteBackend
-from kizuna.record.store.store import _cuts
 from kizuna.roots.cose import parse_sign1
 from kizuna.roots.keys import Check
 
@@ -269,8 +269,8 @@ def test_what_one_caller_sent_is_cut_into_all_of_it(count: int) -> None:
 def test_parts_of_what_one_caller_sent_are_answered_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kizuna.record.store.store._GROUP", 8)
-    monkeypatch.setattr("kizuna.record.store.store._LAST", 2)
+    monkeypatch.setattr("kizuna.record.store.intake._GROUP", 8)
+    monkeypatch.setattr("kizuna.record.store.intake._LAST", 2)
     statements = claims_of(Organisation(b"maker"), range(40))
     with Place(tmp_path).create() as store:
         outcomes = store.submit(statements)
