@@ -22,7 +22,7 @@ from kizuna.model.errors import Malformed, Problem, Refused, Tampered
 from kizuna.model.identifier import SubjectId
 from kizuna.model.kind import Kind
 from kizuna.model.outcome import Outcome
-from kizuna.model.payload import Action, Described, Link, Links, Notice, Status, Target
+from kizuna.model.payload import Action, Described, Link, Links, Notice, Service, Status, Target
 from kizuna.model.relation import Relation
 from kizuna.record.log.keys import subject_key
 from kizuna.roots.boot.suit import Firmware, class_id, make_manifest, sign_manifest, vendor_id
@@ -222,6 +222,29 @@ def test_a_maker_that_leaves_the_list_or_revokes_speaks_no_more(maker: Org, owne
     owner.workspace.lists.set_state(maker.workspace.identity, "withdrawn", reason="closed")
     with pytest.raises(Refused):
         owner.check(manifest, NEW, **PLATE)
+
+
+@pytest.mark.parametrize(
+    ("granted", "may"),
+    [
+        ({}, True),
+        ({"claims": ["firmware"]}, True),
+        ({"claims": ["support-period"]}, False),  # speaks for its things, and not of firmware
+        ({"kinds": [Kind.NOTICE]}, False),
+        ({"type": "supplier"}, False),  # no role of any list here: who sells is not who makes
+    ],
+)
+def test_an_entry_lets_a_maker_sign_firmware_only_where_it_may_say_such_a_thing(
+    maker: Org, owner: Org, granted: dict, may: bool
+):
+    entry = {"type": "maker", "kinds": [Kind.EVIDENCE], "scope": [SCOPE], **granted}
+    owner.workspace.lists.add(maker.workspace.identity, services=[Service(**entry)])
+    manifest = maker.sign(NEW, 2, "2.0")
+    if may:
+        assert owner.check(manifest, NEW, **PLATE).sequence == 2
+    else:
+        with pytest.raises(Refused):
+            owner.check(manifest, NEW, **PLATE)
 
 
 def test_firmware_that_its_maker_took_back_is_not_installed(maker: Org):

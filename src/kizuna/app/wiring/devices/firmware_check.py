@@ -2,7 +2,7 @@
 """Whether firmware may be put on a device: signer, class, digests, newer than before.
 
 Keeps: 1. A manifest counts when somebody who may speak for the firmware signed it: this store's
-organisation, or a listed maker or supplier in scope, with a key that stands; for a manifest on
+organisation, or a listed maker with it in scope, with a key that stands; for a manifest on
 which it depends, the same. 2. What is installed on a device is what its owner registered; the
 highest sequence number ever registered for it, and for each manifest it depends on, is the bound
 below which nothing is installed. 3. A check changes nothing, and names what it did not look at.
@@ -19,6 +19,7 @@ from uuid import UUID
 from kizuna.app.wiring.devices.makers import MAKERS, firmware_claims, issuers_of, listed, said_of
 from kizuna.model.errors import Malformed, Problem, Refused, Tampered
 from kizuna.model.identifier import SubjectId, canonical
+from kizuna.record.lists.roles import Role
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
@@ -210,7 +211,7 @@ def installed(workspace: Workspace, device: SubjectId) -> dict[str, Any] | None:
     return found
 
 
-_OWNERS = MAKERS | {"facility-operator"}
+_OWNERS = MAKERS | {Role.FACILITY_OPERATOR.value}
 _COMPONENT = "/"
 
 

@@ -2,12 +2,12 @@
 """Who may sign firmware: asked of the lists, of the histories of keys, and of what was registered.
 
 Keeps: 1. Authority for a firmware comes from being this store's organisation, or from an entry as
-maker or supplier, with the firmware's name in scope, now, on a list that is accepted here (also one
-that follows somebody else's, as long as that is fresh). A name that carries no key (did:web) has
-those that such an entry, or the verifier, pinned for it. 2. A key counts that is in force now, or
-that was good where the maker's word about this very manifest was registered and was not found
-stolen since. 3. A word that its author or this store's organisation ended carries no firmware any
-more.
+maker that allows such evidence, with the firmware's name in scope, now, on a list that is accepted
+here (also one that follows somebody else's, as long as that is fresh). A name that carries no key
+(did:web) has those that such an entry, or the verifier, pinned for it. 2. A key counts that is in
+force now, or that was good where the maker's word about this very manifest was registered and was
+not found stolen since. 3. A word that its author or this store's organisation ended carries no
+firmware any more.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.model.errors import Problem, Refused
 from kizuna.model.identifier import SubjectId
+from kizuna.model.kind import Kind
 from kizuna.model.payload import Action, Claim, Membership, Standing, Status
+from kizuna.record.lists.roles import Role
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
@@ -29,8 +31,9 @@ __all__ = ["CLAIM", "MAKERS", "firmware_claims", "history_of", "issuers_of", "li
 
 CLAIM: Final = "firmware"
 """Type of the claims about a release, and about what a device runs."""
-MAKERS: Final = frozenset({"maker", "supplier"})
-"""Roles whose members may speak for firmware in their scope."""
+MAKERS: Final = frozenset({Role.MAKER.value})
+"""Roles of lists whose members may speak for firmware in their scope."""
+ANY: Final = "*"
 _ENDS: Final = frozenset({Action.REVOKE, Action.WITHDRAW, Action.SUSPEND})
 
 
@@ -70,7 +73,7 @@ def issuers_of(
         raise Refused(
             "firmware.unauthorised",
             f"nobody here may speak for {about}",
-            why="no listed maker or supplier has it in scope",
+            why="no listed maker has it in scope",
             hint="list its maker: `kizuna list add`",
             subject=about,
         )
@@ -148,8 +151,8 @@ def history_of(workspace: Workspace, issuer: SubjectId) -> KeyHistory:
 def listed(
     workspace: Workspace, about: SubjectId, roles: frozenset[str], *, own: bool = False
 ) -> list[SubjectId]:
-    """Members of accepted lists (``own``: of this store's) in one of these roles whose scope covers
-    a name.
+    """Members of accepted lists (``own``: of this store's) in one of these roles that may say
+    what firmware is, about names among which this one is.
     """
     from kizuna.record.lists import in_scope
 
@@ -163,7 +166,11 @@ def listed(
         for member, entry in state.entries.items()
         if entry.in_force(now)
         and any(
-            service.type in roles and in_scope(about, service.scope) for service in entry.services
+            service.type in roles
+            and Kind.EVIDENCE in service.kinds
+            and not {ANY, CLAIM}.isdisjoint(service.claims)
+            and in_scope(about, service.scope)
+            for service in entry.services
         )
     ]
     return list(dict.fromkeys(found))
