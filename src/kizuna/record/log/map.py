@@ -228,9 +228,8 @@ class VerifiableMap:
     def differs_from(self, other: VerifiableMap) -> bool:
         """Whether any node of the two files is not the same."""
         step = 1 << 20
-        mine, theirs = self._file, other._file
         return any(
-            mine[at : at + step] != theirs[at : at + step] for at in range(_HEADER, _SIZE, step)
+            self._read(at, step) != other._read(at, step) for at in range(_HEADER, _SIZE, step)
         )
 
     # --- writing ------------------------------------------------------------------------------
@@ -395,6 +394,12 @@ class VerifiableMap:
         _, generation, covered, synced, root = _HEAD.unpack_from(self._file, 0)
         return generation, covered, synced, root
 
+    def _read(self, at: int, length: int) -> bytes:
+        """Bytes of the file where nothing was reserved. Not through the mapping: a file system in
+        memory gives a hole room when it is looked at, and one that is full ends the process.
+        """
+        return os.pread(self._descriptor, length, at)
+
     def _set_head(self, generation: int, covered: int, synced: int, root: bytes) -> None:
         _HEAD.pack_into(self._file, 0, _MAGIC, generation, covered, synced, root)
 
@@ -486,10 +491,11 @@ class VerifiableMap:
         nodes: list[bytes] = []
         level = {FIRST + bucket for bucket in buckets}
         for _ in range(BUCKET_BITS):
-            for node in sorted(level):
-                if node ^ 1 not in level:
-                    at = _HEADER + ((node ^ 1) << 5)
-                    nodes.append(self._file[at : at + HASH_SIZE])
+            nodes += (
+                self._read(_HEADER + ((node ^ 1) << 5), HASH_SIZE)
+                for node in sorted(level)
+                if node ^ 1 not in level
+            )
             level = {node >> 1 for node in level}
         return tuple(nodes)
 

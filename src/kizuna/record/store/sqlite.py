@@ -510,7 +510,8 @@ def _translated(wait: float = 5.0) -> Iterator[None]:
         yield
     except sqlite3.OperationalError as fault:
         code = fault.sqlite_errorcode & 0xFF
-        if code == sqlite3.SQLITE_FULL:
+        no_room = fault.sqlite_errorcode == sqlite3.SQLITE_IOERR_SHMSIZE  # its index of the journal
+        if code == sqlite3.SQLITE_FULL or no_room:
             raise disk_full(str(fault)) from fault
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise busy(wait) from fault

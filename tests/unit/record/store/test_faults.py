@@ -8,6 +8,8 @@ import errno
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,12 @@ def full(*_: object, **__: object) -> None:
 
 def log_full(*_: object, **__: object) -> None:
     raise Unavailable("log.not-written", "the log could not be written", why="no space")
+
+
+def fill_up(file: Path) -> None:
+    with file.open("ab") as filling, suppress(OSError):
+        while True:
+            os.write(filling.fileno(), bytes(4096))
 
 
 def snapshot(store: Store) -> list[Any]:
@@ -172,6 +180,40 @@ def test_a_disk_that_is_really_full(tmp_path: Path, maker: Organisation) -> None
             assert isinstance(again.submit([maker.claim(100_000)])[0], Accepted)
             assert [row.statement.digest for row in snapshot(again)] == list(again.log.entries())
         store.close()
+    finally:
+        place.close()
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def test_on_a_disk_without_any_room_one_asks_and_checks_and_is_told_why_not(
+    tmp_path: Path, maker: Organisation
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", disk], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small disk needs root")
+    place = Place(disk)
+    try:
+        with place.create() as store:
+            store.submit(claims_of(maker, range(20)))
+        store.backend.close()
+        fill_up(disk / "fill")
+        with pytest.raises(Unavailable) as caught, place.open():
+            pass
+        assert caught.value.code == "store.disk-full"
+        (disk / "fill").unlink()
+        with place.open() as store:
+            fill_up(disk / "fill")
+            for number in range(200):  # proofs of absence look where nobody has written
+                store.prove([sha256(b"%d" % number).digest()])
+            with pytest.raises(Unavailable) as caught:
+                store.submit([maker.claim(100)])
+            assert caught.value.code == "store.disk-full"
+            (disk / "fill").unlink()
+            assert isinstance(store.submit([maker.claim(100)])[0], Accepted)
     finally:
         place.close()
         subprocess.run(["umount", "-l", disk], check=True)
