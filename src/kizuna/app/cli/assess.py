@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -13,6 +13,11 @@ from kizuna.app.cli.door import Door, Failure, command
 from kizuna.app.cli.show import mark, tell_beyond
 from kizuna.app.cli.times import instant
 from kizuna.model.outcome import Outcome
+
+if TYPE_CHECKING:
+    from kizuna.app.wiring.assess_pen import Pen
+    from kizuna.app.wiring.speaking import Organisation
+    from kizuna.proof.assurance import Questionnaire
 
 __all__ = ["hang", "tell_unusual", "tell_unusual_in"]
 
@@ -55,16 +60,18 @@ def hang(app: typer.Typer) -> None:
     ) -> None:
         """Print what a profile asks, or write it as a table to fill in.
 
+        Also from the folder of a member of a store elsewhere: `kizuna join`.
+
         Example: kizuna assess questions pkg:generic/fuji/pump@4.2 --profile iot-device --out q.xlsx
         """
         from kizuna.app.wiring.assess import given_answers
         from kizuna.app.wiring.assess_export import question_json, table
         from kizuna.app.wiring.assess_held import held_for
 
-        workspace = door.workspace(read_only=True)
-        asked = _asked(door, subject, profile, element)
-        given, _ = given_answers(workspace, asked)
-        held = held_for(workspace, asked, door.lang)
+        organisation = door.organisation(read_only=True)
+        asked = _asked(organisation, subject, profile, element)
+        given, _ = given_answers(organisation, asked)
+        held = held_for(organisation, asked, door.lang)
         if out is not None:
             chosen = form or ("xlsx" if out.endswith(".xlsx") else "csv")
             Door.write_file(out, table(asked, chosen, door.lang, given))
@@ -104,25 +111,27 @@ def hang(app: typer.Typer) -> None:
     ) -> None:
         """Sign and register answers; what is planned is never taken for done.
 
+        In the folder of a member of a store elsewhere they are signed here, by the member's own
+        key, and registered there.
+
         Example: kizuna assess answer pkg:generic/fuji/pump@4.2 q.csv --profile iot-device
         --evidence ./evidence
         """
         from kizuna.app.wiring.assess import register_answers
         from kizuna.app.wiring.assess_export import read_answers
         from kizuna.app.wiring.assess_plan import plan_answers
-        from kizuna.app.wiring.hosted_codes import pen_of
 
-        asked = _asked(door, subject, profile, element)
+        organisation = door.organisation()
+        pen = _pen(organisation, member)
+        asked = _asked(organisation, subject, profile, element)
         if file is None:
             answers = _interview(door, asked)
         else:
             answers = read_answers(asked, Door.read(file, limit=_FILE))
         folder = Path(evidence or (Path(file).parent if file not in (None, "-") else "."))
         files = _files(folder, {n for a in answers.answers for n in a.names})
-        workspace = door.workspace()
-        pen = pen_of(workspace, member)
         if preview:
-            plan = plan_answers(workspace, asked, answers, files, pen=pen)
+            plan = plan_answers(organisation, asked, answers, files, pen=pen)
             told = {
                 "issuer": plan.issuer,
                 "seen": plan.seen,
@@ -130,7 +139,7 @@ def hang(app: typer.Typer) -> None:
             }
             door.answer(told, lambda: _plan_lines(door, told))
             return
-        made = register_answers(workspace, asked, answers, files, pen=pen)
+        made = register_answers(organisation, asked, answers, files, pen=pen)
         door.answer(
             made,
             [
@@ -181,13 +190,15 @@ def hang(app: typer.Typer) -> None:
         """
         from kizuna.app.wiring.assess import gaps as gaps_of
         from kizuna.app.wiring.assess_export import element_named
+        from kizuna.app.wiring.profiles import find_profile
         from kizuna.model.identifier import canonical
 
-        workspace = door.workspace(read_only=True)
+        organisation = door.organisation(read_only=True)
+        chosen = find_profile(profile, door.settings)
         told = gaps_of(
-            workspace,
+            organisation,
             canonical(subject),
-            workspace.profile(profile),
+            chosen,
             lang=door.lang,
             element=element_named(element),
             at=None if at is None else instant(at),
@@ -197,9 +208,9 @@ def hang(app: typer.Typer) -> None:
             from kizuna.app.wiring.assess_catalogs import under_catalogs
 
             told["under"] = under_catalogs(
-                workspace,
+                door.workspace(read_only=True),
                 canonical(subject),
-                workspace.profile(profile),
+                chosen,
                 under,
                 at=None if at is None else instant(at),
                 lists=lists,
@@ -231,10 +242,10 @@ def hang(app: typer.Typer) -> None:
         from kizuna.app.wiring.assess import given_answers
         from kizuna.app.wiring.assess_export import exported
 
-        workspace = door.workspace(read_only=True)
-        asked = _asked(door, subject, [profile], element)
-        answers, by = given_answers(workspace, asked)
-        data = exported(workspace, asked, answers, form, door.lang)
+        organisation = door.organisation(read_only=True)
+        asked = _asked(organisation, subject, [profile], element)
+        answers, by = given_answers(organisation, asked)
+        data = exported(organisation, asked, answers, form, door.lang)
         Door.write_file(out, data)
         if out != "-":
             told = {"file": out, "form": form, "bytes": len(data), "answered_by": by}
@@ -376,18 +387,38 @@ def tell_unusual_in(door: Door, digests: Sequence[str]) -> None:
         door.say(f"certificate.{one.what.value}", type=one.type, about=one.about)
 
 
-def _asked(door: Door, subject: str, profiles: Sequence[str], element: str | None) -> Any:  # noqa: ANN401
+def _asked(
+    organisation: Organisation, subject: str, profiles: Sequence[str], element: str | None
+) -> Questionnaire:
     from kizuna.app.wiring.assess import questionnaire_of
     from kizuna.app.wiring.assess_export import element_named
+    from kizuna.app.wiring.profiles import find_profile
     from kizuna.model.identifier import canonical
 
-    workspace = door.workspace()
     return questionnaire_of(
-        workspace,
+        organisation,
         canonical(subject),
-        [workspace.profile(name) for name in profiles],
+        [find_profile(name, organisation.settings) for name in profiles],
         element=element_named(element),
     )
+
+
+def _pen(organisation: Organisation, member: str | None) -> Pen:
+    """Who signs: the organisation itself, or one whose key is kept in its store."""
+    from kizuna.app.wiring.assess_pen import own_pen
+    from kizuna.app.wiring.hosted_codes import pen_of
+    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.model.errors import Malformed
+
+    if member is None:
+        return own_pen(organisation)
+    if not isinstance(organisation, Workspace):
+        raise Malformed(
+            "assess.for-elsewhere",
+            "keys of others are kept where the store is, not here",
+            hint="leave --for out: what is answered here is signed by this folder's own key",
+        )
+    return pen_of(organisation, member)
 
 
 def _files(folder: Path, names: set[str]) -> dict[str, bytes]:

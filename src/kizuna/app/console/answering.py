@@ -36,7 +36,7 @@ from kizuna.record.store import OPERATOR, View
 if TYPE_CHECKING:
     from kizuna.app.console.showing import Run
     from kizuna.app.console.signing_in import Door, Visitor
-    from kizuna.app.wiring.assess_plan import Pen
+    from kizuna.app.wiring.assess_pen import Pen
     from kizuna.app.wiring.workspace import Workspace
 
 __all__ = ["Answering", "Rendered", "foreign", "of_this_site"]

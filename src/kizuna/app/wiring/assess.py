@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Assessments of a store: questions out, answers in, gaps told.
+"""Assessments: questions out, answers in, gaps told.
 
 Keeps: 1. An answer counts at the level that the lists give its signer, whatever a file says.
 2. Answers are registered whole or not at all. 3. Gaps come from the verdict, never from the answers
@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kizuna.app.wiring import question as judged
+from kizuna.app.wiring.assess_ground import Ground, ground_of
+from kizuna.app.wiring.assess_pen import Pen
 from kizuna.app.wiring.assess_plan import (
-    Pen,
     given_answers,
     level_of,
     plan_answers,
@@ -28,7 +29,7 @@ from kizuna.proof.assurance import Answer, Answers, Question, Questionnaire, Sta
 from kizuna.proof.assurance.answers import end_of
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.app.wiring.speaking import Organisation
     from kizuna.criteria.profiles import Profile
     from kizuna.model.verdict import Verdict
     from kizuna.record.store import View
@@ -45,7 +46,7 @@ __all__ = [
 
 
 def questionnaire(
-    workspace: Workspace,
+    organisation: Organisation,
     subject: SubjectId,
     profile: Profile,
     *,
@@ -59,7 +60,7 @@ def questionnaire(
     """
     from kizuna.criteria.profiles import Place
 
-    what = element or _element_of(workspace, subject, profile, view)
+    what = element or _element_of(ground_of(organisation), subject, profile, view)
     asked = []
     for requirement in profile.requirements:
         if requirement.place is Place.PARTS:
@@ -91,7 +92,7 @@ def questionnaire(
 
 
 def register_answers(
-    workspace: Workspace,
+    organisation: Organisation,
     asked: Questionnaire,
     answers: Answers,
     files: Mapping[str, bytes] | None = None,
@@ -102,22 +103,22 @@ def register_answers(
     """Sign and register answers: one claim for each that is implemented, and the summary.
 
     Args:
-        workspace: the store.
+        organisation: a store's owner, or a member of a store elsewhere.
         asked: the questions.
         answers: the answers.
         files: evidence by name.
-        pen: who signs; default the store's organisation.
+        pen: who signs; default the organisation itself.
         whole: these are all the answers; otherwise what they do not speak of stays as it was.
 
     Raises:
         Malformed: ``assess.*``. Absent: ``assess.file-absent``, ``assess.statement-absent``.
     """
-    plan = plan_answers(workspace, asked, answers, files, pen=pen, whole=whole)
-    return register_plan(workspace, plan, pen=pen)
+    plan = plan_answers(organisation, asked, answers, files, pen=pen, whole=whole)
+    return register_plan(organisation, plan, pen=pen)
 
 
 def questionnaire_of(
-    workspace: Workspace,
+    organisation: Organisation,
     subject: SubjectId,
     profiles: Sequence[Profile],
     *,
@@ -137,12 +138,12 @@ def questionnaire_of(
         )
     once = {profile.name: profile for profile in profiles}
     return together(
-        [questionnaire(workspace, subject, p, element=element, view=view) for p in once.values()]
+        [questionnaire(organisation, subject, p, element=element, view=view) for p in once.values()]
     )
 
 
 def gaps(
-    workspace: Workspace,
+    organisation: Organisation,
     subject: SubjectId,
     profile: Profile,
     *,
@@ -155,15 +156,15 @@ def gaps(
     """What a profile asks of a subject and is not shown, each with its owner and day."""
     from kizuna.app.wiring.answers import finding_json
     from kizuna.app.wiring.naming import identifiers_in
-    from kizuna.app.wiring.showing import names
 
-    verdict = workspace.verify(judged.Question(subject, profile, at=at, lists=lists, view=view))
-    asked = questionnaire(workspace, subject, profile, element=element, view=view)
-    answers, issuer = given_answers(workspace, asked, view)
+    ground = ground_of(organisation)
+    verdict = ground.verdict(judged.Question(subject, profile, at=at, lists=lists, view=view))
+    asked = questionnaire(organisation, subject, profile, element=element, view=view)
+    answers, issuer = given_answers(organisation, asked, view)
     given = {a.requirement: a for a in answers.answers}
     lacking = _lacking(verdict)
-    called = names(workspace, identifiers_in(lacking.values()) | {subject}, view)
-    now = workspace.clock() if at is None else at
+    called = ground.names(identifiers_in(lacking.values()) | {subject}, view)
+    now = organisation.clock() if at is None else at
     rows = []
     met = 0
     for question in asked.questions:
@@ -223,9 +224,9 @@ def _lacking(verdict: Verdict) -> dict[str, Any]:
 
 
 def _element_of(
-    workspace: Workspace, subject: SubjectId, profile: Profile, view: View | None
+    ground: Ground, subject: SubjectId, profile: Profile, view: View | None
 ) -> Element | None:
-    tree = workspace.explain(judged.Question(subject, profile, view=view)).tree
+    tree = ground.tree(judged.Question(subject, profile, view=view))
     try:
         return Element(str(tree.get("element")))
     except ValueError:

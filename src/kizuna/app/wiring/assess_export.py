@@ -24,7 +24,7 @@ from kizuna.proof.assurance import (
 )
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.app.wiring.speaking import Organisation
 
 __all__ = [
     "EXPORTS",
@@ -57,7 +57,7 @@ def table(asked: Questionnaire, form: str, lang: str, given: Answers | None = No
 
 
 def exported(
-    workspace: Workspace, asked: Questionnaire, answers: Answers, form: str, lang: str
+    organisation: Organisation, asked: Questionnaire, answers: Answers, form: str, lang: str
 ) -> bytes:
     """The answers in a form of the field.
 
@@ -67,14 +67,14 @@ def exported(
     if form in TABLES:
         return table(asked, form, lang, answers)
     if form == "oscal-results":
-        return to_results(asked, answers, at=workspace.clock(), lang=lang)
+        return to_results(asked, answers, at=organisation.clock(), lang=lang)
     if form == "oscal-poam":
-        return to_poam(asked, answers, at=workspace.clock(), lang=lang)
+        return to_poam(asked, answers, at=organisation.clock(), lang=lang)
     if form == "cyclonedx":
         from kizuna.app.wiring.assess import level_of
 
-        level = level_of(workspace, asked.subject)
-        return to_cyclonedx(asked, answers, assessor=workspace.name, level=level, lang=lang)
+        level = level_of(organisation, asked.subject)
+        return to_cyclonedx(asked, answers, assessor=organisation.name, level=level, lang=lang)
     raise _unknown(form, EXPORTS)
 
 

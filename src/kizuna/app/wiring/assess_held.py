@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from kizuna.app.wiring.assess_ground import ground_of
 from kizuna.app.wiring.catalogs import CERTIFICATES, catalogs_of, find_catalog
 from kizuna.app.wiring.mappings import mappings_of
 from kizuna.criteria.catalogs import Catalog, Kinship, Mapping
@@ -22,7 +23,7 @@ from kizuna.model.kind import Kind
 from kizuna.model.payload import Claim, seconds
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.app.wiring.speaking import Organisation
     from kizuna.model.identifier import SubjectId
     from kizuna.model.statement import Registered
     from kizuna.proof.assurance import Question, Questionnaire
@@ -32,17 +33,12 @@ __all__ = ["held_for", "held_of"]
 
 
 def held_of(
-    workspace: Workspace, subject: SubjectId, view: View | None = None
+    organisation: Organisation, subject: SubjectId, view: View | None = None
 ) -> list[tuple[Registered, Claim]]:
     """The certificates of known kinds about a subject that are in force today, oldest first."""
-    from kizuna.record.log.keys import statement_key, subject_key
-    from kizuna.record.store import OPERATOR
-
-    reader = workspace.store.reader(view or OPERATOR)
-    key = subject_key(subject)
-    now = workspace.clock()
+    ground, now = ground_of(organisation), organisation.clock()
     found = []
-    for row in sorted(reader.by_keys([key]).get(key, ()), key=lambda r: r.index):
+    for row in ground.about(subject, view):
         claim = row.statement.payload
         if not isinstance(claim, Claim) or type_of(claim.type) is None:
             continue
@@ -50,22 +46,21 @@ def held_of(
             continue
         if claim.valid_until is not None and seconds(claim.valid_until) < now:
             continue
-        acts = statement_key(row.statement.digest)
-        if not reader.by_keys([acts]).get(acts):
-            found.append((row, claim))
-    return found
+        found.append((row, claim))
+    ended = ground.ended([row.statement.digest for row, _ in found])
+    return [(row, claim) for row, claim in found if row.statement.digest not in ended]
 
 
 def held_for(
-    workspace: Workspace, asked: Questionnaire, lang: str, view: View | None = None
+    organisation: Organisation, asked: Questionnaire, lang: str, view: View | None = None
 ) -> dict[str, list[dict[str, Any]]]:
     """By question: the certificates held that speak to it, and by what they do."""
-    held = held_of(workspace, asked.subject, view)
+    held = held_of(organisation, asked.subject, view)
     if not held:
         return {}
-    catalogs = {c.id: c for c, _ in catalogs_of(workspace.settings)}
-    mappings = [m for m, _ in mappings_of(workspace.settings) if m.origin == CERTIFICATES]
-    kinds = find_catalog(CERTIFICATES, workspace.settings)
+    catalogs = {c.id: c for c, _ in catalogs_of(organisation.settings)}
+    mappings = [m for m, _ in mappings_of(organisation.settings) if m.origin == CERTIFICATES]
+    kinds = find_catalog(CERTIFICATES, organisation.settings)
     made: dict[str, list[dict[str, Any]]] = {}
     for question in asked.questions:
         rows = []

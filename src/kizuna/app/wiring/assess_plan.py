@@ -13,11 +13,13 @@ number in the plan, as ``#1``.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from kizuna.app.wiring.assess_ground import Ground, ground_of
+from kizuna.app.wiring.assess_pen import Pen, own_pen
 from kizuna.model.errors import Absent, Refused
 from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.kind import Kind, media_type_of
@@ -35,83 +37,18 @@ from kizuna.proof.assurance import (
 from kizuna.proof.assurance.answers import FILE, STATEMENT, SUMMARY, read_summary, renewed
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.values import Signed
-    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.app.wiring.speaking import Organisation
     from kizuna.record.store import View
-    from kizuna.roots.units import Handle
 
 __all__ = [
-    "HandPen",
-    "Pen",
     "Plan",
     "Saying",
     "given_answers",
     "level_of",
-    "own_pen",
     "plan_answers",
     "register_plan",
     "with_files",
 ]
-
-
-class Pen(Protocol):
-    """Somebody who signs, for one identity."""
-
-    @property
-    def identity(self) -> SubjectId:
-        """In whose name."""
-        ...
-
-    def say(
-        self,
-        media_type: str,
-        subject: SubjectId,
-        document: bytes,
-        *,
-        audience: Sequence[SubjectId] = (),
-        by_hash: bool = False,
-    ) -> Signed:
-        """One signed statement."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class HandPen:
-    """A key of the store's unit that signs for one identity."""
-
-    workspace: Workspace
-    handle: Handle | None
-    """None: the key that signs for the organisation at that moment."""
-    identity: SubjectId
-
-    def say(
-        self,
-        media_type: str,
-        subject: SubjectId,
-        document: bytes,
-        *,
-        audience: Sequence[SubjectId] = (),
-        by_hash: bool = False,
-    ) -> Signed:
-        """One signed statement."""
-        from kizuna.app.wiring.importing import seal
-
-        return seal(
-            self.workspace.unit,
-            self.handle or self.workspace.handle,
-            issuer=self.identity,
-            subject=subject,
-            media_type=media_type,
-            payload=document,
-            now=self.workspace.clock(),
-            audience=audience,
-            by_hash=by_hash,
-        )
-
-
-def own_pen(workspace: Workspace) -> Pen:
-    """The pen of the store's organisation."""
-    return HandPen(workspace, None, workspace.identity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +106,7 @@ class Plan:
 
 
 def plan_answers(
-    workspace: Workspace,
+    organisation: Organisation,
     asked: Questionnaire,
     answers: Answers,
     files: Mapping[str, bytes] | None = None,
@@ -181,24 +118,25 @@ def plan_answers(
     what ends, and the files of evidence.
 
     Args:
-        workspace: the store.
+        organisation: a store's owner, or a member of a store elsewhere.
         asked: the questions.
         answers: the answers.
         files: evidence by name.
-        pen: who signs; default the store's organisation.
+        pen: who signs; default the organisation itself.
         whole: these are all the answers; otherwise what they do not speak of stays as it was.
 
     Raises:
         Malformed: ``assess.*``. Absent: ``assess.file-absent``, ``assess.statement-absent``.
     """
-    issuer = (pen or own_pen(workspace)).identity
-    earlier = [given_answers(workspace, part, by=issuer)[0] for part in asked.each]
+    issuer = (pen or own_pen(organisation)).identity
+    ground = ground_of(organisation)
+    earlier = [_given(ground, part, by=issuer)[0] for part in asked.each]
     named = _by_question(asked, answers)
     if not whole:
         named = renewed(back_together(asked, earlier), named)
     ready = with_files(named, files or {}).check(asked)
-    _statements_there(workspace, ready)
-    level = level_of(workspace, asked.subject, issuer)
+    _statements_there(ground, ready)
+    level = ground.level(asked.subject, issuer)
     sayings = [
         Saying(kind=None, name=name, document=(files or {})[name], why="document")
         for name in sorted(files or {})
@@ -206,7 +144,7 @@ def plan_answers(
     said: dict[str, str] = {}
     claims = claims_of(asked, ready, level=level)
     ended = dict.fromkeys(a.statement for one in earlier for a in one.answers if a.statement)
-    before = _registered_claims(workspace, list(ended))
+    before = ground.claims(asked.subject, list(ended))
     for kind, claim in claims:
         same = next((d for d, old in before.items() if old == claim), "")
         if same:  # what stands already is not said again
@@ -242,20 +180,20 @@ def plan_answers(
 
 
 def register_plan(
-    workspace: Workspace, plan: Plan, *, pen: Pen | None = None, seen: str | None = None
+    organisation: Organisation, plan: Plan, *, pen: Pen | None = None, seen: str | None = None
 ) -> dict[str, Any]:
     """Sign what a plan holds and register it, whole or not at all.
 
     Args:
-        workspace: the store.
+        organisation: a store's owner, or a member of a store elsewhere.
         plan: what was planned just now.
-        pen: who signs; default the store's organisation.
+        pen: who signs; default the organisation itself.
         seen: digest of the plan that the signer saw; None where nobody looked.
 
     Raises:
         Refused: ``assess.changed-since``, ``assess.other-pen``.
     """
-    hand = pen or own_pen(workspace)
+    hand = pen or own_pen(organisation)
     if hand.identity != plan.issuer:
         raise Refused(
             "assess.other-pen",
@@ -285,26 +223,23 @@ def register_plan(
         statements.append(signed.statement)
         documents.update(signed.documents)
         digests[f"#{number}"] = signed.digest
-    results = workspace.register(statements, documents)
-    for result in results:
-        if (problem := getattr(result, "problem", None)) is not None:
-            raise problem
+    registered = ground_of(organisation).register(statements, documents)
     return {
         "subject": subject,
         "profile": plan.asked.profile,
         "issuer": plan.issuer,
         "level": plan.level.value,
-        "statements": [r.digest.hex() for r in results if r.digest is not None],
+        "statements": registered,
         "answers": dict(plan.answers),
         "claims": list(plan.claims),
         "certificate_needed": list(plan.certificate_needed),
         "files": plan.files,
-        "beyond": list(workspace.beyond(statements)),
+        "beyond": list(organisation.beyond(statements)),
     }
 
 
 def given_answers(
-    workspace: Workspace,
+    organisation: Organisation,
     asked: Questionnaire,
     view: View | None = None,
     *,
@@ -313,45 +248,41 @@ def given_answers(
     """The answers registered last for this profile and subject, and who gave them; ``by``: only
     those of one issuer.
     """
+    return _given(ground_of(organisation), asked, view, by=by)
+
+
+def _given(
+    ground: Ground,
+    asked: Questionnaire,
+    view: View | None = None,
+    *,
+    by: SubjectId | None = None,
+) -> tuple[Answers, str]:
     if asked.parts:
-        found = [given_answers(workspace, part, view, by=by) for part in asked.parts]
+        found = [_given(ground, part, view, by=by) for part in asked.parts]
         issuer = next((who for _, who in found if who), "")
         return back_together(asked, [answers for answers, _ in found]), issuer
-    from kizuna.record.log.keys import statement_key, subject_key
-    from kizuna.record.store import OPERATOR
-
-    reader = workspace.store.reader(view or OPERATOR)
-    key = subject_key(asked.subject)
-    latest: tuple[Answers, str] = (Answers(answers=()), "")
-    rows = sorted(reader.by_keys([key]).get(key, ()), key=lambda r: r.index)
-    for row in rows:
-        claim = row.statement.payload
-        if by is not None and row.statement.issuer != by:
-            continue
-        if isinstance(claim, Claim) and claim.type == f"{SUMMARY}/{asked.profile}":
-            acts = statement_key(row.statement.digest)
-            if not reader.by_keys([acts]).get(acts):
-                latest = Answers(answers=read_summary(claim)), row.statement.issuer
-    return latest
+    rows = [
+        (row.statement, row.statement.payload)
+        for row in ground.about(asked.subject, view)
+        if (by is None or row.statement.issuer == by)
+        and isinstance(row.statement.payload, Claim)
+        and row.statement.payload.type == f"{SUMMARY}/{asked.profile}"
+    ]
+    ended = ground.ended([said.digest for said, _ in rows])
+    for said, claim in reversed(rows):
+        if said.digest not in ended and isinstance(claim, Claim):
+            return Answers(answers=read_summary(claim)), said.issuer
+    return Answers(answers=()), ""
 
 
-def level_of(workspace: Workspace, subject: SubjectId, issuer: SubjectId | None = None) -> Level:
+def level_of(
+    organisation: Organisation, subject: SubjectId, issuer: SubjectId | None = None
+) -> Level:
     """The highest level at which the lists believed here let somebody assess a subject; default
-    the store's organisation.
+    the organisation itself.
     """
-    from kizuna.record.lists import in_scope
-
-    who = issuer or workspace.identity
-    found = Level.SELF
-    now = workspace.clock()
-    for anchor in workspace.anchors().lists:
-        entry = workspace.lists.state(anchor.id).entries.get(who)
-        if entry is None or not entry.in_force(now):
-            continue
-        for service in entry.services:
-            if Kind.EVIDENCE in service.kinds and in_scope(subject, service.scope, who):
-                found = max(found, service.level, key=lambda level: level.rank)
-    return found
+    return ground_of(organisation).level(subject, issuer or organisation.identity)
 
 
 def with_files(answers: Answers, files: Mapping[str, bytes]) -> Answers:
@@ -377,15 +308,14 @@ def with_files(answers: Answers, files: Mapping[str, bytes]) -> Answers:
     return Answers(answers=tuple(made))
 
 
-def _statements_there(workspace: Workspace, ready: Answers) -> None:
+def _statements_there(ground: Ground, ready: Answers) -> None:
     """See that statements named as evidence are registered here."""
     named = {
         f.sha256: a.requirement for a in ready.answers for f in a.files if f.media_type == STATEMENT
     }
     if not named:
         return
-    found = workspace.store.reader().by_digests([Digest(bytes.fromhex(d)) for d in named])
-    here = {d.hex() for d in found}
+    here = ground.there(named)
     for digest, requirement in named.items():
         if digest not in here:
             raise Absent(
@@ -409,17 +339,6 @@ def _by_question(asked: Questionnaire, answers: Answers) -> Answers:
         named = "" if answer.claim == next(iter(question.claims), "") else answer.claim
         made.append(replace(answer, requirement=question.id, claim=named))
     return Answers(answers=tuple(made))
-
-
-def _registered_claims(workspace: Workspace, digests: Sequence[str]) -> dict[str, Claim]:
-    """Earlier claims by digest (hex), as far as they are at hand."""
-    wanted = [Digest(bytes.fromhex(d)) for d in digests if len(d) == 64]
-    found = workspace.store.reader().by_digests(wanted)
-    return {
-        d.hex(): row.statement.payload
-        for d, row in found.items()
-        if isinstance(row.statement.payload, Claim)
-    }
 
 
 def _with_statements(asked: Questionnaire, ready: Answers, said: Mapping[str, str]) -> Answers:

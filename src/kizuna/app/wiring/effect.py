@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from kizuna.model.trust import Anchors
     from kizuna.record.lists import Entry
 
-__all__ = ["beyond_scope", "idle_waivers"]
+__all__ = ["beyond_scope", "entries_of", "idle_waivers"]
 
 _NEEDS_A_LIST: Final = frozenset(
     {Kind.CERTIFICATE, Kind.CAPABILITY, Kind.EVIDENCE, Kind.NOTICE, Kind.LINK}
@@ -57,7 +57,7 @@ def beyond_scope(
         if kind not in _NEEDS_A_LIST or coined or issuer in (subject, anchors.verifier):
             continue
         if issuer not in entries:
-            entries[issuer] = _entries(earlier.standing(issuer)[0], issuer, anchors, now)
+            entries[issuer] = entries_of(earlier.standing(issuer)[0], issuer, anchors, now)
         held = entries[issuer]
         if held is not None and not _covered(held, kind, subject, _word(kind, envelope)):
             found[subject] = None
@@ -102,7 +102,7 @@ def _idle(
     return "effect.waiver-requirement", words
 
 
-def _entries(
+def entries_of(
     told: Sequence[Registered], issuer: SubjectId, anchors: Anchors, now: int
 ) -> list[Entry] | None:
     """The issuer's entries in force on believed lists; None where that cannot be told."""

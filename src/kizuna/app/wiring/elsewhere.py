@@ -49,6 +49,12 @@ class Elsewhere:
             and row.statement.subject in wanted
         ]
 
+    def about(self, subject: SubjectId) -> list[Registered]:
+        """What anybody said of a subject, in order, as far as this organisation may read it."""
+        rows, _, _ = self._rows("subjects", [subject])
+        found = (self._checked(row) for row in rows)
+        return [row for row in found if row is not None and row.statement.subject == subject]
+
     def naming(self, issuer: str, subject: SubjectId) -> set[str]:
         """See ``Earlier``."""
         from kizuna.app.wiring.earlier import naming

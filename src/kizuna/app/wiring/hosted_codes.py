@@ -15,7 +15,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any, Final
 
-from kizuna.app.wiring.assess_plan import HandPen, Pen, own_pen
+from kizuna.app.wiring.assess_pen import HandPen, Pen, own_pen
 from kizuna.app.wiring.folder import write_whole
 from kizuna.app.wiring.hosted import Hosted
 from kizuna.model.errors import Absent

@@ -106,10 +106,9 @@ class Member(Asks):
         """Subjects about which the lists of the store that was joined do not let it speak so."""
         from kizuna.app.wiring.effect import beyond_scope
 
-        trust = self._trust()
-        if trust is None:
+        if self._trust() is None:
             return ()
-        anchors = msgspec.structs.replace(Anchors.from_json(trust), verifier=None)
+        anchors = msgspec.structs.replace(self.believed(), verifier=None)
         try:
             return beyond_scope(statements, self.earlier(), anchors, self.clock())
         except Problem:
@@ -147,6 +146,20 @@ class Member(Asks):
         if result.problem is not None:
             raise result.problem
         return result.digest.hex(), result.index
+
+    def register_all(
+        self, statements: Sequence[bytes], documents: Mapping[Digest, bytes]
+    ) -> list[str]:
+        """Register statements, and documents beside them, in one request: digests (hex).
+
+        Raises:
+            Refused: what the other side refuses the first of them with. Unavailable: ``request.*``.
+        """
+        results = self._send(list(statements), list(documents.values()))
+        for result, _ in results:
+            if result.problem is not None:
+                raise result.problem
+        return [result.digest.hex() for result, _ in results]
 
     def register_each(self, statements: Sequence[bytes]) -> list[tuple[str, int] | Problem]:
         """Register statements in one request: digest (hex) and place, or what refuses it."""
@@ -227,9 +240,12 @@ class Member(Asks):
 
     def above(self) -> frozenset[str]:
         """The operators of the lists that this organisation believes."""
+        return frozenset(found.operator for found in self.believed().lists)
+
+    def believed(self) -> Anchors:
+        """Whom this organisation believes."""
         trust = self._trust()
-        anchors = Anchors() if trust is None else Anchors.from_json(trust)
-        return frozenset(found.operator for found in anchors.lists)
+        return Anchors() if trust is None else Anchors.from_json(trust)
 
     def earlier(self) -> Elsewhere:
         """What was registered there so far."""

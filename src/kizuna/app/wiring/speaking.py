@@ -47,6 +47,7 @@ class Organisation(Speaker, Protocol):
     """Whoever speaks from a folder: an organisation with its store, or a member of another."""
 
     settings: Settings
+    name: str
 
     @property
     def keys(self) -> Keys:
