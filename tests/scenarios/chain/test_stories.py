@@ -143,6 +143,18 @@ def test_one_thing_under_two_names_has_the_papers_of_both(shop, world):
     assert explain(asked, product)["names"] == [product, lei]
 
 
+def test_whose_turn_it_is_is_said_by_the_name_that_was_asked_about(shop, world):
+    """Else whoever is to act would be called by an identifier that happens to sort later."""
+    world.member("did:example:registry", "registry", kinds=[Kind.LINK], claims=["same-as"])
+    product, other = thing("a"), "urn:gtin:0950"
+    world.links("did:example:registry", other, shop.Link(relation=Relation.SAME_AS, object=product))
+    for name in (product, other):
+        verdict = judge(
+            world.statements, name, shop.profile(follow=()), world.anchors(), at=world.now + 1
+        )
+        assert {(f.subject, f.turn) for f in verdict.findings} == {(name, name)}
+
+
 def test_two_owners_may_agree_that_their_names_are_one(shop, world):
     world.member(BOLT, scope=["pkg:generic/bolt"])
     same = "pkg:generic/bolt/a@1"

@@ -167,9 +167,9 @@ class Local:
         found: list[Finding] = []
         silent = bool(self.silent[at])
         suppliers = self.suppliers(at)
-        owner = suppliers[0] if suppliers else self._name(at)
+        owner = suppliers[0] if suppliers else subject
         if self.elements[at] & _ORGANIZATION:
-            owner = self._name(at)
+            owner = subject
         for number, rule in enumerate(self.rules.requirements):
             if number not in self.ranks or not self.applies[number][at]:
                 continue
