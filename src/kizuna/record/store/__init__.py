@@ -6,8 +6,8 @@ derived can be made again from log and archive.
 Does not: judge; name a database (its back ends are chosen in ``app.wiring``).
 """
 
+from kizuna.record.store.arriving import Accepted, Refusal
 from kizuna.record.store.backend import Backend
-from kizuna.record.store.pipeline import Accepted, Refusal
 from kizuna.record.store.policy import RegistrationPolicy
 from kizuna.record.store.reader import StoreReader
 from kizuna.record.store.store import MapAnswer, Store, StoreSettings

@@ -29,8 +29,8 @@ from kizuna.record.log.checkpoint import Checkpoint
 from kizuna.record.log.keys import keys_under
 from kizuna.record.log.tiles import Source, TileReader
 from kizuna.record.store.archive import HEADER, Archive, framed
+from kizuna.record.store.arriving import MAX_DOCUMENT
 from kizuna.record.store.backend import Backend
-from kizuna.record.store.pipeline import MAX_DOCUMENT
 from kizuna.roots.cose import parse_sign1
 from kizuna.roots.statement import payload_of
 

@@ -23,7 +23,7 @@ from kizuna.model.errors import Problem, Refused
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Membership, Service, Standing, encode_payload
-from kizuna.record.store.pipeline import Accepted, Refusal
+from kizuna.record.store.arriving import Accepted, Refusal
 from kizuna.record.store.schema import invites, organisations
 from kizuna.record.store.store import Store
 from kizuna.roots.identity import genesis_keys

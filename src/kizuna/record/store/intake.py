@@ -25,8 +25,8 @@ from typing import Final
 from kizuna.model.errors import Problem, Unavailable
 from kizuna.model.identifier import Digest
 from kizuna.model.statement import Registered
+from kizuna.record.store.arriving import Accepted, Item, Outcome, Refusal, find_keys, parse
 from kizuna.record.store.checking import Checkers, Looked
-from kizuna.record.store.pipeline import Accepted, Item, Outcome, Refusal, find_keys, parse
 from kizuna.record.store.writer import Writer
 
 __all__ = ["Intake"]

@@ -15,244 +15,44 @@ Owner of the mutable state: the store's writer thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import zip_longest
-from typing import Final, Self
+from collections.abc import Callable, Sequence
+from typing import Final
 
-import msgspec
-
-from kizuna.model.errors import Absent, Malformed, Problem, Refused, Tampered
+from kizuna.model.errors import Absent, Problem, Refused, Tampered
 from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import Action, Claim, Membership, Status, decode_payload
-from kizuna.model.statement import Envelope, Interval, Registered, Statement
-from kizuna.record.log.keys import keys_of
+from kizuna.model.statement import Envelope, Interval, Statement
 from kizuna.record.log.map_head import MAP_HEAD, map_head_subject
-from kizuna.record.store.archive import PREFIX, framed
+from kizuna.record.store.archive import PREFIX
+from kizuna.record.store.arriving import Accepted, Item
 from kizuna.record.store.backend import (
-    BY_HASH,
     KIND_CODES,
     OWN,
-    SALTED,
-    MemberRow,
     NewStatement,
     StatementRow,
     Writing,
     head_of,
 )
-from kizuna.record.store.examining import Examined, envelope_from
+from kizuna.record.store.examining import Examined
 from kizuna.record.store.keyring import Keyring
+from kizuna.record.store.plan import Plan, add
 from kizuna.record.store.policy import Members, Rate, RegistrationPolicy, check_envelope
-from kizuna.roots.cose import check_signature, parse_sign1
+from kizuna.roots.cose import check_signature
 from kizuna.roots.identity import pinned_keys
-from kizuna.roots.keys import Check, PublicKey
+from kizuna.roots.keys import PublicKey
 from kizuna.roots.statement import decoded
 
 __all__ = [
-    "MAX_DOCUMENT",
-    "Accepted",
-    "Item",
-    "Outcome",
-    "Plan",
     "Planner",
-    "Refusal",
-    "add",
-    "find_keys",
     "is_reserved",
-    "parse",
 ]
-
-MAX_DOCUMENT: Final = 64 << 20
-"""Largest document beside the log, in bytes."""
 
 _MAP_HEAD: Final = MAP_HEAD.encode()
 _EVIDENCE: Final = media_type_of(Kind.EVIDENCE)
-_OWN: Final = frozenset(media_type_of(kind) for kind in Kind)
 _CODES: Final = {media_type_of(kind): code for kind, code in KIND_CODES.items()}
 KEY_SIZE: Final = 32
 """Bytes of a map key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A statement that is durable in the log."""
-
-    digest: Digest
-    index: int
-    registered_at: int
-    duplicate: bool = False
-    """True where the same content had been registered before; ``index`` is its place then."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A statement that was not taken, and why; ``digest`` where it was an envelope at all."""
-
-    digest: Digest | None
-    problem: Problem
-
-
-Outcome = Accepted | Refusal
-
-
-class Item:
-    """One statement on its way. ``outcome`` is set once it is decided."""
-
-    __slots__ = (
-        "_envelope",
-        "checked",
-        "content",
-        "data",
-        "document",
-        "issuer",
-        "key",
-        "outcome",
-        "seen",
-    )
-
-    def __init__(self, envelope: Envelope | None, outcome: Outcome | None = None) -> None:
-        self._envelope = envelope
-        self.issuer = None if envelope is None else envelope.issuer
-        self.content = None if envelope is None else envelope.content
-        self.key: PublicKey | None = None
-        self.checked: bool | None = None
-        """Whether the signature holds; None where the key was not known when it was asked for."""
-        self.document: bytes | None = None
-        self.data = b""
-        self.seen: Examined | None = None
-        """What a helper saw in ``data``, where one looked."""
-        self.outcome = outcome
-
-    @classmethod
-    def examined(cls, data: bytes, seen: Examined) -> Self:
-        """A statement that a helper looked at; its envelope is made where it is asked for."""
-        item = cls(None)
-        item.data, item.seen = data, seen
-        item.issuer, item.content = SubjectId(seen.issuer), Digest(seen.content)
-        return item
-
-    @property
-    def envelope(self) -> Envelope | None:
-        """Its envelope; none where what arrived is none."""
-        if self._envelope is None and self.seen is not None:
-            self._envelope = envelope_from(self.data, self.seen)
-        return self._envelope
-
-    def refuse(self, problem: Problem) -> None:
-        """Decide against it."""
-        envelope = self.envelope
-        self.outcome = Refusal(None if envelope is None else envelope.digest, problem)
-
-
-def parse(
-    statements: Sequence[bytes],
-    documents: Mapping[Digest, bytes],
-    examined: Iterable[Examined | None] = (),
-) -> list[Item]:
-    """Envelopes of what arrived, each with its document where one came along.
-
-    ``examined`` is what helpers saw in each, where they looked.
-    """
-    items: list[Item] = []
-    for data, seen in zip_longest(statements, examined):
-        if seen is not None:
-            items.append(Item.examined(data, seen))
-            continue
-        try:
-            envelope = parse_sign1(data)
-        except Problem as problem:
-            items.append(Item(None, Refusal(None, problem)))
-            continue
-        item = Item(envelope)
-        if envelope.by_hash:
-            item.document = documents.get(Digest(envelope.payload))
-            if item.document is not None and len(item.document) > MAX_DOCUMENT:
-                item.refuse(
-                    Malformed(
-                        "document.too-large",
-                        f"document of {len(item.document)} bytes, at most {MAX_DOCUMENT}",
-                        hint="keep it elsewhere and sign its hash with its location",
-                        size=len(item.document),
-                        limit=MAX_DOCUMENT,
-                    )
-                )
-        items.append(item)
-    return items
-
-
-def find_keys(items: Iterable[Item], keyring: Keyring) -> tuple[list[Item], list[Check]]:
-    """Give each item its key where it is known already.
-
-    Returns:
-        The items whose signature can be checked now, and the checks, in the same order. The others
-        wait for what stands before them in the batch.
-    """
-    keyring.load({item.issuer for item in items if item.issuer is not None})
-    ready: list[Item] = []
-    checks: list[Check] = []
-    find = keyring.find
-    for item in items:
-        if item.issuer is None or item.outcome is not None:
-            continue
-        seen = item.seen
-        if seen is not None:
-            item.key = key = find(seen)
-            if key is not None and key.thumbprint == seen.key:
-                item.checked = seen.holds and key.algorithm.answers_to(seen.algorithm)
-                continue
-        envelope = item.envelope
-        if envelope is None:
-            continue
-        item.key = key = find(envelope)
-        if key is None:
-            continue
-        if not key.algorithm.answers_to(envelope.algorithm):
-            item.checked = False
-            continue
-        ready.append(item)
-        checks.append((key, envelope.signature, envelope.to_be_signed))
-    return ready, checks
-
-
-@dataclass(slots=True)
-class Plan:
-    """What a batch will write, complete but for the map head that ends it."""
-
-    now: int
-    start: int
-    """Index of the first new statement."""
-    place: int
-    """Where the archive's next record begins."""
-    rows: list[NewStatement] = field(default_factory=list)
-    records: list[bytes] = field(default_factory=list)
-    digests: list[Digest] = field(default_factory=list)
-    told: list[Registered | Item] = field(default_factory=list)
-    """What is registered, in order; an item where nobody needed to read it yet."""
-    map_rows: list[tuple[bytes, int, bytes]] = field(default_factory=list)
-    documents: dict[bytes, bytes] = field(default_factory=dict)
-    document_refs: list[tuple[bytes, int]] = field(default_factory=list)
-    erased: dict[bytes, str] = field(default_factory=dict)
-    """Documents that are erased, and by whose word."""
-    returned: dict[bytes, bytes] = field(default_factory=dict)
-    """Documents that somebody else had erased, brought by one whose own they are."""
-    key_events: list[tuple[str, int]] = field(default_factory=list)
-    members: dict[str, MemberRow] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=set)
-    """Identities whose keys changed: forgotten again if the batch fails."""
-
-    @property
-    def next(self) -> int:
-        """Index of the next statement."""
-        return self.start + len(self.rows)
-
-    def registered(self, origin: str) -> list[Registered]:
-        """Everything that the plan registers, read."""
-        moment = Interval(self.now, self.now)
-        return [
-            _read(found, origin, index, moment) if isinstance(found, Item) else found
-            for index, found in enumerate(self.told, self.start)
-        ]
 
 
 class Planner:
@@ -596,75 +396,6 @@ class Planner:
             )
 
 
-def add(
-    plan: Plan,
-    envelope: Envelope,
-    statement: Statement,
-    moment: Interval,
-    origin: str,
-    *,
-    document: bytes | None = None,
-    keys: tuple[bytes, ...] | None = None,
-) -> None:
-    """Put a statement that is decided upon into the plan, at its next index.
-
-    ``keys`` are its map keys where they are known already (from the archive).
-    """
-    index = plan.next
-    raw, digest, payload = envelope.raw, envelope.digest, envelope.payload
-    own = statement.media_type in _OWN
-    flags = (BY_HASH if envelope.by_hash else 0) | (SALTED if envelope.salted else 0)
-    flags |= OWN if own else 0
-    if keys is None:
-        keys = keys_of(statement)
-    record = framed(raw, keys if own and envelope.by_hash else None)
-    signature = len(envelope.signature)
-    tail = signature + (1 if signature < 24 else 2 if signature < 256 else 3)
-    digests = statement.document
-    plan.rows.append(
-        (
-            index,
-            digest,
-            envelope.content,
-            envelope.issuer,
-            envelope.subject,
-            KIND_CODES[statement.kind],
-            statement.media_type,
-            statement.key_id,
-            envelope.issued_at,
-            _audience(envelope.audience) if envelope.audience else None,
-            digests,
-            flags,
-            moment.latest,
-            plan.place + PREFIX,
-            len(raw),
-            len(raw) - tail - len(payload),
-            len(payload),
-            head_of(digest),
-            head_of(envelope.content),
-        )
-    )
-    plan.records.append(record)
-    plan.place += len(record)
-    plan.digests.append(digest)
-    for key in keys:
-        plan.map_rows.append((key, index, digest))
-    if digests is not None:
-        plan.document_refs.append((digests, index))
-        if document is not None:
-            plan.documents[digests] = document
-    plan.told.append(Registered(statement=statement, origin=origin, index=index, registered=moment))
-
-
-def _read(item: Item, origin: str, index: int, moment: Interval) -> Registered:
-    """A statement that a helper read to its end, read here too."""
-    envelope, key = item.envelope, item.key
-    if envelope is None or key is None:
-        raise RuntimeError("only a decided statement is told")
-    statement = decoded(envelope, key, again=True)
-    return Registered(statement=statement, origin=origin, index=index, registered=moment)
-
-
 def is_reserved(envelope: Envelope) -> bool:
     """Whether a statement claims to be the head of a map, which only a store's writer says."""
     if envelope.by_hash or envelope.media_type != _EVIDENCE or _MAP_HEAD not in envelope.payload:
@@ -674,10 +405,6 @@ def is_reserved(envelope: Envelope) -> bool:
     except Problem:
         return False
     return isinstance(claim, Claim) and claim.type == MAP_HEAD
-
-
-def _audience(readers: tuple[SubjectId, ...]) -> str:
-    return msgspec.json.encode(readers).decode()
 
 
 def _signature_wrong(envelope: Envelope, key: PublicKey) -> Tampered:

@@ -30,6 +30,7 @@ from kizuna.record.log.keys import keys_of
 from kizuna.record.log.map_head import map_head_subject
 from kizuna.record.log.tiles import Source
 from kizuna.record.store.archive import HEADER, PREFIX, Archive
+from kizuna.record.store.arriving import Accepted, Refusal
 from kizuna.record.store.backend import Backend
 from kizuna.record.store.completing import (
     Completed,
@@ -40,7 +41,6 @@ from kizuna.record.store.completing import (
 )
 from kizuna.record.store.heads import TableHeads
 from kizuna.record.store.intake import Intake
-from kizuna.record.store.pipeline import Accepted, Refusal
 from kizuna.record.store.policy import Members, Rate, RegistrationPolicy
 from kizuna.record.store.reader import StoreReader
 from kizuna.record.store.receipts import receipts_of

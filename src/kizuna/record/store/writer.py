@@ -43,10 +43,12 @@ from kizuna.record.log import EvidenceLog, Staged, VerifiableMap
 from kizuna.record.log.keys import keys_of, statement_key, subject_key
 from kizuna.record.log.map_head import map_head_claim, map_head_subject, read_map_head
 from kizuna.record.store.archive import HEADER, PREFIX, Archive, Record
+from kizuna.record.store.arriving import Item, find_keys
 from kizuna.record.store.backend import Backend, Batch, Writing, busy, disk_full
 from kizuna.record.store.heads import TableHeads
 from kizuna.record.store.keyring import Keyring, Pin
-from kizuna.record.store.pipeline import Item, Plan, Planner, add, find_keys, is_reserved
+from kizuna.record.store.pipeline import Planner, is_reserved
+from kizuna.record.store.plan import Plan, add
 from kizuna.record.store.policy import Members, Rate, RegistrationPolicy
 from kizuna.record.store.reader import StoreReader
 from kizuna.record.store.view import OPERATOR

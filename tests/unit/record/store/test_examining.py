@@ -17,9 +17,9 @@ from kizuna.model.payload import Action, Claim, Status, Target
 from kizuna.model.statement import Registered
 from kizuna.record.log.keys import keys_of
 from kizuna.record.store import Accepted, Refusal
+from kizuna.record.store.arriving import Outcome
 from kizuna.record.store.checking import Checkers
 from kizuna.record.store.examining import Examiner, envelope_from
-from kizuna.record.store.pipeline import Outcome
 from kizuna.roots.cose import parse_sign1, with_receipts
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.statement import checked
