@@ -20,10 +20,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from kizuna.app.wiring.across import AcrossJudge, answer_evidence
+from kizuna.app.wiring.across import AcrossJudge
 from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.server import background
 from kizuna.app.wiring.settings import Settings
+from kizuna.app.wiring.telling import Teller
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.criteria.profiles import read_profile
 from kizuna.model.identifier import SubjectId, canonical
@@ -249,7 +250,8 @@ def _hundred(count: int) -> list[dict[str, Any]]:
 
 
 def _answer(maker: Workspace) -> Callable[[bytes], bytes]:
-    return lambda question: answer_evidence(maker, question, PUBLIC)
+    teller = Teller(maker)
+    return lambda question: teller.answer(question, PUBLIC)
 
 
 def _cold(buyer: Workspace, network: Network) -> tuple[float, AcrossJudge, Any]:

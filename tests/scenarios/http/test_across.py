@@ -111,6 +111,37 @@ def test_what_is_remembered_needs_no_second_proof(three):
     assert [Question.from_bytes(body).keys for body in asked] == [()]
 
 
+def remembered(three):
+    """Bytes and time of writing of each file in the folder of what stores proved."""
+    files = sorted((three.buyer.path / "remote").glob("*/proven*"))
+    return [(file.read_bytes(), file.stat().st_mtime_ns) for file in files]
+
+
+def test_looking_again_and_again_leaves_nothing_behind(three):
+    first = three.judge()
+    kept = remembered(three)
+    assert len(kept) == 2
+    for _ in range(3):
+        assert three.judge(fresh=False) == first
+        assert three._judge.glance()
+    assert remembered(three) == kept
+    assert three.judge() == first, "and by a process that begins with what lies there"
+    assert remembered(three) == kept
+
+
+def test_a_store_that_grew_is_remembered_at_its_new_checkpoint_alone(three, thing):
+    three.judge(subject=thing)
+    before = remembered(three)
+    three.revoke(thing)
+    assert three.judge(subject=thing, fresh=False).value is Value.UNTRUSTED
+    after = remembered(three)
+    assert after != before
+    assert three.judge(subject=thing, offline=True, more="max_store_age: 7 days\n").value is (
+        Value.UNTRUSTED
+    )
+    assert remembered(three) == after
+
+
 def test_a_store_is_asked_only_about_names_of_which_it_may_know(three):
     asked = []
     with Wire(

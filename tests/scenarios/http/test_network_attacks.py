@@ -16,12 +16,15 @@ from tests.scenarios.http.test_idle_logs import Witnessed
 
 from kizuna.app.wiring.across import AcrossJudge
 from kizuna.app.wiring.question import Question as Asked
-from kizuna.chain.exchange.asking import Answer
+from kizuna.app.wiring.telling import Teller
+from kizuna.chain.exchange.asking import Answer, Question
 from kizuna.chain.exchange.bundle import Bundle
 from kizuna.model.finding import Code, Value
 from kizuna.model.identifier import canonical
+from kizuna.record.log.keys import subject_key
 from kizuna.record.log.note import COSIGNATURE, NoteKey, cosign, parse_note
 from kizuna.record.log.signer import Signer
+from kizuna.record.store import PUBLIC, View
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units.software import SoftwareUnit
 
@@ -156,6 +159,52 @@ def test_an_old_cosignature_played_again_makes_nothing_young(three):
         three.believe("lab", wire.url)
         verdict = three.judge(subject=THING, more=AGED)
     assert verdict.value is Value.UNDETERMINED
+
+
+def test_a_look_of_the_witness_is_taken_in_once_by_a_look_at_the_store(three):
+    """Age comes by looks that ask for the checkpoint alone; each is kept in the earlier one's
+    place, so that years of them need no more room than one.
+    """
+    assert three.judge(subject=THING, more=AGED).value is Value.TRUSTED
+    sizes = []
+    for _ in range(4):
+        three.clock.now += 6 * DAY
+        three.look()
+        assert three.judge(subject=THING, more=AGED, fresh=False).value is Value.TRUSTED
+        files = (three.buyer.path / "remote").glob("*/proven")
+        sizes.append(sum(file.stat().st_size for file in files))
+    assert sizes[-1] < sizes[0] * 1.2
+    later = three.judge(subject=THING, more=AGED, offline=True)
+    assert later.value is Value.TRUSTED, "what lies there is as young as the last look"
+
+
+def test_a_warm_answer_ages_as_a_cold_one(three):
+    assert three.judge(subject=THING, more=AGED).value is Value.TRUSTED
+    three.clock.now += 8 * DAY
+    warm = three.judge(subject=THING, more=AGED, fresh=False)
+    assert warm.value is Value.UNDETERMINED
+    assert warm == three.judge(subject=THING, more=AGED)
+    three.look()
+
+
+def test_an_answer_about_the_checkpoint_is_made_anew_when_a_witness_looked(three):
+    teller = Teller(three.lab)
+    question = Question(keys=(), since=0).to_bytes()
+    first = teller.answer(question, PUBLIC)
+    assert teller.answer(question, PUBLIC) is first
+    assert teller.answer(question, View.of(three.buyer.identity)) == first
+    three.clock.now += 60
+    three.look()
+    second = teller.answer(question, PUBLIC)
+    assert second != first
+    three.certify(canonical(f"pkg:generic/kyoto/told-{next(_NUMBER)}@1"))
+    third = teller.answer(question, PUBLIC)
+    assert Bundle.from_bytes(Answer.from_bytes(third).bundle).checkpoint != (
+        Bundle.from_bytes(Answer.from_bytes(second).bundle).checkpoint
+    )
+    asked = Question(keys=(subject_key(THING),), since=0).to_bytes()
+    assert teller.answer(asked, PUBLIC) is not teller.answer(asked, PUBLIC), "lists are not kept"
+    three.look()
 
 
 def test_an_address_in_a_list_is_never_asked(three, ear):

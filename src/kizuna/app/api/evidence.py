@@ -13,7 +13,7 @@ from litestar import Request, Response, post
 from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.context import Context
-from kizuna.app.wiring.across import answer_evidence
+from kizuna.app.wiring.telling import Teller
 
 __all__ = ["evidence"]
 
@@ -22,6 +22,7 @@ CBOR: Final = "application/cbor"
 
 def evidence(context: Context) -> Sequence[ControllerRouterHandler]:
     """Routes of this resource."""
+    teller = Teller(context.workspace)
 
     @post(
         "/api/evidence",
@@ -37,7 +38,7 @@ def evidence(context: Context) -> Sequence[ControllerRouterHandler]:
     async def asked(request: Request[Any, Any, Any]) -> Response[bytes]:
         body = await request.body()
         view = await context.view(request.scope, body)
-        told = await context.ask(lambda: answer_evidence(context.workspace, body, view))
+        told = await context.ask(lambda: teller.answer(body, view))
         return Response(told, media_type=CBOR)
 
     return (asked,)

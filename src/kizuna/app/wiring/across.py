@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judging a chain that crosses stores of several operators; and answering those who do.
+"""Judging a chain that crosses stores of several operators.
 
 Keeps: 1. No store is asked that the verifier's anchors do not name with an address, and none where
 it was asked to stay at home. 2. The judgement is the one there is, over one body of evidence; the
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.app.wiring.owner import Keeper
 from kizuna.app.wiring.values import Explained
-from kizuna.model.errors import Unavailable
 from kizuna.model.finding import Code, Finding
 from kizuna.model.identifier import SubjectId
 from kizuna.model.trust import Anchors
@@ -26,12 +25,13 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.question import Question
     from kizuna.app.wiring.remote import StoreMemory
     from kizuna.chain.exchange.across import Across
+    from kizuna.chain.exchange.askers import Askers
     from kizuna.chain.exchange.asking import Transport
+    from kizuna.chain.graph.evidence import Evidence
     from kizuna.chain.verify import Judgement
     from kizuna.criteria.profiles import Profile
-    from kizuna.record.store import View
 
-__all__ = ["AcrossJudge", "answer_evidence", "stores_elsewhere"]
+__all__ = ["AcrossJudge", "stores_elsewhere"]
 
 PATIENCE: Final = 10.0
 """Seconds that one store may take for one answer."""
@@ -39,42 +39,12 @@ PATIENCE: Final = 10.0
 _WHOLE: Final = 30.0
 _KEPT: Final = 8
 _MEMORIES: Final = 4
-_TRIES: Final = 6
 
 
 def stores_elsewhere(workspace: Keeper, anchors: Anchors | None = None) -> list[str]:
     """Origins of the logs that the anchors give an address for, one's own aside."""
     chosen = workspace.anchors() if anchors is None else anchors
     return [g.origin for g in chosen.logs if g.url is not None and g.origin != workspace.log.origin]
-
-
-def answer_evidence(workspace: Keeper, question: bytes, view: View | None) -> bytes:
-    """What this store tells another verifier who asks for the lists of some keys.
-
-    Raises:
-        Malformed: ``exchange.question``. Absent, Unavailable: ``bundle.*``.
-    """
-    from kizuna.chain.exchange import asking
-
-    asked = asking.Question.from_bytes(question)
-    store = workspace.store
-    for again in range(_TRIES):
-        if again:  # it grew meanwhile, perhaps by the hand of another process
-            store.refresh()
-        reader = store.reader() if view is None else store.reader(view)
-        try:
-            return asking.answer_question(
-                asked,
-                reader,
-                store.log,
-                store.map,
-                owner=workspace.identity,
-                anchors=workspace.anchors(),
-            ).to_bytes()
-        except Unavailable as fault:
-            if fault.code != "bundle.moved-on" or again == _TRIES - 1:
-                raise
-    raise AssertionError  # the loop ends by returning or raising
 
 
 @dataclass(slots=True)
@@ -90,7 +60,8 @@ class _Session:
 class AcrossJudge:
     """Who judges across stores in this process.
 
-    Owner of mutable state: what stores proved, and the last answers, under one lock.
+    Owner of mutable state: what stores proved, the last answers and the threads that ask, under one
+    lock.
     """
 
     def __init__(
@@ -101,6 +72,7 @@ class AcrossJudge:
         patience: float = PATIENCE,
     ) -> None:
         from kizuna.app.wiring.asking_as_oneself import Oneself
+        from kizuna.chain.exchange.askers import Askers
 
         self._workspace = workspace
         self._transport = transport
@@ -108,13 +80,21 @@ class AcrossJudge:
         self._whole = max(_WHOLE, patience)
         self._lock = threading.Lock()
         self._oneself = Oneself(workspace)
+        self._askers = Askers()
         self._memories: dict[tuple[bytes, frozenset[str]], StoreMemory] = {}
         self._sessions: dict[tuple[Any, ...], _Session] = {}
 
-    def verify(self, question: Question, *, offline: bool = False) -> Verdict:
-        """The verdict over one's own store and all that the lists lead to."""
+    def verify(
+        self, question: Question, *, offline: bool = False, heard: list[Evidence] | None = None
+    ) -> Verdict:
+        """The verdict over one's own store and all that the lists lead to; ``heard`` gains the
+        evidence that it rests on, for whoever explains it.
+        """
         with self._lock:
-            return self._verdict(self._session(question, offline=offline), question)
+            session = self._session(question, offline=offline)
+            if heard is not None:
+                heard.append(session.evidence)
+            return self._verdict(session, question)
 
     def explain(self, question: Question, *, offline: bool = False) -> Explained:
         """As ``verify``, with the tree of reasons."""
@@ -154,6 +134,7 @@ class AcrossJudge:
                 transport=self._sender(signed),
                 memory=self._remembered(anchors, signed),
                 patience=self._whole,
+                askers=self._askers,
             )
 
     def names(self, subject: SubjectId, identifiers: set[str]) -> dict[str, str]:
@@ -185,14 +166,18 @@ class AcrossJudge:
         key = (question.subject, question.profile.digest, anchors.to_json(), question.reader)
         kept = self._sessions.pop(key, None)
         if kept is not None and question.of_now and not kept.gaps and not offline:
-            fresh = self._evidence(question, anchors, moment, offline=offline)
+            fresh = self._evidence(question, anchors, moment, offline=offline, askers=self._askers)
             own, elsewhere = _parted(kept.heads, workspace.log.origin)
             same = own == _parted(fresh.heads_at_hand(), workspace.log.origin)[0]
-            if same and unchanged(fresh, elsewhere) and fresh.as_of == kept.evidence.as_of:
+            if same and unchanged(fresh, elsewhere):
+                # witnesses may have looked at the same checkpoints again: that makes them younger
+                graph = kept.judgement.graph
+                graph.as_of, graph.quorum = fresh.as_of, self._quorum(fresh, anchors)
+                kept.evidence.at = fresh.at
                 kept.judgement.advance(max(moment, kept.judgement.at))
                 self._sessions[key] = kept
                 return kept
-        evidence = self._evidence(question, anchors, moment, offline=offline)
+        evidence = self._evidence(question, anchors, moment, offline=offline, askers=self._askers)
         reached = gather(evidence, question.subject, question.profile)
         graph = reached.graph(evidence)
         graph.quorum = self._quorum(evidence, anchors)
@@ -205,7 +190,13 @@ class AcrossJudge:
         return made
 
     def _evidence(
-        self, question: Question, anchors: Anchors, moment: int, *, offline: bool
+        self,
+        question: Question,
+        anchors: Anchors,
+        moment: int,
+        *,
+        offline: bool,
+        askers: Askers | None = None,
     ) -> Across:
         from kizuna.chain.exchange.across import Across
 
@@ -220,6 +211,7 @@ class AcrossJudge:
             memory=self._remembered(anchors, signed),
             offline=offline,
             patience=self._whole,
+            askers=askers,
         )
 
     def _sender(self, signed: frozenset[str]) -> Transport:

@@ -16,13 +16,14 @@ something they hold could count. 4. It ends: in keys, in rounds, and in time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Final
 
+from kizuna.chain.exchange.askers import Askers
 from kizuna.chain.exchange.asking import Transport
-from kizuna.chain.exchange.remote import Memory, RemoteStore, Reply, fetch
+from kizuna.chain.exchange.remote import Memory, Proven, RemoteStore, Reply, fetch
 from kizuna.chain.exchange.routing import Routing
 from kizuna.chain.graph.closure import Closure, closure
 from kizuna.model.finding import Code
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Across", "gather", "glance", "unchanged"]
 
-_AT_ONCE: Final = 128
-"""Most stores that are asked at the same moment."""
 _GRACE: Final = 0.004
 """Seconds that an answer waits for others before the closure runs again."""
 
@@ -58,6 +57,7 @@ class Across:
         memory: what is remembered of stores from before.
         offline: ask nobody; what is remembered is used as far as its age allows.
         patience: seconds after which whoever has not answered counts as not reached.
+        askers: threads that ask, kept for later questions too; None: of this question's own.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Across:
         memory: Memory,
         offline: bool = False,
         patience: float = 30.0,
+        askers: Askers | None = None,
     ) -> None:
         self.view = "public" if local is None else local.view
         self.anchors = anchors
@@ -82,6 +83,8 @@ class Across:
         self._subject = subject
         self._max_age = profile.max_store_age
         self._transport = transport
+        self._askers = Askers() if askers is None else askers
+        self._borrowed = askers is not None
         self._deadline = time.monotonic() + patience
         remembered: list[Registered] = []
         others = [log for log in anchors.logs if log.origin not in self._own]
@@ -140,11 +143,15 @@ class Across:
         ages = [
             s.proven.as_of
             for s in self.stores.values()
-            if s.proven is not None
-            and s.proven.as_of is not None
-            and (self._max_age is None or self.at <= s.proven.as_of + self._max_age)
+            if s.proven is not None and s.proven.as_of is not None and not self.stale(s.proven)
         ]
         return min(ages, default=None)
+
+    def stale(self, proven: Proven) -> bool:
+        """Whether the profile asks for something younger."""
+        if self._max_age is None:
+            return False
+        return proven.as_of is None or self.at > proven.as_of + self._max_age
 
     def all(self) -> Iterator[Sequence[Registered]]:
         """Everything that came so far."""
@@ -222,7 +229,7 @@ class Across:
 
     # --- asking -------------------------------------------------------------------------------
 
-    def ask(self, pool: Executor) -> None:
+    def ask(self) -> None:
         """Send what is wanted, to each store that is not answering already."""
         for store in self.stores.values():
             question = store.next_question()
@@ -230,7 +237,9 @@ class Across:
                 continue
             self._flying += 1
             self.questions += 1
-            future = pool.submit(fetch, store.log, question, self._transport, self.anchors)
+            future = self._askers.send(
+                fetch, store.log, question, self._transport, self.anchors, store.seen
+            )
             future.add_done_callback(self._landing(store, question.keys))
 
     def _landing(
@@ -346,8 +355,20 @@ class Across:
 
     def remember(self) -> None:
         """Keep what every store proved."""
-        for store in self.stores.values():
-            store.remember()
+        _remember(self.stores.values(), self._askers)
+
+    def rest(self) -> None:
+        """Nobody is asked any more."""
+        if self._borrowed:
+            self._askers.rest()
+        else:
+            self._askers.close()
+
+
+def _remember(stores: Iterable[RemoteStore], askers: Askers) -> None:
+    """Let the files of many stores reach the disk together; nobody waits behind a mute store."""
+    askers.rest()
+    askers.each([store.remember for store in stores if store.changed])
 
 
 def _place(item: Registered) -> tuple[int, int, str]:
@@ -355,28 +376,38 @@ def _place(item: Registered) -> tuple[int, int, str]:
 
 
 def unchanged(evidence: Across, heads: Sequence[Known]) -> bool:
-    """Whether every store still shows the checkpoint that an earlier answer rests on."""
-    pool = ThreadPoolExecutor(min(_AT_ONCE, max(1, len(evidence.stores))), "across")
+    """Whether every store still shows the checkpoint that an earlier answer rests on, and it is
+    young enough now.
+    """
     wanted = {head.origin: head for head in heads}
     try:
         for origin, store in evidence.stores.items():
             if origin in wanted:
                 store.probe()
-        evidence.ask(pool)
+        evidence.ask()
         while evidence.hear(_GRACE):
             pass
+        evidence.remember()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-    evidence.remember()
+        evidence.rest()
     return all(
-        (store.fault is None and store.proven is not None and store.proven.head == wanted[origin])
+        store.fault is None
+        and store.proven is not None
+        and store.proven.head == wanted[origin]
+        and not evidence.stale(store.proven)
         for origin, store in evidence.stores.items()
         if origin in wanted
     )
 
 
 def glance(
-    anchors: Anchors, *, own: str, transport: Transport, memory: Memory, patience: float
+    anchors: Anchors,
+    *,
+    own: str,
+    transport: Transport,
+    memory: Memory,
+    patience: float,
+    askers: Askers,
 ) -> tuple[tuple[str, str], ...]:
     """By origin, the checkpoint that each store with an address shows, with the age that it proves;
     or the finding it would make. Each is asked once, for no key.
@@ -384,23 +415,23 @@ def glance(
     logs = [log for log in anchors.logs if log.url is not None and log.origin != own]
     if not logs:
         return ()
-    pool = ThreadPoolExecutor(min(_AT_ONCE, len(logs)), "glance")
+    stores: dict[str, RemoteStore] = {}
+    flying: dict[Future[Reply], RemoteStore] = {}
     try:
-        stores, flying = {}, {}
         for log in logs:
             stores[log.origin] = store = RemoteStore(log, memory)
             question = store.glance()
-            flying[pool.submit(fetch, log, question, transport, anchors)] = store
+            flying[askers.send(fetch, log, question, transport, anchors, store.seen)] = store
         done, late = wait(flying, timeout=patience)
         for future in done:
             flying[future].hear(future.result())
         for future in late:
             flying[future].fail(Code.STORE_UNREACHABLE, "no answer in time")
+        _remember(stores.values(), askers)
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        askers.rest()
     told = []
     for origin, store in sorted(stores.items()):
-        store.remember()
         if store.fault is not None or store.proven is None:
             told.append((origin, "" if store.fault is None else store.fault.code.value))
         else:
@@ -422,7 +453,6 @@ def gather(
     or over more than is registered. It reads ``evidence``, and is run until nothing new comes.
     """
     reached = Closure([], [], 0)
-    pool = ThreadPoolExecutor(min(_AT_ONCE, max(1, len(evidence.stores))), "across")
     try:
         while True:
             begun = time.monotonic()
@@ -433,11 +463,11 @@ def gather(
                     if search is None
                     else search()
                 )
-            evidence.ask(pool)
+            evidence.ask()
             took = time.monotonic() - begun
             if not evidence.hear(max(_GRACE, min(took, 0.2))):
                 break
+        evidence.remember()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-    evidence.remember()
+        evidence.rest()
     return reached

@@ -80,10 +80,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A bundle, and the hashes that show growth since the asker's size (none where it has none)."""
+    """A bundle, and the hashes that show growth since the asker's size (none where it has none).
+
+    ``documents``: how many documents the bundle holds, known to whoever made it.
+    """
 
     bundle: bytes
     grown: tuple[bytes, ...] = ()
+    documents: int = 0
 
     def to_bytes(self) -> bytes:
         """As it is sent."""
@@ -145,7 +149,7 @@ def answer_question(
     grown: Sequence[bytes] = ()
     if 0 < question.since < known.size:
         grown = log.consistency(question.since, known.size)
-    return Answer(bundle=bundle.to_bytes(), grown=tuple(grown))
+    return Answer(bundle=bundle.to_bytes(), grown=tuple(grown), documents=len(bundle.documents))
 
 
 def _and_what_follows(source: BundleSource, keys: Sequence[bytes]) -> set[bytes]:

@@ -52,22 +52,39 @@ class Proven:
     lists: dict[bytes, Sequence[tuple[int, Digest]]] = field(default_factory=dict)
     items: dict[Digest, Registered] = field(default_factory=dict)
     documents: dict[Digest, bytes | None] = field(default_factory=dict)
-    bundles: list[bytes] = field(default_factory=list)
-    """As they came, to be kept; whoever reads them again opens them again."""
+    bundles: dict[bytes, frozenset[bytes]] = field(default_factory=dict)
+    """As they came, to be kept (whoever reads them again opens them again), each with the keys,
+    statements and documents that it shows. One that another outdoes is not kept.
+    """
     short: set[Code] = field(default_factory=set)
 
-    def take(self, bundle: bytes, note: bytes, evidence: BundleEvidence) -> None:
-        """Add what a bundle of the same checkpoint proves; who cosigned it since makes it young."""
-        if self.as_of is None or (evidence.as_of is not None and evidence.as_of > self.as_of):
+    def take(self, bundle: bytes, note: bytes, evidence: BundleEvidence) -> bool:
+        """Add what a bundle of the same checkpoint proves; who cosigned it since makes it young.
+
+        Returns:
+            Whether it proves, or lacks, anything that those before it did not.
+        """
+        before = (self.as_of, self.quorum, frozenset(self.short))
+        if self.as_of is None or (evidence.as_of is not None and evidence.as_of >= self.as_of):
             self.as_of, self.note = evidence.as_of, note
         self.quorum = max(self.quorum, evidence.quorum)
         self.lists.update(evidence.lists())
-        for page in evidence.all():
-            self.items.update((item.statement.digest, item) for item in page)
-        wanted = [i.statement.document for i in self.items.values() if i.statement.document]
-        self.documents.update(evidence.documents(wanted))
-        self.bundles.append(bundle)
+        items = [item for page in evidence.all() for item in page]
+        self.items.update((item.statement.digest, item) for item in items)
+        documents = evidence.documents(
+            [i.statement.document for i in items if i.statement.document]
+        )
+        self.documents.update(documents)
         self.short.update(evidence.shortfalls)
+        shown = frozenset((*evidence.lists(), *(i.statement.digest for i in items), *documents))
+        fresh = not any(shown <= held for held in self.bundles.values())
+        if not fresh and before == (self.as_of, self.quorum, frozenset(self.short)):
+            return False
+        if (evidence.as_of, evidence.quorum) == (self.as_of, self.quorum):
+            for outdone in [old for old, held in self.bundles.items() if held <= shown]:
+                del self.bundles[outdone]
+        self.bundles[bundle] = shown
+        return True
 
 
 class Memory(Protocol):
@@ -88,17 +105,35 @@ class Memory(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of one question: an opened answer, or what went wrong."""
+    """What came of one question: an opened answer, or what went wrong, or nothing new."""
 
     keys: tuple[bytes, ...]
     answer: Answer | None = None
     bundle: Bundle | None = None
     evidence: BundleEvidence | None = None
     problem: Problem | None = None
+    same: bool = False
+    """Nothing was asked but the checkpoint, and it is byte for byte the one that was seen."""
 
 
-def fetch(log: LogAnchor, question: Question, transport: Transport, anchors: Anchors) -> Reply:
-    """Ask, and open the answer with the verifier's anchors; for a thread of its own."""
+def fetch(
+    log: LogAnchor,
+    question: Question,
+    transport: Transport,
+    anchors: Anchors,
+    seen: bytes | None = None,
+) -> Reply:
+    """Ask, and open the answer with the verifier's anchors; for a thread of its own.
+
+    Args:
+        log: whose store is asked.
+        question: what.
+        transport: how.
+        anchors: whom the verifier believes.
+        seen: the checkpoint that was opened with these anchors before, cosignatures included. Where
+            only a checkpoint was asked for and it is this one, the rest of the answer is not read:
+            nothing of it would be used.
+    """
     try:
         answer = Answer.from_bytes(transport(log, question.to_bytes()))
         bundle = Bundle.from_bytes(answer.bundle)
@@ -111,6 +146,8 @@ def fetch(log: LogAnchor, question: Question, transport: Transport, anchors: Anc
                 origin=log.origin,
                 found=bundle.origin[:120],
             )
+        if not question.keys and bundle.checkpoint == seen:
+            return Reply((), same=True)
         evidence = opened(bundle, anchors)
     except Problem as problem:
         return Reply(question.keys, problem=problem)
@@ -135,6 +172,11 @@ class RemoteStore:
         self.busy = False
 
     # --- asking -------------------------------------------------------------------------------
+
+    @property
+    def seen(self) -> bytes | None:
+        """The newest checkpoint that it proved, with its cosignatures."""
+        return None if self.proven is None else self.proven.note
 
     def rows(self, key: bytes) -> Sequence[tuple[int, Digest]] | None:
         """The proven list of a key; None where the store has not told (yet)."""
@@ -190,6 +232,8 @@ class RemoteStore:
         if reply.problem is not None:
             self._refused(reply.problem)
             return
+        if reply.same:
+            return
         answer, bundle, evidence = reply.answer, reply.bundle, reply.evidence
         if answer is None or bundle is None or evidence is None or not evidence.heads():
             self.fail(Code.STORE_UNREACHABLE, "its log is not among the anchors")
@@ -210,8 +254,8 @@ class RemoteStore:
                 quorum=evidence.quorum,
                 as_of=evidence.as_of,
             )
-        self.changed = True
-        self.proven.take(answer.bundle, bundle.checkpoint, evidence)
+        if self.proven.take(answer.bundle, bundle.checkpoint, evidence):
+            self.changed = True
         if self.fault is None and self._regrown > _REGROWN:
             self.fail(Code.STORE_UNREACHABLE, "its log grew faster than it could be read")
 
@@ -276,6 +320,7 @@ class RemoteStore:
     def remember(self) -> None:
         """Keep what it proved for the next question."""
         if self.changed and self.proven is not None:
+            self.changed = False
             self._memory.keep(self.log, self.proven)
 
 
