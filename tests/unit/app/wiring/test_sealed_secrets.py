@@ -15,6 +15,7 @@ from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.upkeep import backup, restore
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Misconfigured, Refused, Tampered
+from kizuna.proof.attestation.fleet import Epochs
 from kizuna.proof.attestation.scheme import Enrolled
 from kizuna.roots.cose import SharedKey
 from kizuna.worlds.party import SetClock
@@ -170,20 +171,77 @@ def test_a_backup_brings_the_fleet_back_and_believes_nothing_heard_before(store,
     keeper = Keeper(store)
     keeper.enrol(devices())
     epoch = keeper.epochs.nonce(keeper.epochs.number(NOW))
+    challenge = keeper.challenge(NAMES[0])
     keeper.close()
 
     backup(store, str(tmp_path / "copy"))
     secret = (store.path / "secret").read_bytes()
-    again = settings(tmp_path / "again")
+    clock = SetClock(NOW)
+    again = Settings(store=tmp_path / "again", clock=clock)
     restore(str(tmp_path / "copy"), again, secret=secret)
 
     assert not any(s in everything(tmp_path / "copy") for s in SECRETS)
     with Workspace.open(tmp_path / "again", settings=again) as workspace:
         assert keys_of(Shelf(workspace)) == wanted()
+        for _ in range(2):  # also where the process that was brought back ends within the minute
+            kept = Keeper(workspace)
+            assert kept.epochs.nonce(kept.epochs.number(NOW)) == epoch
+            assert kept.epochs.accepted(NOW) == range(NOW // 60 + 1, NOW // 60 + 1)
+            assert kept.epochs.challenged(NAMES[0], challenge, NOW) is None
+            kept.close()
+        clock.now = NOW + 180
         kept = Keeper(workspace)
-        assert kept.epochs.nonce(kept.epochs.number(NOW)) != epoch
-        assert kept.epochs.accepted(NOW) == range(NOW // 60 + 1, NOW // 60 + 1)
+        assert kept.epochs.accepted(clock.now) == range(NOW // 60 + 2, NOW // 60 + 4)
         kept.close()
+        assert Shelf(workspace).left() is None
+
+
+def test_the_secret_of_epochs_stands_closed_and_is_one_for_all(store):
+    keeper = Keeper(store)
+    keeper.enrol(devices())
+    secret = Shelf(store).secret()
+    challenge = keeper.challenge(NAMES[0])
+
+    assert secret not in everything(store.path)
+    assert keeper.epochs.challenged(NAMES[0], look(store).challenge(NAMES[0]), NOW) == NOW
+    Shelf(store).renew_sealing()
+    assert Shelf(store).secret() == secret
+    keeper.close()
+    again = Keeper(store)
+    assert again.epochs.challenged(NAMES[0], challenge, NOW) == NOW
+    again.close()
+
+
+def test_a_secret_of_epochs_in_the_open_gives_way_to_a_closed_one(store, tmp_path):
+    (store.path / "fleet").mkdir()
+    kept = store.path / "fleet" / "secret"
+    kept.write_bytes(b"p" * 32)
+    assert Shelf(store).secret() == b"p" * 32  # a server of the earlier version may use it
+
+    backup(store, str(tmp_path / "copy"))
+    keeper = Keeper(store)
+
+    assert b"p" * 32 not in everything(store.path)
+    assert b"p" * 32 not in everything(tmp_path / "copy")
+    assert keeper.epochs.nonce(1) != Epochs(b"p" * 32).nonce(1)
+    keeper.close()
+
+
+@pytest.mark.parametrize("changed", [b"x", b"\xff" * 40, "other"])
+def test_a_changed_secret_of_epochs_is_told_and_nothing_is_heard(store, tmp_path, changed):
+    Shelf(store).secret()
+    kept = store.path / "fleet" / "secret"
+    if changed == "other":  # of another device, under the same key
+        Shelf(store).add_devices(devices()[:1])
+        (entry,) = (store.path / "fleet" / "devices").read_bytes().splitlines()
+        changed = json.loads(entry)["sealed"].encode()
+    kept.write_bytes(changed)
+
+    with pytest.raises((Tampered, Misconfigured)) as told:
+        Keeper(store)
+
+    assert told.value.code in {"fleet.epochs-changed", "fleet.sealing-lost"}
+    assert kept.read_bytes() == changed
 
 
 def test_a_store_under_a_passphrase_needs_it_for_the_secrets(tmp_path):
@@ -246,6 +304,10 @@ def test_a_fleet_of_an_earlier_version_is_kept_behind_a_gate_that_closes_nothing
     (store.path / "fleet" / "devices").write_text(json.dumps(entry) + "\n")
     gated(store, SIGN_ONLY)
     with Workspace.open(store.path, settings=settings(store.path)) as workspace:
+        with pytest.raises(Refused) as told:
+            Keeper(workspace)  # it would have to write the secret of epochs in the open
+        assert told.value.code.startswith("gate.")
+        (store.path / "fleet" / "secret").write_bytes(b"p" * 32)
         keeper = Keeper(workspace)
         register = keeper.fleet.register
         assert register.device(register.find(NAMES[0])).key == SharedKey(SECRETS[0])

@@ -75,23 +75,22 @@ class Keeper:
         self._workspace = workspace
         self._shelf = Shelf(workspace)
         self._shelf.take()
-        with contextlib.suppress(Refused):  # a gate that allows it not: `device reseal` tells
-            self._shelf.close_secrets()
-        now = workspace.clock()
-        held = self._shelf.state()
-        fleet = Fleet(now, rules)
+        with contextlib.ExitStack() as fails:
+            fails.callback(self._shelf.give_back)
+            with contextlib.suppress(Refused):  # a gate that allows it not: `device reseal` tells
+                self._shelf.close_secrets()
+            now = workspace.clock()
+            fleet, epochs = Fleet(now, rules), self._clock_of_epochs(now)
+            self._following = Follower(self._shelf)
+            for device in self._shelf.read_devices(self._following.entries()):
+                fleet.enrol(device, now)
+            held = self._shelf.state()
+            if held is not None:
+                fleet.restore(held)
+            appraiser = Appraiser(self._shelf.references(), SCHEMES)
+            self._shelf.mark_open()
+            fails.pop_all()
         self.collector = collector_of(workspace.identity)
-        self._following = Follower(self._shelf)
-        for device in self._shelf.read_devices(self._following.entries()):
-            fleet.enrol(device, now)
-        if held is not None:
-            fleet.restore(held)
-        epochs = Epochs(self._shelf.secret())
-        if self._shelf.open:
-            # nobody knows what was heard in the epochs that run: none of their evidence may count
-            epochs.first, epochs.since = epochs.number(now) + 1, now
-        self._shelf.mark(opened=True)
-        appraiser = Appraiser(self._shelf.references(), SCHEMES)
         self._kept = Kept(workspace, fleet, epochs, appraiser)
         self._hearing = Hearing(self._kept, self.collector)
         self._bundles = Bundles(self._kept)
@@ -100,6 +99,14 @@ class Keeper:
         self._published: tuple[int, bytes] = (-1, b"")
         self._noted = self._renewed = now
         self._closed = False
+
+    def _clock_of_epochs(self, now: int) -> Epochs:
+        made = Epochs(self._shelf.secret(keeping=True))
+        left = self._shelf.left()
+        if left is not None:
+            # nobody knows what was heard in the epochs that ran then: none of their evidence counts
+            made.first, made.since = left if any(left) else (made.number(now) + 1, now)
+        return made
 
     # --- enrolling ----------------------------------------------------------------------------
 
@@ -283,7 +290,8 @@ class Keeper:
             self.settle()
             self._closed = True
             self._shelf.keep_state(self._kept.fleet.snapshot())
-            self._shelf.mark(opened=False)
+            still = self.epochs.bounded(self._workspace.clock())
+            self._shelf.mark_closed((self.epochs.first, self.epochs.since) if still else None)
             self._shelf.give_back()
             _KEEPERS.pop(self._workspace, None)
 

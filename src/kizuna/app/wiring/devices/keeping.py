@@ -2,10 +2,11 @@
 """A fleet in a store's backup, and brought back from it.
 
 Keeps: 1. The tables and the store's keys are copied in one turn, so that the keys open what the
-tables hold. 2. The secret of epochs is not copied: with a new one, nothing that was heard before
-the backup, or after it, is heard again as new. 3. A fleet brought back believes nothing of the
-epochs that run, as after a crash. 4. A chip stays the device that it was: one chip is one device,
-also after a restore.
+tables hold; the secret of epochs only where it is closed. 2. A fleet brought back believes nothing
+of the epochs that run, and no answer to a challenge given before, as after a crash: nothing that
+was heard before the backup, or after it, is heard again as new. 3. Nothing is copied in the open
+that is closed in a store of this version. 4. A chip stays the device that it was: one chip is one
+device, also after a restore.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kizuna.app.wiring.devices.shelf import Shelf
+from kizuna.app.wiring.devices.shelf import OF_EPOCHS, Shelf, in_the_open
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
@@ -26,7 +27,7 @@ __all__ = ["bring_back", "copied"]
 FOLDER: Final = "fleet"
 _TABLES: Final = (
     *("devices", "references", "endorsed", "sealing", "state", "notices", "history"),
-    *("chips", "endorsers", "registrar"),
+    *("chips", "endorsers", "registrar", OF_EPOCHS),
 )
 _RESULTS: Final = "results"
 
@@ -53,8 +54,9 @@ def bring_back(source: Path, store: Path) -> None:
 def _copy(source: Path, target: Path) -> None:
     target.mkdir(mode=0o700)
     for name in _TABLES:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, target / name)
+        file = source / name
+        if file.is_file() and not (name == OF_EPOCHS and in_the_open(file.read_bytes())):
+            shutil.copyfile(file, target / name)
             (target / name).chmod(0o600)
     if (source / _RESULTS).is_dir():
         shutil.copytree(source / _RESULTS, target / _RESULTS)

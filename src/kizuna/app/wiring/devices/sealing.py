@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared secrets of devices at rest: closed under a key that the store's unit keeps.
+"""Secrets of a fleet at rest, of devices and of epochs: closed under a key of the store's unit.
 
 ::
 
     fleet/sealing   data keys, each closed under an AES key of the unit; the last one is in use
 
-A data key closes each secret (AES-256-GCM, bound to the device's name); the unit is asked once a
-process, however many devices there are.
+A data key closes each secret (AES-256-GCM, bound to the device's name, or to being that of epochs);
+the unit is asked once a process, however many devices there are.
 
 Keeps: 1. The folder of the fleet, copied alone, opens nothing: the unit's keys are needed, and what
 opens them. 2. A secret under another device's name does not open. 3. Renewing closes everything
@@ -35,6 +35,7 @@ __all__ = ["Sealing"]
 LABEL: Final = "secrets of devices"
 _BOUND: Final = b"kizuna fleet 1: data key "
 _DEVICE: Final = b"kizuna fleet 1: device "
+_EPOCHS: Final = b"kizuna fleet 1: epochs"
 _SIZE: Final = 32
 _MAX_FILE: Final = 64 << 10
 
@@ -72,9 +73,11 @@ class Sealing:
 
     def close(self, secret: bytes, subject: str) -> str:
         """A device's secret, closed, as text."""
-        self.ready()
-        name, key = next(reversed(self._keys.items()))
-        return f"{name}:{close_box(key, secret, _DEVICE + subject.encode()).hex()}"
+        return self._close(secret, _DEVICE + subject.encode())
+
+    def close_epochs(self, secret: bytes) -> str:
+        """The secret of epochs, closed, as text."""
+        return self._close(secret, _EPOCHS)
 
     def ready(self) -> None:
         """See that secrets can be closed, before anything is said that supposes it.
@@ -91,12 +94,8 @@ class Sealing:
         Raises:
             Misconfigured: ``fleet.sealing-lost``. Tampered: ``fleet.secret-changed``.
         """
-        name, _, box = closed.partition(":")
-        key = self._data_keys().get(name)
-        if key is None:
-            raise self._lost("fleet/sealing holds not the key that closed them")
         try:
-            return open_box(key, bytes.fromhex(box), _DEVICE + subject.encode())
+            return self._open(closed, _DEVICE + subject.encode())
         except (Tampered, ValueError) as fault:
             raise Tampered(
                 "fleet.secret-changed",
@@ -106,6 +105,35 @@ class Sealing:
                 "anew",
                 subject=subject[:200],
             ) from fault
+
+    def open_epochs(self, closed: str) -> bytes:
+        """The secret of epochs.
+
+        Raises:
+            Misconfigured: ``fleet.sealing-lost``. Tampered: ``fleet.epochs-changed``.
+        """
+        try:
+            return self._open(closed, _EPOCHS)
+        except (Tampered, ValueError) as fault:
+            raise Tampered(
+                "fleet.epochs-changed",
+                "the secret of this fleet's epochs was changed where it is kept",
+                why="its seal does not hold",
+                hint="restore fleet/secret and fleet/sealing from one backup, or take fleet/secret "
+                "away: a new one is made, and devices answer anew",
+            ) from fault
+
+    def _close(self, secret: bytes, bound: bytes) -> str:
+        self.ready()
+        name, key = next(reversed(self._keys.items()))
+        return f"{name}:{close_box(key, secret, bound).hex()}"
+
+    def _open(self, closed: str, bound: bytes) -> bytes:
+        name, _, box = closed.partition(":")
+        key = self._data_keys().get(name)
+        if key is None:
+            raise self._lost("fleet/sealing holds not the key that closed them")
+        return open_box(key, bytes.fromhex(box), bound)
 
     def renew(self) -> None:
         """Close with a new data key from now on; what was closed before still opens."""
@@ -168,7 +196,7 @@ class Sealing:
     def _lost(self, why: str) -> Misconfigured:
         return Misconfigured(
             "fleet.sealing-lost",
-            "the shared secrets of this fleet's devices cannot be opened",
+            "the secrets of this fleet cannot be opened",
             why=why,
             hint="restore fleet/sealing and the store's keys from one backup, or enrol the devices "
             "with shared keys anew",

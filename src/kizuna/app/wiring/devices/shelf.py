@@ -11,8 +11,9 @@
     fleet/notices      digest of the notice in effect, by device
     fleet/results/     signed attestation results (EAR) of standings that went bad, by SHA-256
     fleet/history      one line a minute: how many devices stood how
-    fleet/open         there while devices are heard; found at a start, the last end was no end
-    fleet/secret       32 random bytes that make epochs' nonces; 0600
+    fleet/open         there while devices are heard; found empty at a start, the last end was no
+                       end; else it says from when on evidence is believed again after such an end
+    fleet/secret       what makes epochs' nonces and challenges, closed like the devices' secrets
     fleet/writer       locked by the one process that keeps the fleet
     fleet/appending    locked for the moment in which a process adds lines to a table
 
@@ -31,12 +32,12 @@ import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from kizuna.app.wiring.devices import lines
 from kizuna.app.wiring.devices.sealing import Sealing
 from kizuna.app.wiring.folder import write_whole
-from kizuna.model.errors import Malformed, Tampered, Unavailable
+from kizuna.model.errors import Malformed, Refused, Tampered, Unavailable
 from kizuna.proof.attestation.reference import Reference, References
 from kizuna.roots.cose import SharedKey
 
@@ -44,10 +45,13 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.proof.attestation.scheme import Enrolled
 
-__all__ = ["Shelf"]
+__all__ = ["OF_EPOCHS", "Shelf", "in_the_open"]
 
-_HISTORY: int = 24 * 60
+_HISTORY: Final = 24 * 60
 """Minutes of history that are shown."""
+OF_EPOCHS: Final = "secret"
+"""The file of the secret of epochs."""
+_PLAIN: Final = 32
 
 
 class Shelf:
@@ -141,9 +145,13 @@ class Shelf:
     def renew_sealing(self) -> int:
         """Close every secret under a new key, and end the old one: how many there are."""
         with self.turn():
-            held = list(self.devices())
+            held, epochs = list(self.devices()), self._secret_as_kept()
+            if epochs and not in_the_open(epochs):
+                epochs = self._opened(epochs)
             self._sealing.renew()
             count = self._write_devices(held)
+            if epochs:
+                self._keep_secret(epochs)
             self._sealing.forget_former()
         return count
 
@@ -188,17 +196,30 @@ class Shelf:
         except FileNotFoundError:
             return None
 
-    @property
-    def open(self) -> bool:
-        """Whether somebody heard devices and never closed: what was heard last is lost."""
-        return (self.path / "open").exists()
+    def left(self) -> tuple[int, int] | None:
+        """The bounds that an end left (see ``mark_closed``). None: all that was heard is kept.
+        ``(0, 0)``: somebody heard devices and never closed, and what was heard last is lost.
+        """
+        try:
+            first, since = map(int, (self.path / "open").read_text().split() or (0, 0))
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            return 0, 0
+        return first, since
 
-    def mark(self, *, opened: bool) -> None:
-        """Note that devices are heard from now on, or that all that was heard is kept."""
-        if opened:
-            (self.path / "open").touch()
-        else:
+    def mark_open(self) -> None:
+        """Note that devices are heard from now on."""
+        write_whole(self.path / "open", b"")
+
+    def mark_closed(self, bounds: tuple[int, int] | None) -> None:
+        """Note that all that was heard is kept; but, where an earlier end was none, nothing of the
+        epochs before ``bounds``, and no answer to a challenge up to its moment.
+        """
+        if bounds is None:
             (self.path / "open").unlink(missing_ok=True)
+        else:
+            write_whole(self.path / "open", b"%d %d" % bounds)
 
     def keep_state(self, data: bytes) -> None:
         """Replace the snapshot."""
@@ -233,16 +254,43 @@ class Shelf:
         """How many devices stood how, minute by minute, the last day of it."""
         return list(self._lines("history"))[-_HISTORY:]
 
-    def secret(self) -> bytes:
-        """The secret of epochs and challenges, made once."""
-        file = self.path / "secret"
-        with contextlib.suppress(FileNotFoundError):
-            found = file.read_bytes()
-            if len(found) == 32:
-                return found
-        made = secrets.token_bytes(32)
-        write_whole(file, made)
-        return made
+    def secret(self, *, keeping: bool = False) -> bytes:
+        """The secret of epochs and challenges, made once, and kept closed.
+
+        Args:
+            keeping: whether who asks keeps the fleet. An earlier version wrote it down in the open:
+                the keeper puts a new one in its place, unless a gate lets nothing be closed.
+
+        Raises:
+            Misconfigured: ``fleet.sealing-lost``. Tampered: ``fleet.epochs-changed``.
+            Refused: ``gate.*``, where none was made yet.
+        """
+        with self.turn():
+            held = self._secret_as_kept()
+            if held and not in_the_open(held):
+                return self._opened(held)
+            if held and not keeping:
+                return held
+            made = secrets.token_bytes(_PLAIN)
+            try:
+                self._keep_secret(made)
+            except Refused:
+                if not held:
+                    raise
+                return held
+            return made
+
+    def _secret_as_kept(self) -> bytes:
+        try:
+            return (self.path / OF_EPOCHS).read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _opened(self, held: bytes) -> bytes:
+        return self._sealing.open_epochs(held.decode(errors="replace").strip())
+
+    def _keep_secret(self, secret: bytes) -> None:
+        write_whole(self.path / OF_EPOCHS, self._sealing.close_epochs(secret).encode() + b"\n")
 
     # --- lines --------------------------------------------------------------------------------
 
@@ -323,3 +371,8 @@ class Shelf:
         with (self.path / name).open("rb") as file:
             file.seek(-1, os.SEEK_END)
             return file.read(1) == b"\n"
+
+
+def in_the_open(held: bytes) -> bool:
+    """Whether these bytes of ``OF_EPOCHS`` are the secret itself, as an earlier version kept it."""
+    return len(held) == _PLAIN

@@ -85,6 +85,10 @@ class Epochs:
         current = self.number(now)
         return range(max(self.first, current - self.behind), current + 1)
 
+    def bounded(self, now: int) -> bool:
+        """Whether ``first`` or ``since`` still keeps out what would be accepted without them."""
+        return self.number(now) - self.behind < self.first or now - self.since <= _CHALLENGE_LIFE
+
     def epoch_of(self, nonce: bytes, now: int) -> int | None:
         """The accepted epoch that has this nonce; None where there is none."""
         for epoch in reversed(self.accepted(now)):
