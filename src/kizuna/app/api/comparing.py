@@ -7,7 +7,8 @@ Keeps: the answer is the command line's, member for member, under the view of wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 from litestar import Request, get
 from litestar.params import QueryParameter
@@ -18,6 +19,9 @@ from kizuna.app.api.context import Context
 from kizuna.app.api.elsewhere import across_for
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.several_lists import MOST, judge_each, measures_of
+
+if TYPE_CHECKING:
+    from kizuna.chain.graph.evidence import Evidence
 
 __all__ = ["comparing"]
 
@@ -69,6 +73,8 @@ def comparing(context: Context) -> Sequence[ControllerRouterHandler]:
 
         def tell() -> dict[str, Any]:
             chosen = [showing.profile_named(workspace, name) for name in profiles]
+            heard: list[Evidence] = []
+            judge = across_for(workspace, view) if across else None
             told, _ = judge_each(
                 workspace,
                 what,
@@ -77,7 +83,8 @@ def comparing(context: Context) -> Sequence[ControllerRouterHandler]:
                 at=when,
                 known=workspace.known(registered),
                 view=view,
-                verify=across_for(workspace, view).verify if across else None,
+                verify=None if judge is None else partial(judge.verify, heard=heard),
+                heard=heard,
             )
             return told
 

@@ -15,6 +15,7 @@ from kizuna.app.cli.times import instant, known_of, not_known_elsewhere
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
+    from kizuna.chain.graph.evidence import Evidence
     from kizuna.criteria.profiles import Profile
     from kizuna.model.identifier import SubjectId
     from kizuna.model.outcome import Outcome
@@ -249,7 +250,10 @@ def _several(
     elsewhere = stores_elsewhere(workspace)
     if elsewhere and not offline:
         door.say("across.asking", count=len(elsewhere))
-    verify = partial(AcrossJudge(workspace).verify, offline=offline) if elsewhere else None
+    heard: list[Evidence] = []
+    across = (
+        partial(AcrossJudge(workspace).verify, offline=offline, heard=heard) if elsewhere else None
+    )
     told, outcome = judge_each(
         workspace,
         subject,
@@ -257,7 +261,8 @@ def _several(
         door.lang,
         at=at,
         known=workspace.known(known_of(known or ())),
-        verify=verify,
+        verify=across,
+        heard=heard,
     )
     door.answer(told, lambda: compared_lines(door, told))
     if outcome:

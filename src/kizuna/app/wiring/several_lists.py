@@ -24,7 +24,10 @@ from kizuna.model.verdict import Known, Verdict
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
+    from kizuna.chain.graph.evidence import Evidence
     from kizuna.criteria.profiles import Profile
+    from kizuna.model.identifier import Digest
+    from kizuna.model.statement import Registered
     from kizuna.record.lists import Entry, ListState
     from kizuna.record.store import View
 
@@ -92,10 +95,12 @@ def judge_each(
     known: tuple[Known, ...] | None = None,
     view: View | None = None,
     verify: Callable[[Question], Verdict] | None = None,
+    heard: Sequence[Evidence] = (),
 ) -> tuple[dict[str, Any], Outcome]:
     """The answer of every door, and the exit code that is the worst of all verdicts.
 
-    ``verify`` draws up each verdict; None: the workspace, from its own store.
+    ``verify`` draws up each verdict; None: the workspace, from its own store. ``heard``: the
+    evidence that it went by, where other stores proved some of it; ``verify`` may fill it.
 
     Returns:
         ``subject``; ``verdicts``: as ``kizuna verify`` gives each, with ``measure``, ``judged_by``;
@@ -127,7 +132,8 @@ def judge_each(
         for m in measures
     ]
     told = {f for v in verdicts for f in v.findings}
-    names = _names(workspace, identifiers_in(told), view)
+    evidence = [_own(workspace, view), *heard]
+    names = _names(evidence, identifiers_in(told))
     answer = {
         "subject": subject,
         "at": when,
@@ -142,7 +148,7 @@ def judge_each(
             }
             for title, measure, verdict in zip(titles, measures, verdicts, strict=True)
         ],
-        **_differences(workspace, measures, titles, verdicts, lang, names, view),
+        **_differences(workspace, measures, titles, verdicts, lang, names, evidence),
     }
     return answer, worst(v.outcome for v in verdicts)
 
@@ -154,7 +160,7 @@ def _differences(
     verdicts: Sequence[Verdict],
     lang: str,
     names: dict[str, str],
-    view: View | None,
+    evidence: Sequence[Evidence],
 ) -> dict[str, Any]:
     """What some of the verdicts have and others have not, with the cause."""
     has: dict[tuple[SubjectId, str, str], dict[int, Finding]] = {}
@@ -166,7 +172,7 @@ def _differences(
         (key for key, found in has.items() if len(found) < len(verdicts)),
         key=lambda key: (not any(f.counts for f in has[key].values()), key),
     )
-    why = _Why(workspace, measures, names, view)
+    why = _Why(workspace, measures, names, evidence)
     rows = []
     for key in differ[:_TOLD]:
         found = has[key]
@@ -202,15 +208,15 @@ class _Why:
         workspace: Workspace,
         measures: Sequence[Measure],
         names: dict[str, str],
-        view: View | None,
+        evidence: Sequence[Evidence],
     ) -> None:
         self._workspace = workspace
         self._names = names
-        self._reader = workspace.store.reader() if view is None else workspace.store.reader(view)
+        self._evidence = evidence
         believed = [a.name for a in workspace.anchors().lists]
         used = [believed if m.lists is None else m.lists for m in measures]
         self._lists = list(dict.fromkeys(name for some in used for name in some))
-        self._states: dict[str, ListState] = {}
+        self._states: dict[str, list[ListState]] = {}
         self._known: dict[str, list[dict[str, Any]]] = {}
 
     def of(self, subject: str) -> list[dict[str, Any]]:
@@ -226,7 +232,7 @@ class _Why:
         if len(self._lists) < 2:
             return []  # only profiles differ: who may speak is the same
         key = subject_key(subject)
-        rows = self._reader.by_keys([key]).get(key, ())
+        rows = [row for some in self._evidence for row in some.by_keys([key]).get(key, ())]
         issuers = dict.fromkeys([*(row.statement.issuer for row in rows), SubjectId(subject)])
         told = []
         for issuer in issuers:
@@ -237,25 +243,38 @@ class _Why:
                 break
         return told
 
-    def _state(self, name: str) -> ListState:
-        state = self._states.get(name)
-        if state is None:
-            state = self._states[name] = self._workspace.lists.state(name)
-        return state
+    def _state(self, name: str) -> list[ListState]:
+        """The list as each log shows it in which any of its entries stand, the fullest first."""
+        from kizuna.app.wiring.trust_lists import rows_of_list
+        from kizuna.record.lists import ListState
+
+        found = self._states.get(name)
+        if found is None:
+            anchor = self._workspace.lists.anchor(name)
+            by_log: dict[str, dict[Digest, Registered]] = {}
+            for some in self._evidence:
+                for row in rows_of_list(some, anchor.id):
+                    by_log.setdefault(row.origin, {})[row.statement.digest] = row
+            fullest = sorted(by_log.values(), key=len, reverse=True) or [{}]
+            found = self._states[name] = [
+                ListState.of(SubjectId(anchor.id), SubjectId(anchor.operator), rows.values())
+                for rows in fullest
+            ]
+        return found
 
     def _called(self, party: SubjectId) -> str | None:
-        for state in self._states.values():
+        for state in (one for states in self._states.values() for one in states):
             entry = state.entries.get(party)
             if entry is not None and entry.name:
                 return entry.name
         return self._names.get(party)
 
 
-def _stands(state: ListState, party: SubjectId) -> dict[str, Any] | None:
+def _stands(states: Sequence[ListState], party: SubjectId) -> dict[str, Any] | None:
     """How a list stands to somebody; None where it does not know them."""
-    entry: Entry | None = state.entries.get(party)
+    entry: Entry | None = next((s.entries[party] for s in states if party in s.entries), None)
     if entry is None:
-        operates = state.operator == party
+        operates = states[0].operator == party
         return {"state": "operator", "roles": [], "reason": ""} if operates else None
     return {
         "state": entry.state.value,
@@ -264,8 +283,14 @@ def _stands(state: ListState, party: SubjectId) -> dict[str, Any] | None:
     }
 
 
-def _names(workspace: Workspace, identifiers: set[str], view: View | None) -> dict[str, str]:
+def _own(workspace: Workspace, view: View | None) -> Evidence:
+    return workspace.store.reader() if view is None else workspace.store.reader(view)
+
+
+def _names(evidence: Sequence[Evidence], identifiers: set[str]) -> dict[str, str]:
     from kizuna.app.wiring.naming import names_of
 
-    reader = workspace.store.reader() if view is None else workspace.store.reader(view)
-    return names_of(reader, identifiers)
+    names: dict[str, str] = {}
+    for some in reversed(evidence):  # what one's own store says stands above what others say
+        names |= names_of(some, identifiers)
+    return names

@@ -22,11 +22,25 @@ from kizuna.model.payload import Level, Membership, Service
 from kizuna.model.trust import ListAnchor
 
 if TYPE_CHECKING:
+    from kizuna.chain.graph.evidence import Evidence
+    from kizuna.model.statement import Registered
     from kizuna.record.lists import Entry, ListState
     from kizuna.record.lists.authoring import Step
     from kizuna.record.lists.policy import ListPolicy
 
-__all__ = ["TrustLists", "member_services", "policy_of"]
+__all__ = ["TrustLists", "member_services", "policy_of", "rows_of_list"]
+
+
+def rows_of_list(evidence: Evidence, list_id: str) -> list[Registered]:
+    """Every entry of a list that some evidence shows, and what was done to them; each once."""
+    from kizuna.record.log.keys import members_key, statement_key
+
+    key = members_key(SubjectId(list_id))
+    rows = list(evidence.by_keys([key]).get(key, ()))
+    acts = [statement_key(r.statement.digest) for r in rows]
+    for found in evidence.by_keys(acts).values():
+        rows.extend(found)
+    return list({r.statement.digest: r for r in rows}.values())
 
 
 class TrustLists:
@@ -58,19 +72,12 @@ class TrustLists:
     def state(self, name: str | None = None, *, size: int | None = None) -> ListState:
         """The list as registered, optionally as of a log size."""
         from kizuna.record.lists import ListState
-        from kizuna.record.log.keys import members_key, statement_key
 
         anchor = self.anchor(name)
-        reader = self._workspace.store.reader()
-        key = members_key(SubjectId(anchor.id))
-        rows = list(reader.by_keys([key]).get(key, ()))
-        acts = [statement_key(r.statement.digest) for r in rows]
-        for found in reader.by_keys(acts).values():
-            rows.extend(found)
         return ListState.of(
             SubjectId(anchor.id),
             SubjectId(anchor.operator),
-            {r.statement.digest: r for r in rows}.values(),
+            rows_of_list(self._workspace.store.reader(), anchor.id),
             below_index=size,
         )
 

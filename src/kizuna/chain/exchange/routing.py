@@ -3,7 +3,9 @@
 
 An entry of a list names the logs in which its member's statements stand, and about whose names the
 member may speak. So what counts about a name stands in the logs of those whose scope covers it, of
-its makers, and of whoever the name itself is.
+its makers, and of whoever the name itself is. Whoever operates a list stands above its members: it
+enters them, ends their keys and takes back what they said, where it keeps that list or says that
+its own statements stand.
 
 Keeps: 1. Never too few: whoever names no log may have spoken in any of them. 2. Entries are added
 up: no later entry hides a log that an earlier one named. 3. No store is asked about a name of which
@@ -48,11 +50,15 @@ class Routing:
         self._makers: dict[str, set[str]] = {}
         self._billed: dict[str, set[str]] = {}
         self._known: dict[str, frozenset[str]] = {}
+        self._keeps: dict[str, set[str]] = {op: set() for op in self._lists.values()}
+        self._above: frozenset[str] | None = None
 
     def see(self, item: Registered) -> None:
         """Learn from a statement."""
         said = item.statement
         payload = said.payload
+        if isinstance(payload, Membership) and said.issuer in self._keeps:
+            self._operator(item, payload)
         if isinstance(payload, Membership) and payload.list_id in self._lists:
             self._enter(said.subject, payload)
         elif isinstance(payload, Links):
@@ -72,7 +78,24 @@ class Routing:
                 self._stewards.add(member)
             for prefix in service.scope:
                 self._under.setdefault(prefix, set()).add(member)
+        self._forget()
+
+    def _operator(self, item: Registered, payload: Membership) -> None:
+        """Where who operates a list keeps it, and says that its own statements stand."""
+        said = item.statement
+        keeps = self._keeps[said.issuer]
+        found: set[str] = set()
+        if self._lists.get(payload.list_id) == said.issuer:
+            found.add(item.origin)
+        if said.subject == said.issuer:
+            found.update(payload.logs)
+        if not found <= keeps:
+            keeps |= found
+            self._forget()
+
+    def _forget(self) -> None:
         self._known.clear()
+        self._above = None
 
     def _note(self, table: dict[str, set[str]], name: str, other: str) -> None:
         known = table.setdefault(name, set())
@@ -90,6 +113,16 @@ class Routing:
         parties = {*self._lists.values(), *self._stewards}
         return frozenset().union(*(self.of_issuer(party) for party in parties))
 
+    def of_superiors(self) -> frozenset[str]:
+        """The logs in which those who stand above members of the accepted lists act on them."""
+        if self._above is None:
+            found: set[str] = set()
+            for party in {*self._keeps, *self._stewards}:
+                named = self._logs.get(party)
+                found |= named or self._keeps.get(party) or self.all
+            self._above = frozenset(found)
+        return self._above
+
     def of_name(self, name: str) -> frozenset[str]:
         """The logs in which something that counts about a name can stand."""
         found = self._known.get(name)
@@ -102,9 +135,11 @@ class Routing:
             }
             for prefix in _prefixes(name):
                 speakers |= self._under.get(prefix, set())
+            above: frozenset[str] = frozenset()
             if name in self._logs or name in self._pinned or name.startswith(_SPEAKERS):
                 speakers.add(name)
-            found = frozenset().union(*(self.of_issuer(party) for party in speakers))
+                above = self.of_superiors()
+            found = above.union(*(self.of_issuer(party) for party in speakers))
             self._known[name] = found
         return found
 
@@ -115,7 +150,7 @@ class Routing:
         if isinstance(said.payload, Membership) and said.payload.list_id in self._lists:
             # only who made an entry and who operates the list may act on it
             return found | self.of_issuer(self._lists[said.payload.list_id])
-        return found | self.of_name(said.subject)
+        return found | self.of_name(said.subject) | self.of_superiors()
 
 
 def _prefixes(name: str) -> Iterable[str]:
