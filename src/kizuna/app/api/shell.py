@@ -194,6 +194,14 @@ class Shell:
                 size=size,
                 limit=self._limits.header,
             )
+        if sum(key == b"host" for key, _ in scope["headers"]) > 1:
+            raise Malformed(
+                "http.request-malformed",
+                "the request names two hosts",
+                why="two who read it could take it for two different requests",
+                hint="send one Host header",
+                fault="two Host headers",
+            )
         if self._hosts:
             host = header(scope, b"host").lower()
             name = host if host.endswith("]") else host.rpartition(":")[0] or host
