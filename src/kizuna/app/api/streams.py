@@ -5,7 +5,9 @@ Keeps: 1. A view's stream is made of that view's own verdicts. Neither the opera
 their times nor their number show in it: it is judged anew whenever something was registered and
 when a verdict falls due, and tells what differs from its own judgement before. 2. Judging waits
 several times as long as it took, so that a busy store is not kept busier by its listeners.
-3. Views are bounded; the one that was asked for longest ago is let go, and its clients are told.
+3. Views are bounded, and nobody is put out by those who come and name themselves: the operator's
+places are its own, a part of the others is for members of the store's list, and a view that is
+listened to makes room only for a member's, whose clients are told.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["Streams"]
 
 _VIEWS: Final = 32
+_OPEN: Final = 0.75
+"""The part of the listeners' places that those may take who are no members."""
+_PUBLIC: Final = "public"
 _PAUSE: Final = 0.2
 _PATIENCE: Final = 4
 _LONGEST: Final = 60.0
@@ -87,23 +92,46 @@ class Streams:
         Raises:
             Busy: ``events.full``.
         """
-        if self.clients >= self._limits.listeners:
-            raise Busy(
-                "events.full",
-                "too many clients listen already",
-                hint="try again later, or ask for the portfolio instead",
-                limit=self._limits.listeners,
-            )
         if view.everything:
-            return self._all
+            return self._all  # which bounds its own clients
+        member = self._is_member(view.name)
+        others = [f.hub.clients for name, f in self._followed.items() if not self._is_member(name)]
+        places = self._limits.listeners
+        if self.clients - self._all.clients >= places or (
+            not member and sum(others) >= int(places * _OPEN)
+        ):
+            raise self._full()
         followed = self._followed.get(view.name)
         if followed is None:
+            if len(self._followed) >= _VIEWS:
+                self._make_room(member=member)
             followed = self._followed[view.name] = _Followed(self._hub(), self._judge(view))
         self._followed.move_to_end(view.name)
-        while len(self._followed) > _VIEWS:
-            self._followed.popitem(last=False)[1].close()
         await followed.ready()
         return followed.hub
+
+    def _make_room(self, *, member: bool) -> None:
+        """Let a view go: one that nobody listens to, or for a member's that of somebody else."""
+        idle = (name for name, f in self._followed.items() if not f.hub.clients)
+        stranger = (
+            name for name in self._followed if name != _PUBLIC and not self._is_member(name)
+        )
+        found = next(idle, None) or (next(stranger, None) if member else None)
+        if found is None:
+            raise self._full()
+        self._followed.pop(found).close()
+
+    def _is_member(self, name: str) -> bool:
+        workspace = self._workspace
+        return workspace.store.members.is_member(name, workspace.clock())
+
+    def _full(self) -> Busy:
+        return Busy(
+            "events.full",
+            "too many clients listen already",
+            hint="try again later, or ask for the portfolio instead",
+            limit=self._limits.listeners,
+        )
 
     def _hub(self) -> Hub:
         self._made += 1
@@ -145,8 +173,9 @@ class _Followed:
         await self._begun.wait()
 
     def close(self) -> None:
-        """End it."""
+        """End it; who waits for its beginning waits no longer."""
         self._task.cancel()
+        self._begun.set()
         self.hub.close()
 
     async def _follow(self) -> None:
