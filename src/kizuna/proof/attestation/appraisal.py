@@ -103,6 +103,7 @@ class AppraisalCode(StrEnum):
     REFERENCE_MISSING = "attestation.reference-missing"
     MEASUREMENTS_MISSING = "attestation.measurements-missing"
     SELECTION_UNBOUND = "attestation.selection-unbound"
+    ENDORSEMENT_OPEN = "attestation.endorsement-open"
 
     @property
     def status(self) -> Status:
@@ -154,6 +155,7 @@ _EFFECT: Final[dict[AppraisalCode, tuple[Status, str, int, Outcome]]] = {
     AppraisalCode.REFERENCE_MISSING: (_N, "executables", 0, Outcome.EVIDENCE_MISSING),
     AppraisalCode.MEASUREMENTS_MISSING: (_N, "executables", 0, Outcome.EVIDENCE_MISSING),
     AppraisalCode.SELECTION_UNBOUND: (_N, "executables", 0, Outcome.EVIDENCE_MISSING),
+    AppraisalCode.ENDORSEMENT_OPEN: (_N, "configuration", 0, Outcome.EVIDENCE_MISSING),
 }
 _STOPS: Final = frozenset(
     {
@@ -253,6 +255,10 @@ class Measurement:
     digest: bytes
     version: str | None = None
     signer: bytes | None = None
+    svn: int | None = None
+    """Its security version, where the evidence says it."""
+    flags: tuple[tuple[str, bool], ...] = ()
+    """What the evidence says of its state, by CoMID's names (``is-debug``); the rest is open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

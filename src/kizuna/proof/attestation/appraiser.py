@@ -25,7 +25,7 @@ from kizuna.proof.attestation.appraisal import (
     Status,
     Tier,
 )
-from kizuna.proof.attestation.endorsement import Endorsement, findings_of, first_fitting
+from kizuna.proof.attestation.endorsement import Endorsement, findings_of, spoken
 from kizuna.proof.attestation.freshness import Freshness
 from kizuna.proof.attestation.judgement import unread
 from kizuna.proof.attestation.reference import References
@@ -223,19 +223,33 @@ def _endorse(answer: Appraisal, endorsements: Iterable[Endorsement]) -> Appraisa
     """With what makers say of a device that shows this; only evidence that holds shows anything."""
     if any(finding.code.stops for finding in answer.findings):
         return answer
-    said = [
-        (endorsement, one)
+    heard = [
+        (endorsement, spoken(endorsement, answer.identity, answer.measurements, answer.at))
         for endorsement in endorsements
-        for one in first_fitting(endorsement, answer.identity, answer.measurements, answer.at)
     ]
-    if not said:
+    said = [(endorsement.signed, one) for endorsement, words in heard for one in words.said]
+    left = [words for _, words in heard if words.perhaps]
+    claims: dict[str, object] = {}
+    if said:
+        claims["endorsed"] = [
+            {"component": one.component, **one.claims, "signed": signed} for signed, one in said
+        ]
+    if left:
+        claims["endorsed-open"] = [
+            {"component": words.perhaps[0].component, "asks": list(words.asks)} for words in left
+        ]
+    if not claims:
         return answer
-    shown = [
-        {"component": one.component, **one.claims, "signed": endorsement.signed}
-        for endorsement, one in said
+    answer = replace(answer, claims={**answer.claims, **claims})
+    against = [
+        AppraisalFinding(
+            AppraisalCode.ENDORSEMENT_OPEN,
+            {"component": words.perhaps[0].component[:80], "asks": ", ".join(words.asks)[:200]},
+        )
+        for words in left
+        if any(findings_of(words.perhaps))
     ]
-    answer = replace(answer, claims={**answer.claims, "endorsed": shown})
-    return _found_more(answer, tuple(findings_of(one for _, one in said)))
+    return _found_more(answer, (*findings_of(one for _, one in said), *against))
 
 
 def _found_more(answer: Appraisal, findings: tuple[AppraisalFinding, ...]) -> Appraisal:
@@ -247,6 +261,8 @@ def _found_more(answer: Appraisal, findings: tuple[AppraisalFinding, ...]) -> Ap
         vector = vector.worsened(one.code.claim, one.code.number)
         if one.code.status.rank > status.rank:
             status = one.code.status
+    if status is Status.AFFIRMING and any(one.code.status is Status.NONE for one in findings):
+        status = Status.NONE  # something is left open: that is no pass
     return replace(answer, status=status, vector=vector, findings=(*answer.findings, *findings))
 
 

@@ -5,7 +5,9 @@ Keeps: 1. An endorsement counts where the evidence is authentic and fresh and sh
 its condition asks; of a series the first selection that fits counts, and no other. 2. It adds
 claims and may tell against a device; it never makes good what its measurements leave open. 3. What
 an endorser does not ask, it does not restrict; what cannot be judged here was left out when the
-document was read, and said so.
+document was read, and said so. 4. A condition on a security version or on flags that the evidence
+does not tell is open: neither met nor unmet. What then might be said against a device is told as
+open, and never passed over.
 Standard: draft-ietf-rats-corim-10 (endorsed values, conditional endorsements and their series).
 """
 
@@ -18,7 +20,7 @@ from typing import Any, Final
 from kizuna.model.identifier import Digest
 from kizuna.proof.attestation.appraisal import AppraisalCode, AppraisalFinding, Measurement
 
-__all__ = ["Endorsement", "Option", "Said", "Wanted", "findings_of", "first_fitting"]
+__all__ = ["Endorsement", "Option", "Said", "Spoken", "Wanted", "findings_of", "spoken"]
 
 _TELLING: Final = (
     ("is-debug", True, AppraisalCode.DEVICE_OPEN, "debug"),
@@ -37,18 +39,64 @@ class Wanted:
     version: str | None = None
     signer: bytes | None = None
 
-    def is_shown(self, measurements: Iterable[Measurement]) -> bool:
-        """Whether one of the measurements is this."""
-        return any(self._fits(one) for one in measurements)
+    svn: int | None = None
+    """The security version that it must have, exactly."""
+    min_svn: int | None = None
+    """The least security version that it may have."""
+    flags: tuple[tuple[str, bool], ...] = ()
 
-    def _fits(self, one: Measurement) -> bool:
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """What it asks for that evidence may be silent about."""
+        numbered = self.svn is not None or self.min_svn is not None
+        return (*(("svn",) if numbered else ()), *(name for name, _ in self.flags))
+
+    def is_shown(self, measurements: Iterable[Measurement]) -> bool | None:
+        """Whether one of the measurements is this; None where one may be, and does not tell."""
+        return _any(self._fits(one) for one in measurements)
+
+    def _fits(self, one: Measurement) -> bool | None:
         if self.component and one.component != self.component:
             return False
         if self.digests and (one.digest_alg, one.digest) not in self.digests:
             return False
         if self.version is not None and one.version != self.version:
             return False
-        return self.signer is None or one.signer == self.signer
+        if self.signer is not None and one.signer != self.signer:
+            return False
+        told = dict(one.flags)
+        return _all((self._fits_number(one.svn), *(_same(told, f, v) for f, v in self.flags)))
+
+    def _fits_number(self, svn: int | None) -> bool | None:
+        if self.svn is None and self.min_svn is None:
+            return True
+        if svn is None:
+            return None
+        return self.svn in (None, svn) and (self.min_svn is None or svn >= self.min_svn)
+
+
+def _same(told: Mapping[str, bool], flag: str, value: bool) -> bool | None:  # noqa: FBT001
+    return None if flag not in told else told[flag] is value
+
+
+def _any(answers: Iterable[bool | None]) -> bool | None:
+    """Whether one holds; None where none does for certain and one is open."""
+    found: bool | None = False
+    for answer in answers:
+        if answer:
+            return True
+        found = None if answer is None else found
+    return found
+
+
+def _all(answers: Iterable[bool | None]) -> bool | None:
+    """Whether all hold; None where none fails and one is open."""
+    found: bool | None = True
+    for answer in answers:
+        if answer is False:
+            return False
+        found = None if answer is None else found
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,20 +135,44 @@ class Endorsement:
         )
 
 
-def first_fitting(
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What an endorsement says of one device, and what it might say: its condition is open."""
+
+    said: tuple[Said, ...] = ()
+    perhaps: tuple[Said, ...] = ()
+    asks: tuple[str, ...] = ()
+    """What the evidence does not tell, on which it depends."""
+
+
+_SILENT: Final = Spoken()
+
+
+def spoken(
     endorsement: Endorsement, identity: bytes | None, measurements: Sequence[Measurement], now: int
-) -> tuple[Said, ...]:
+) -> Spoken:
     """What an endorsement says of a device that shows these measurements."""
     if not endorsement.counts_at(now):
-        return ()
+        return _SILENT
     if endorsement.identity is not None and endorsement.identity != identity:
-        return ()
-    if not all(one.is_shown(measurements) for one in endorsement.condition):
-        return ()
+        return _SILENT
+    met = _all(one.is_shown(measurements) for one in endorsement.condition)
+    if met is False:
+        return _SILENT
+    asked = list(endorsement.condition) if met is None else []
+    perhaps: list[Said] = []
     for option in endorsement.options:
-        if all(one.is_shown(measurements) for one in option.selection):
-            return option.said
-    return ()
+        fits = _all(one.is_shown(measurements) for one in option.selection)
+        if fits is False:
+            continue
+        if fits and not asked:
+            return Spoken(said=option.said)
+        perhaps += option.said
+        if fits:
+            break
+        asked += option.selection
+    asks = dict.fromkeys(word for one in asked for word in one.asks)
+    return Spoken(perhaps=tuple(perhaps), asks=tuple(asks)) if perhaps else _SILENT
 
 
 def findings_of(said: Iterable[Said]) -> Iterator[AppraisalFinding]:

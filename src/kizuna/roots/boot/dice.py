@@ -44,6 +44,19 @@ _HASHES: Final = {
 }
 _BY_SIZE: Final = {32: "sha-256", 48: "sha-384", 64: "sha-512"}
 _FLAGS: Final = ("not-configured", "not-secure", "recovery", "debug")
+_STATES: Final = (
+    ("is-configured", False),
+    ("is-secure", False),
+    ("is-recovery", True),
+    ("is-debug", True),
+)
+"""What a set bit of the same place in TCG's flags says."""
+_MODE_STATES: Final = {
+    0: (("is-configured", False),),
+    1: (("is-configured", True), ("is-debug", False), ("is-recovery", False)),
+    2: (("is-configured", True), ("is-debug", True)),
+    3: (("is-configured", True), ("is-recovery", True)),
+}
 _MODES: Final = {0: "not-configured", 1: "normal", 2: "debug", 3: "recovery"}
 
 _CODE, _CONFIG, _AUTHORITY, _MODE, _KEY, _USAGE = (
@@ -65,6 +78,8 @@ class Measured:
     version: str | None = None
     svn: int | None = None
     layer: int | None = None
+    flags: tuple[tuple[str, bool], ...] = ()
+    """What is said of its state, by CoMID's names; what is not said is left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +256,7 @@ def _cbor_layer(value: Any) -> tuple[Layer, Sign1, tuple[str, str], int]:  # noq
             continue
         if type(digest) is not bytes or not 0 < len(digest) <= 64:
             raise malformed("DICE chain", f"digest of the {kind}")
-        measured.append(_digest(kind, digest))
+        measured.append(_digest(kind, digest, mode))
     layer = Layer(
         name=subject,
         key=PublicKey.from_cose(inner),
@@ -299,6 +314,7 @@ def _tcb_fields(content: bytes, measured: list[Measured], flags: set[str]) -> No
         flags |= {
             name for place, name in enumerate(_FLAGS) if len(bits) > 1 and bits[1] & (0x80 >> place)
         }
+    states = _states(fields.get(0x87), fields.get(0x8A))
     for _, one in der.items(fields.get(0xA6, b"")):
         algorithm, digest = _fwid(one)
         measured.append(
@@ -311,18 +327,31 @@ def _tcb_fields(content: bytes, measured: list[Measured], flags: set[str]) -> No
                 version=texts.get(0x82),
                 svn=svn,
                 layer=layer,
+                flags=states,
             )
         )
 
 
+def _states(flags: bytes | None, mask: bytes | None) -> tuple[tuple[str, bool], ...]:
+    """What TCG's flags say, of the bits that a mask names; bits beyond the end are 0."""
+    if flags is None:
+        return ()
+    bits, told = flags[1:2] or b"\0", b"\xff" if mask is None else mask[1:2] or b"\0"
+    return tuple(
+        (name, value if bits[0] & 0x80 >> place else not value)
+        for place, (name, value) in enumerate(_STATES)
+        if told[0] & 0x80 >> place
+    )
+
+
 def _open_profile(value: bytes, measured: list[Measured], flags: set[str]) -> None:
     fields = dict(der.items(der.item(value, der.SEQUENCE)))
-    for tag, kind in ((0xA0, "code"), (0xA2, "config"), (0xA4, "authority")):
-        if tag in fields:
-            measured.append(_digest(kind, der.item(fields[tag], der.OCTETS)))
     mode = der.number(der.item(fields[0xA6], 0x0A)) if 0xA6 in fields else 0
     if mode not in _MODES:
         raise malformed("DICE chain", "mode")
+    for tag, kind in ((0xA0, "code"), (0xA2, "config"), (0xA4, "authority")):
+        if tag in fields:
+            measured.append(_digest(kind, der.item(fields[tag], der.OCTETS), mode))
     if mode != 1:
         flags.add(_MODES[mode])
 
@@ -353,8 +382,13 @@ def _fwid(content: bytes) -> tuple[str, bytes]:
     return _HASHES.get(name, name), parts[1][1]
 
 
-def _digest(kind: str, digest: bytes) -> Measured:
-    return Measured(kind=kind, digest_alg=_BY_SIZE.get(len(digest), "unknown"), digest=digest)
+def _digest(kind: str, digest: bytes, mode: int) -> Measured:
+    return Measured(
+        kind=kind,
+        digest_alg=_BY_SIZE.get(len(digest), "unknown"),
+        digest=digest,
+        flags=_MODE_STATES[mode],
+    )
 
 
 def _wrapped(content: bytes) -> bytes:

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from kizuna.app.wiring.devices import lines
 from kizuna.model.errors import Malformed, Problem
-from kizuna.proof.attestation.appraisal import Appraisal, AppraisalCode, Status
+from kizuna.model.outcome import Outcome
+from kizuna.proof.attestation.appraisal import Appraisal, AppraisalCode, Measurement, Status
 from kizuna.proof.attestation.appraiser import Appraiser, Task
 from kizuna.proof.attestation.corim import Corim, open_corim, read_corim
+from kizuna.proof.attestation.endorsement import spoken
 from kizuna.proof.attestation.freshness import Freshness
 from kizuna.proof.attestation.reference import Anchor, Endorsed, Reference, References
 from kizuna.proof.attestation.scheme import Enrolled
@@ -192,14 +194,103 @@ def test_an_endorsement_ends_with_its_document() -> None:
     assert (at(NOW + 10), at(NOW + 11)) == (Status.CONTRAINDICATED, Status.AFFIRMING)
 
 
+# --- security versions and flags ----------------------------------------------------------------
+
+
+def spoken_of(content: bytes, svn: int | None = None, **flags: bool) -> Any:  # noqa: ANN401
+    references = known(content)
+    told = tuple((name.replace("_", "-"), value) for name, value in flags.items())
+    shown = Measurement(component="fw", digest_alg="sha-256", digest=NEW, svn=svn, flags=told)
+    (endorsement,) = references.endorsements
+    return spoken(endorsement, None, (shown,), NOW)
+
+
+@pytest.mark.parametrize(
+    ("asked", "svn", "met"),
+    [
+        (5, 5, True),
+        (Tag(552, 5), 5, True),
+        (Tag(552, 5), 6, False),
+        (Tag(553, 5), 6, True),
+        (Tag(553, 5), 5, True),
+        (Tag(553, 5), 4, False),
+        (5, None, None),
+        (Tag(553, 0), None, None),
+    ],
+)
+def test_a_security_version_is_asked_exactly_or_at_least(
+    asked: object, svn: int | None, met: bool | None
+) -> None:
+    found = spoken_of(conditional([wanted(says={1: asked})], [said(says={8: "x"})]), svn)
+
+    assert (bool(found.said), bool(found.perhaps)) == (met is True, met is None)
+    assert found.asks == (("svn",) if met is None else ())
+
+
+@pytest.mark.parametrize(
+    ("told", "met"),
+    [
+        ({"is_debug": False, "is_secure": True}, True),
+        ({"is_debug": True, "is_secure": True}, False),
+        ({"is_debug": True}, False),
+        ({"is_debug": False}, None),
+        ({}, None),
+    ],
+)
+def test_flags_that_are_not_told_leave_a_condition_open(
+    told: dict[str, bool], met: bool | None
+) -> None:
+    asked = wanted(says={3: {DEBUG: False, SECURE: True}})
+    found = spoken_of(conditional([asked], [said(says={8: "x"})]), **told)
+
+    assert (bool(found.said), bool(found.perhaps)) == (met is True, met is None)
+
+
+def test_what_might_be_said_against_a_device_is_no_pass() -> None:
+    asked = wanted(NEW, says={1: Tag(553, 3)})
+    against = known(conditional([asked], [said(says={3: {SECURE: False}})]), OLD, NEW)
+    added = known(conditional([asked], [said(says={8: "x"})]), OLD, NEW)
+
+    left, other, plain = appraised(against, NEW), appraised(against, OLD), appraised(added, NEW)
+
+    assert (codes(left), left.status) == ([AppraisalCode.ENDORSEMENT_OPEN], Status.NONE)
+    assert left.outcome is Outcome.EVIDENCE_MISSING
+    assert left.claims["endorsed-open"] == [{"component": "fw", "asks": ["svn"]}]
+    assert other.status is Status.AFFIRMING  # the digest already says that it is not meant
+    assert (codes(plain), plain.status) == ([], Status.AFFIRMING)
+    assert "endorsed" not in plain.claims
+
+
+def test_an_open_selection_lets_none_behind_it_count_for_certain() -> None:
+    options = [
+        [[wanted(OLD)], [said(says={8: "not this"})]],
+        [[wanted(says={1: 3})], [said(says={3: {SECURE: True}})]],
+        [[wanted()], [said(says={3: {DEBUG: True}})]],
+        [[wanted()], [said(says={8: "never reached"})]],
+    ]
+    content = document({8: [[[ENVIRONMENT, []], options]]})
+
+    assert [one.claims.get("flags") for one in spoken_of(content, 3).said] == [{"is-secure": True}]
+    assert [one.claims.get("flags") for one in spoken_of(content, 4).said] == [{"is-debug": True}]
+    found = spoken_of(content)
+    assert not found.said
+    assert [one.claims.get("flags") for one in found.perhaps] == [
+        {"is-secure": True},
+        {"is-debug": True},
+    ]
+
+
 # --- what cannot be judged ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("content", "left"),
     [
-        (conditional([wanted(says={1: 3})], [said(says={8: "x"})]), "ask for svn"),
-        (conditional([wanted(says={3: {0: True}})], [said(says={8: "x"})]), "ask for flags"),
+        (conditional([wanted(says={1: "3"})], [said(says={8: "x"})]), "ask for a security version"),
+        (conditional([wanted(says={1: Tag(555, 3)})], [said(says={8: "x"})]), "ask for a security"),
+        (conditional([wanted(says={3: {0: 1}})], [said(says={8: "x"})]), "ask for flags of an"),
+        (conditional([wanted(says={3: {77: True}})], [said(says={8: "x"})]), "ask for flags of an"),
+        (conditional([wanted(says={4: b"r"})], [said(says={8: "x"})]), "ask for raw-value"),
         (conditional([wanted() | {2: [1]}], [said(says={8: "x"})]), "ask for authorized-by"),
         (
             document(

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kizuna.model.errors import Malformed, Problem
+from kizuna.proof.attestation.schemes.dice import Dice
 from kizuna.roots.boot.dice import Chain, Layer, Measured, chain_faults, read_chain
 from kizuna.roots.boot.layer import (
     Inputs,
@@ -198,6 +199,33 @@ def test_tcb_info_and_ueid_are_read():
     assert (one.vendor, one.svn, one.digest) == ("ACME", 5, b"\x07" * 32)
     assert chain.flags == ("debug",)
     assert chain.ueid == b"uniqu"
+    (shown,) = Dice().read(leaf).measurements
+    told = {"is-configured": True, "is-secure": True, "is-recovery": False, "is-debug": True}
+    assert (shown.svn, dict(shown.flags)) == (5, told)
+
+
+@pytest.mark.parametrize(
+    ("bits", "told"),
+    [
+        (b"", {}),
+        (b"\x87\x01\x00", dict.fromkeys(("is-configured", "is-secure"), True)),
+        (b"\x87\x02\x04\xf0", dict.fromkeys(("is-configured", "is-secure"), False)),
+        (b"\x87\x02\x04\x40\x8a\x02\x04\x40", {"is-secure": False}),
+        (b"\x87\x02\x04\x40\x8a\x01\x00", {}),
+    ],
+)
+def test_flags_say_what_their_mask_names_and_nothing_without_them(bits: bytes, told: dict):
+    info = seq(
+        b"\xa6\x2f" + seq(bytes.fromhex("0609608648016503040201"), b"\x04\x20" + bytes(32)), bits
+    )
+    leaf = certificate(
+        "leaf", "root", KEYS[1], KEYS[0], authority=False,
+        extensions=(("2.23.133.5.4.1", info, True),),
+    )  # fmt: skip
+    (one,) = read_chain(leaf).measured
+    flags = dict(one.flags)
+    assert {name: flags[name] for name in told} == told
+    assert bool(flags) is bool(told)
 
 
 def test_a_layer_on_the_device_does_not_give_it_anothers_name():

@@ -234,6 +234,9 @@ def _wanted_entry(one: Wanted) -> dict[str, Any]:
         "digests": [[name, digest.hex()] for name, digest in one.digests],
         "version": one.version,
         "signer": _hex(one.signer),
+        "svn": one.svn,
+        "min-svn": one.min_svn,
+        "flags": dict(one.flags),
     }
 
 
@@ -243,6 +246,9 @@ def _wanted(entry: Mapping[str, Any]) -> Wanted:
         digests=tuple((name, bytes.fromhex(digest)) for name, digest in entry["digests"]),
         version=entry["version"],
         signer=_bytes(entry["signer"]),
+        svn=entry.get("svn"),
+        min_svn=entry.get("min-svn"),
+        flags=tuple(entry.get("flags", {}).items()),
     )
 
 

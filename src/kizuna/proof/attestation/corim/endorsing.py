@@ -2,9 +2,10 @@
 """Endorsed values in a CoMID, with and without conditions.
 
 Keeps: 1. A condition is taken whole or not at all: one that asks for what no evidence here shows
-(a security version, flags, a raw value, an authority, another environment) would otherwise hold too
-often; its endorsement is left out and listed. 2. What is said is kept as plain claims by readable
-name; a member that is not known is listed.
+(a raw value, an authority, another environment) would otherwise hold too often; its endorsement is
+left out and listed. Security versions (exact or least) and flags are asked of each device's
+evidence. 2. What is said is kept as plain claims by readable name; a member that is not known is
+listed.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ _FLAGS: Final = (
 _BYTES: Final = frozenset({560, 600})
 _SVN, _MIN_SVN = 552, 553
 _MOST: Final = 4096
-_JUDGED: Final = frozenset({0, 2, 11, 13})
+_JUDGED: Final = frozenset({0, 1, 2, 3, 11, 13})
 """Members of a condition that evidence can be held against."""
 
 
@@ -177,12 +178,45 @@ def _wanted(items: Sequence[Any]) -> Iterator[Wanted]:
         number = version.get(0) if isinstance(version, Mapping) else None
         if (0 in says and type(number) is not str) or (13 in says and signer_of(says) is None):
             raise _NotJudged("a version or key of an unknown form")
+        svn, least = _svn(says)
         yield Wanted(
             component=_component(one, says),
             digests=tuple(digests_of(says.get(2))),
             version=number,
             signer=signer_of(says),
+            svn=svn,
+            min_svn=least,
+            flags=_flags(says),
         )
+
+
+def _svn(says: Mapping[Any, Any]) -> tuple[int | None, int | None]:
+    """The security version asked for: exactly this one, or at least this one."""
+    if 1 not in says:
+        return None, None
+    number = _number(says[1])
+    if type(number) is not int:
+        raise _NotJudged("a security version of an unknown form")
+    least = isinstance(says[1], Tag) and says[1].tag == _MIN_SVN
+    return (None, number) if least else (number, None)
+
+
+def _flags(says: Mapping[Any, Any]) -> tuple[tuple[str, bool], ...]:
+    value = says.get(3, {})
+    if not isinstance(value, Mapping):
+        raise _NotJudged("flags of an unknown form")
+    found = _flags_named(value)
+    if len(found) != len(value):
+        raise _NotJudged("flags of an unknown form")
+    return tuple(found.items())
+
+
+def _flags_named(value: Mapping[Any, Any]) -> dict[str, bool]:
+    return {
+        _FLAGS[number]: held
+        for number, held in value.items()
+        if type(number) is int and 0 <= number < len(_FLAGS) and type(held) is bool
+    }
 
 
 def _said(
@@ -205,11 +239,7 @@ def _claims(says: Mapping[Any, Any], left: set[str]) -> Iterator[tuple[str, Any]
         elif member == 2:
             yield "digests", [f"{alg}:{digest.hex()}" for alg, digest in digests_of(value)]
         elif member == 3 and isinstance(value, Mapping):
-            known = {
-                _FLAGS[number]: held
-                for number, held in value.items()
-                if type(number) is int and 0 <= number < len(_FLAGS) and type(held) is bool
-            }
+            known = _flags_named(value)
             if len(known) != len(value):
                 left.add("flags of endorsed-values")
             yield "flags", known

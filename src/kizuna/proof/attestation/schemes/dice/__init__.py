@@ -208,6 +208,8 @@ def _measurements(chain: Chain) -> tuple[Measurement, ...]:
                     digest_alg=one.digest_alg,
                     digest=one.digest,
                     version=one.version,
+                    svn=one.svn,
+                    flags=one.flags,
                 )
             )
     return tuple(found)
