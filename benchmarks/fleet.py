@@ -10,23 +10,24 @@ epoch also registers the first standing of every device; the second is the routi
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 import statistics
 import tempfile
 import threading
 import time
 import tracemalloc
+from contextlib import ExitStack
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from benchmarks._beside import Beside, beside
 from kizuna.app.mqtt.broker import broker_at
 from kizuna.app.mqtt.door import listening
 from kizuna.app.mqtt.line import MqttLine
-from kizuna.app.wiring.devices.fleet import collector_of, keeper_of
+from kizuna.app.wiring.devices.fleet import Keeper, collector_of, keeper_of
 from kizuna.app.wiring.server import background
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.settings import now as system_clock
@@ -90,8 +91,11 @@ def _gateways(pipe: Connection, numbers: list[int], at: int, address: tuple[str,
     posts = [_post(number, at) for number in numbers]
     line = MqttLine(address, f"gateways-{numbers[0]}")
     pipe.send("ready")
-    while (asked := pipe.recv()) is not None:
-        epoch, nonce, now = asked
+    while True:
+        try:
+            epoch, nonce, now = pipe.recv()
+        except EOFError:  # whoever measures is done
+            break
         said = [[(t.subject, t.evidence(nonce, now), t.port) for t in own] for _, _, own in posts]
         pipe.send("made")
         pipe.recv()
@@ -115,46 +119,42 @@ def _attested(gateways: int) -> list[dict[str, Any]]:
         with (
             Workspace.init(settings.store, "Fleet", now=clock.now, settings=settings) as workspace,
             broker_at(None) as address,
+            ExitStack() as stack,
         ):
             keeper = keeper_of(workspace)
             keeper.accept_references(references())
             for number in range(gateways):
                 _, own, things = _post(number, clock.now)
                 keeper.enrol([own, *(t.enrolled() for t in things)])
-            context = multiprocessing.get_context("spawn")
-            pipes = []
-            for at in range(PROCESSES):
-                here, there = context.Pipe()
-                numbers = list(range(at, gateways, PROCESSES))
-                context.Process(
-                    target=_gateways, args=(there, numbers, clock.now, address), daemon=True
-                ).start()
-                pipes.append(here)
+            posts = [
+                stack.enter_context(
+                    beside(_gateways, list(range(at, gateways, PROCESSES)), clock.now, address)
+                )
+                for at in range(PROCESSES)
+            ]
             with listening(keeper, address):
-                for pipe in pipes:
-                    pipe.recv()
+                for post in posts:
+                    post.hear()
                 for name in ("first epoch", "routine epoch"):
                     clock.forward(60)
-                    rows.append(_epoch(name, keeper, clock.now, pipes))
-            for pipe in pipes:
-                pipe.send(None)
+                    rows.append(_epoch(name, keeper, clock.now, posts))
             keeper.close()
     return rows
 
 
-def _epoch(name: str, keeper: Any, now: int, pipes: list[Any]) -> dict[str, Any]:  # noqa: ANN401
+def _epoch(name: str, keeper: Keeper, now: int, posts: list[Beside]) -> dict[str, Any]:
     epoch = keeper.epochs.number(now)
-    for pipe in pipes:
-        pipe.send((epoch, keeper.epochs.nonce(epoch), now))
-    for pipe in pipes:
-        pipe.recv()
+    for post in posts:
+        post.tell((epoch, keeper.epochs.nonce(epoch), now))
+    for post in posts:
+        post.hear()
     before = keeper.appraisals
     size = keeper._workspace.head().size  # noqa: SLF001 - the figure is the log's growth
     began = time.perf_counter()
-    for pipe in pipes:
-        pipe.send("go")
-    for pipe in pipes:
-        pipe.recv()
+    for post in posts:
+        post.tell("go")
+    for post in posts:
+        post.hear()
     heard = time.perf_counter() - began
     keeper.settle()
     seconds = time.perf_counter() - began
@@ -220,14 +220,17 @@ def _followed() -> list[dict[str, Any]]:
                 if change.after is wanted[0]:
                     reached.set()
 
-            with background(workspace) as (host, port), httpx.Client() as client:
+            with background(workspace) as (host, port), httpx.Client(timeout=60) as client:
                 url = f"http://{host}:{port}/api/devices/evidence"
 
                 def minute() -> None:
                     clock.forward(60)
                     nonce = keeper.epochs.nonce(keeper.epochs.number(clock.now))
                     body = encode([[t.subject, t.evidence(nonce, clock.now)] for t in things])
-                    client.post(url, content=body, headers={"content-type": "application/cbor"})
+                    told = client.post(
+                        url, content=body, headers={"content-type": "application/cbor"}
+                    )
+                    told.raise_for_status()
 
                 minute()
                 keeper.tick()
@@ -247,7 +250,8 @@ def _followed() -> list[dict[str, Any]]:
                         began = time.perf_counter()
                         minute()
                         if not reached.wait(30):
-                            raise RuntimeError(f"the verdict never became {value.word}")
+                            standing = keeper.standing(bad.subject)
+                            raise RuntimeError(f"the verdict never became {value.word}: {standing}")
                         if value is Value.UNTRUSTED:
                             taken.append(time.perf_counter() - began)
     return [

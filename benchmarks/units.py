@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks._beside import PATIENCE
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units import Purpose, Unit
 from kizuna.roots.units.process import ProcessUnit, UnitServer
@@ -126,6 +127,7 @@ def _openssl() -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
+        timeout=PATIENCE,
     ).stdout
     found = re.findall(r"([0-9.]+)\s+([0-9.]+)\s*$", said.strip().splitlines()[-1])
     sign, verify = found[0] if found else ("0", "0")
@@ -147,12 +149,15 @@ def _served(place: Path) -> Iterator[tuple[Unit, Callable[[], float]]]:
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(str(place),))
     process.start()
     try:
+        until = time.monotonic() + PATIENCE
         while not (place / "socket").exists():
+            if time.monotonic() > until or not process.is_alive():
+                raise RuntimeError("the process with the keys did not begin")
             time.sleep(0.05)
         yield ProcessUnit(place / "socket"), lambda: _cpu(process.pid or 0)
     finally:
         process.kill()
-        process.join()
+        process.join(PATIENCE)
 
 
 @contextmanager
@@ -165,7 +170,7 @@ def _token(place: Path) -> Iterator[Unit]:
     (place / "softhsm2.conf").write_text(f"directories.tokendir = {place / 'tokens'}\n")
     os.environ["SOFTHSM2_CONF"] = str(place / "softhsm2.conf")
     words = "softhsm2-util --init-token --free --label kizuna --pin 1234 --so-pin 5678"
-    subprocess.run(words.split(), check=True, capture_output=True)
+    subprocess.run(words.split(), check=True, capture_output=True, timeout=PATIENCE)
     unit = Pkcs11Unit(MODULE, "kizuna", "1234", place / "registers")
     yield unit
     unit.close()
@@ -181,7 +186,7 @@ def _chip(place: Path) -> Iterator[tuple[Unit, Callable[[], float]]]:
     state = place / "tpm"
     state.mkdir()
     words = f"swtpm_setup --tpm2 --tpmstate {state} --overwrite --pcr-banks sha256"
-    subprocess.run(words.split(), check=True, capture_output=True)
+    subprocess.run(words.split(), check=True, capture_output=True, timeout=PATIENCE)
     port = 21_900 + os.getpid() % 1_000 * 2
     words = (
         f"swtpm socket --tpm2 --tpmstate dir={state}"
