@@ -334,7 +334,7 @@ def test_a_reader_that_does_not_read_costs_no_memory():
                 sent += sender.send(bytes(65_536))
         assert sent < 200_000_000
         (session,) = running.relay.sessions
-        assert session.far.transport.get_write_buffer_size() < 1_000_000
+        assert session.far.waiting <= 65_536
         received = 0
         receiver.settimeout(60)
         sender.shutdown(socket.SHUT_WR)
@@ -480,3 +480,206 @@ def test_a_recorded_command_said_again_inside_the_session_ends_it_unheard(tapped
     tap.say_again(command)
     assert until(lambda: not stretch.near.relay.sessions)
     assert _held(stretch) == 333
+
+
+def _cut_short(context: ssl.SSLContext, address, request: bytes) -> bytes:
+    """Say a request, then that this was all; what came back until the other side ended, too."""
+    coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    state = context.wrap_bio(coming, going)
+    heard = b""
+    with socket.create_connection(address, timeout=60) as raw:
+
+        def said(step):
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    if going.pending:
+                        raw.sendall(going.read())
+                    data = raw.recv(16_384)
+                    coming.write(data) if data else coming.write_eof()
+
+        said(state.do_handshake)
+        state.write(request)
+        with suppress(ssl.SSLWantReadError):
+            state.unwrap()
+        raw.sendall(going.read())
+        raw.shutdown(socket.SHUT_WR)
+        while data := said(lambda: state.read(100)):
+            heard += data
+    return heard
+
+
+def test_a_half_closed_connection_answers_over_tls_too():
+    with ExitStack() as stack:
+        far = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        stretch = Stretch(stack)
+        near = stack.enter_context(
+            Running(
+                Connector(
+                    Side.DEVICE,
+                    ("127.0.0.1", 0),
+                    far.getsockname(),
+                    unit=UNIT,
+                    handle=DEVICE_KEY,
+                    peers=lambda: stretch.admitted,
+                    clock=lambda: stretch.now,
+                    limits=AMPLE,
+                )
+            )
+        )
+
+        def answer() -> None:
+            asked, _ = far.accept()
+            with asked:
+                heard = b""
+                while data := asked.recv(100):
+                    heard += data
+                asked.sendall(heard[::-1] * 3_000)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        assert _cut_short(stretch.tls(), near.address, b"all I have") == b"evah I lla" * 3_000
+        thread.join(60)
+        assert until(lambda: not near.relay.sessions)
+
+
+def test_a_connection_ends_with_the_certificate_it_was_admitted_by(stretch):
+    context = stretch.tls(seconds=600)
+    with (
+        socket.create_connection(stretch.near.address, timeout=60) as raw,
+        context.wrap_socket(raw) as secured,
+    ):
+        assert _talk(secured, _write(0, 7))
+        stretch.now += 500
+        stretch.near.refresh()
+        assert _talk(secured, _write(0, 8))
+        stretch.now += 101
+        stretch.near.refresh()
+        assert until(lambda: not stretch.near.relay.sessions)
+    assert stretch.refused("certificate-ended") == 1
+    assert _held(stretch) == 8
+
+
+def _echo(listening: socket.socket) -> None:
+    with suppress(OSError):
+        while True:
+            asked, _ = listening.accept()
+            with asked:
+                asked.sendall(asked.recv(100))
+
+
+def test_a_device_that_was_restarted_is_reached_again():
+    with ExitStack() as stack:
+        device = socket.create_server(("127.0.0.1", 0))
+        place = device.getsockname()
+        thread = threading.Thread(target=_echo, args=(device,))
+        thread.start()
+        stretch = Stretch(stack)
+        stretch.near = stack.enter_context(
+            Running(
+                Connector(
+                    Side.DEVICE,
+                    ("127.0.0.1", 0),
+                    place,
+                    unit=UNIT,
+                    handle=DEVICE_KEY,
+                    peers=lambda: stretch.admitted,
+                    clock=lambda: stretch.now,
+                    limits=AMPLE,
+                )
+            )
+        )
+        assert knock(stretch, stretch.tls())
+        device.shutdown(socket.SHUT_RDWR)
+        device.close()
+        thread.join(60)
+        assert knock(stretch, stretch.tls()) == b""
+        assert until(lambda: stretch.refused("device-unreachable") == 1)
+        device = stack.enter_context(socket.create_server(place))
+        thread = threading.Thread(target=_echo, args=(device,))
+        thread.start()
+        assert knock(stretch, stretch.tls())
+        device.shutdown(socket.SHUT_RDWR)
+        thread.join(60)
+
+
+def test_bytes_pass_unchanged_through_both_connectors_whatever_their_pieces():
+    """More than any buffer holds, in pieces of every size, while the reader reads in its own."""
+    with ExitStack() as stack:
+        far = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        limits = replace(AMPLE, buffered=20_000)
+        device = Connector(
+            Side.DEVICE,
+            ("127.0.0.1", 0),
+            far.getsockname(),
+            unit=UNIT,
+            handle=DEVICE_KEY,
+            peers=lambda: [UNIT.public(CLIENT_KEY)],
+            clock=lambda: int(time.time()),
+            limits=limits,
+        )
+        near = stack.enter_context(Running(device))
+        client = Connector(
+            Side.CLIENT,
+            ("127.0.0.1", 0),
+            near.address,
+            unit=UNIT,
+            handle=CLIENT_KEY,
+            peers=lambda: [UNIT.public(DEVICE_KEY)],
+            clock=lambda: int(time.time()),
+            limits=limits,
+        )
+        beside = stack.enter_context(Running(client))
+        sent = bytes(i * 7 & 0xFF for i in range(251)) * 20_000
+        asking = stack.enter_context(socket.create_connection(beside.address, timeout=60))
+        answering, _ = far.accept()
+        answering.settimeout(60)
+
+        def speak() -> None:
+            at, step = 0, 1
+            while at < len(sent):
+                asking.sendall(sent[at : at + step])
+                at, step = at + step, step * 3 % 70_001 + 1
+            asking.shutdown(socket.SHUT_WR)
+
+        thread = threading.Thread(target=speak)
+        thread.start()
+        heard, size = bytearray(), 1
+        while data := answering.recv(size):
+            heard += data
+            size = size * 5 % 100_003 + 1
+        thread.join(60)
+        assert bytes(heard) == sent
+        answering.sendall(sent[:1_000_000])
+        answering.close()
+        back = bytearray()
+        while data := asking.recv(65_536):
+            back += data
+        assert bytes(back) == sent[:1_000_000]
+        assert until(lambda: not near.relay.sessions and not beside.relay.sessions)
+
+
+def test_many_slow_readers_hold_no_more_than_one_read_each():
+    with ExitStack() as stack:
+        far = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64))
+        limits = Limits(buffered=32_768, connections=40, per_address=40, idle=120)
+        running = stack.enter_context(
+            Running(Relay(("127.0.0.1", 0), far.getsockname(), limits=limits))
+        )
+        senders = []
+        for _ in range(40):
+            sender = stack.enter_context(socket.create_connection(running.address, timeout=60))
+            stack.enter_context(far.accept()[0])
+            sender.setblocking(False)
+            senders.append(sender)
+
+        def all_wait() -> bool:
+            for sender in senders:  # the system takes some of it first
+                with suppress(BlockingIOError):
+                    sender.send(bytes(1 << 20))
+            return all(one.far.waiting for one in list(running.relay.sessions))
+
+        assert until(all_wait)
+        assert len(running.relay.sessions) == 40
+        assert all(one.far.waiting <= 32_768 for one in running.relay.sessions)

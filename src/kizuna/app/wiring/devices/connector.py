@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.guard.gateway.connector import Connector, Refusal
     from kizuna.roots.keys import PublicKey
+    from kizuna.roots.life import DeviceLife
     from kizuna.roots.units import Handle
 
-__all__ = ["Running", "connector_key", "place", "represent"]
+__all__ = ["Running", "connector_key", "event_loop", "place", "represent"]
 
 LABEL: Final = "connector"
 _EVERY: Final = 2.0
@@ -79,6 +80,16 @@ def place(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def event_loop() -> asyncio.AbstractEventLoop:
+    """The faster event loop where it is installed, else the standard library's."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
 class Running:
     """A connector that runs in this process until it is told to stop.
 
@@ -110,8 +121,7 @@ class Running:
         self._lives = Lives(workspace)
         self._subjects = [canonical(p) for p in peers]
         self._size = -1
-        self._looked = 0
-        self._keys: tuple[PublicKey, ...] = ()
+        self._known: list[DeviceLife] = []
         self._waiting: list[Refusal] = []
         self._connector: Connector = Connector(
             Side(side),
@@ -139,7 +149,8 @@ class Running:
         Raises:
             Misconfigured: ``connector.listen``.
         """
-        return asyncio.run(self._serve(ready))
+        with asyncio.Runner(loop_factory=event_loop) as runner:
+            return runner.run(self._serve(ready))
 
     async def _serve(self, ready: Callable[[tuple[str, int]], None]) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
@@ -188,18 +199,17 @@ class Running:
         return len(results)
 
     def _peers(self) -> Sequence[PublicKey]:
-        """The keys in force now; asked of the log where it grew, or a minute went by."""
-        now = self._workspace.clock()
-        try:
+        """The keys in force now, by what the log said when it last grew."""
+        with suppress(Problem, OSError):  # the log cannot be read now: no news, good or bad
             self._workspace.store.refresh()
             size = self._workspace.head().size
-        except (Problem, OSError):
-            return self._keys  # the log cannot be read now: nobody new, nobody out
-        if size != self._size or now - self._looked >= 60:
-            found = [self._key(subject, now) for subject in self._subjects]
-            self._keys = tuple(dict.fromkeys(key for key in found if key is not None))
-            self._size, self._looked = size, now
-        return self._keys
+            if size != self._size:
+                self._known = [self._lives.life(subject) for subject in self._subjects]
+                self._size = size
+        now = self._workspace.clock()
+        found = [life.current(now) for life in self._known]
+        keys = [binding.public for binding in found if binding is not None]
+        return tuple(dict.fromkeys(key for key in keys if key is not None))
 
     def _key(self, subject: SubjectId, now: int) -> PublicKey | None:
         binding = self._lives.life(subject).current(now)

@@ -2,9 +2,9 @@
 """One connector: a relay with an identity, its peers, and an eye on both.
 
 Keeps: 1. Admitted are the keys that ``peers`` names now: a connection whose key is no longer among
-them is ended at the next ``refresh``, not at its own convenience. 2. The peer's certificate is
-checked a second time, against the enrolled key itself. 3. The connector's own long-lived key signs
-a certificate for some hours and nothing else.
+them, or whose certificate is over, is ended at the next ``refresh``, not at its own convenience.
+2. The peer's certificate is checked a second time, against the enrolled key itself. 3. The
+connector's own long-lived key signs a certificate for some hours and nothing else.
 """
 
 from __future__ import annotations
@@ -111,9 +111,11 @@ class Connector:
             )
         known = {key.thumbprint.hex() for key in enrolled}
         for session in list(self.relay.sessions):
-            if session.peer not in known:
+            over = session.until is not None and session.until <= now
+            if over or session.peer not in known:
                 session.close()
-                self.refusals.count("key-ended", session.peer, now)
+                reason = "certificate-ended" if session.peer in known else "key-ended"
+                self.refusals.count(reason, session.peer, now)
 
     def _tls(self) -> ssl.SSLContext | None:
         return self._context

@@ -22,5 +22,6 @@ class Limits:
     """After so long without a byte in either direction a connection is closed."""
     session: float = 86_400.0
     """Longest life of a connection, so that keys are looked at again."""
-    buffered: int = 262_144
-    """Most bytes that wait for one slow side; then the fast one is not read."""
+    buffered: int = 65_536
+    """Most bytes that are read at once, and so the most that wait for one slow side: until it took
+    them the fast one is not read."""

@@ -22,7 +22,7 @@ class Refusal:
 
     reason: str
     """``unknown-peer``, ``not-tls``, ``handshake-slow``, ``handshake-failed``, ``too-many``,
-    ``key-ended``, ``device-unreachable``.
+    ``key-ended``, ``certificate-ended``, ``device-unreachable``.
     """
     peer: str
     count: int

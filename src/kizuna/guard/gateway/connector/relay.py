@@ -10,7 +10,6 @@ Owner of mutable state: the event loop that runs ``serve``.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 import ssl
 from collections import Counter
@@ -19,25 +18,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from kizuna.guard.gateway.connector.limits import Limits
+from kizuna.guard.gateway.connector.tls import reason_of
+from kizuna.guard.gateway.connector.wire import Room, Wire, secured
 
 __all__ = ["Context", "Place", "Refused", "Relay", "Session"]
 
 _BACKLOG: Final = 128
-_PLAIN_REASONS: Final = frozenset(
-    {"HTTP_REQUEST", "WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG"}
-)
-_PEER_REASONS: Final = frozenset(
-    {
-        "CERTIFICATE_VERIFY_FAILED",
-        "PEER_DID_NOT_RETURN_A_CERTIFICATE",
-        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
-        "TLSV1_ALERT_UNKNOWN_CA",
-        "SSLV3_ALERT_BAD_CERTIFICATE",
-        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
-        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
-    }
-)
-
 Place = tuple[str, int]
 Context = Callable[[], "ssl.SSLContext | None"]
 """Asked for every connection, so that keys and peers may change while it runs."""
@@ -57,93 +43,16 @@ class Session:
 
     peer: str
     """Who was admitted: an address, or the name of a key."""
-    near: _Half
-    far: _Half
+    near: Wire
+    far: Wire
     began: float
+    until: int | None = None
+    """When the certificate is over by which the peer was admitted, in seconds since 1970."""
 
     def close(self) -> None:
         """End both sides; what waits is dropped."""
         self.near.abort()
         self.far.abort()
-
-
-class _Half(asyncio.Protocol):
-    """One side of a connection: what comes in here goes out there."""
-
-    def __init__(self, limit: int, loop: asyncio.AbstractEventLoop) -> None:
-        self._limit = limit
-        self._loop = loop
-        self.transport: asyncio.Transport | None = None
-        self.other: _Half | None = None
-        self.closed: asyncio.Future[None] = loop.create_future()
-        self.active = loop.time()
-        self.ended = False
-        """Whether this side said all it had to say."""
-        self._early: list[bytes] = []
-        self._waiting = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's own contract
-        self.transport = transport
-        transport.set_write_buffer_limits(high=self._limit)
-
-    def data_received(self, data: bytes) -> None:
-        self.active = self._loop.time()
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.write(data)
-            return
-        self._early.append(data)  # not admitted yet: kept, bounded, passed on later or dropped
-        self._waiting += len(data)
-        if self._waiting >= self._limit and self.transport is not None:
-            self.transport.pause_reading()
-
-    def join(self, other: _Half) -> None:
-        """Pass on from now on."""
-        self.other = other
-        if other.transport is not None:
-            for data in self._early:
-                other.transport.write(data)
-        held, self._early, self._waiting = self._waiting, [], 0
-        if held >= self._limit and self.transport is not None:
-            self.transport.resume_reading()
-        if other.transport is not None:
-            if self.closed.done():
-                other.transport.close()
-            elif self.ended and other.transport.can_write_eof():
-                other.transport.write_eof()
-
-    def pause_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
-            with contextlib.suppress(RuntimeError):
-                self.other.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
-            with contextlib.suppress(RuntimeError):
-                self.other.transport.resume_reading()
-
-    def eof_received(self) -> bool:
-        here = self.transport
-        there = None if self.other is None else self.other.transport
-        if here is not None and self.other is None and here.can_write_eof():
-            self.ended = True  # not admitted yet: passed on later
-            return True
-        if here is None or there is None or not (here.can_write_eof() and there.can_write_eof()):
-            return False  # TLS knows no half-closed connection: the end of one side is the end
-        self.ended = True
-        there.write_eof()
-        # the other direction may still have something to say
-        return self.other is not None and not self.other.ended
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - either way it ended
-        if not self.closed.done():
-            self.closed.set_result(None)
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.close()
-
-    def abort(self) -> None:
-        if self.transport is not None:
-            self.transport.abort()
 
 
 class Relay:
@@ -178,6 +87,7 @@ class Relay:
         self._admit = admit
         self._refuse = refuse
         self._limits = limits or Limits()
+        self._room = Room(self._limits.buffered)
         self._sockets: list[socket.socket] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._addresses: Counter[str] = Counter()
@@ -250,78 +160,66 @@ class Relay:
             self._keep(self._serve(connection, host))
 
     async def _serve(self, connection: socket.socket, host: str) -> None:
-        near: _Half | None = None
+        near: Wire | None = None
+        far: Wire | None = None
         try:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             near = await self._greet(connection)
-            if self._near() is not None:
-                peer = self._admit(_certificate(near), host)
+            if near.certificate() is not None or self._near() is not None:
+                peer, until = self._admit(near.certificate(), host), near.certificate_ends()
                 far = await self._reach()
             else:
                 far = await self._reach()
-                try:
-                    peer = self._admit(_certificate(far), host)
-                except Refused:
-                    far.abort()
-                    raise
-            await self._pass(Session(peer, near, far, asyncio.get_running_loop().time()))
+                peer, until = self._admit(far.certificate(), host), far.certificate_ends()
+            await self._pass(Session(peer, near, far, asyncio.get_running_loop().time(), until))
         except Refused as refused:
             self._refuse(refused.reason, host)
         except OSError:
             self._refuse("handshake-failed", host)
         finally:
-            if near is not None:
-                near.abort()
+            for wire in (near, far):
+                if wire is not None:
+                    wire.abort()
             connection.close()
             self._addresses[host] -= 1
             if not self._addresses[host]:
                 del self._addresses[host]
 
-    async def _greet(self, connection: socket.socket) -> _Half:
-        loop = asyncio.get_running_loop()
-        context = self._near()
-        timing = {} if context is None else {"ssl_handshake_timeout": self._limits.handshake}
-        try:
-            _, half = await loop.connect_accepted_socket(
-                lambda: _Half(self._limits.buffered, loop), connection, ssl=context, **timing
-            )
-        except ssl.SSLError as fault:
-            raise Refused(_reason(fault)) from fault
-        except ConnectionAbortedError as fault:
-            raise Refused("handshake-slow") from fault
-        return half
+    async def _greet(self, connection: socket.socket) -> Wire:
+        return await self._made(connection, self._near(), server=True)
 
-    async def _reach(self) -> _Half:
-        loop = asyncio.get_running_loop()
-        context = self._far()
-        timing: dict[str, Any] = {}
-        if context is not None:
-            timing = {
-                "server_hostname": "",
-                "ssl_handshake_timeout": self._limits.handshake,
-            }
+    async def _reach(self) -> Wire:
         try:
-            async with asyncio.timeout(2 * self._limits.handshake):
-                transport, half = await loop.create_connection(
-                    lambda: _Half(self._limits.buffered, loop), *self._to, ssl=context, **timing
-                )
-        except ssl.SSLError as fault:
-            raise Refused(_reason(fault)) from fault
+            async with asyncio.timeout(self._limits.handshake):
+                connection = await _connected(self._to)
         except (OSError, TimeoutError) as fault:
             raise Refused("device-unreachable") from fault
-        raw = transport.get_extra_info("socket")
-        if raw is not None:
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return half
+        try:
+            return await self._made(connection, self._far(), server=False)
+        except BaseException:
+            connection.close()
+            raise
+
+    async def _made(
+        self, connection: socket.socket, context: ssl.SSLContext | None, *, server: bool
+    ) -> Wire:
+        if context is None:
+            return Wire(connection, self._room)
+        try:
+            async with asyncio.timeout(self._limits.handshake):
+                tls = await secured(connection, context, server=server)
+        except ssl.SSLError as fault:
+            raise Refused(reason_of(fault)) from fault
+        except TimeoutError as fault:
+            raise Refused("handshake-slow") from fault
+        return Wire(connection, self._room, tls)
 
     async def _pass(self, session: Session) -> None:
-        """Pass bytes until one side ends, nothing moves, or the time is over."""
+        """Pass bytes until both sides ended, nothing moves, or the time is over."""
         loop = asyncio.get_running_loop()
         limits, near, far = self._limits, session.near, session.far
         self.sessions.add(session)
         try:
             near.join(far)
-            far.join(near)
             while True:
                 now = loop.time()
                 left = min(
@@ -341,15 +239,21 @@ class Relay:
             session.close()
 
 
-def _certificate(half: _Half) -> bytes | None:
-    tls = None if half.transport is None else half.transport.get_extra_info("ssl_object")
-    return None if tls is None else tls.getpeercert(binary_form=True)
-
-
-def _reason(fault: ssl.SSLError) -> str:
-    reason = (fault.reason or "").replace(" ", "_").upper()
-    if reason in _PLAIN_REASONS:
-        return "not-tls"
-    if reason in _PEER_REASONS or isinstance(fault, ssl.SSLCertVerificationError):
-        return "unknown-peer"
-    return "handshake-failed"
+async def _connected(to: Place) -> socket.socket:
+    """A connection to the first address of a place that answers."""
+    loop = asyncio.get_running_loop()
+    fault: OSError = ConnectionRefusedError()
+    for family, kind, number, _, address in await loop.getaddrinfo(*to, type=socket.SOCK_STREAM):
+        connection = socket.socket(family, kind, number)
+        try:
+            connection.setblocking(False)  # noqa: FBT003 - the standard library's signature
+            await loop.sock_connect(connection, address)
+        except OSError as found:
+            connection.close()
+            fault = found
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise fault

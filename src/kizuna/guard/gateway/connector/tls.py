@@ -11,8 +11,24 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Iterable
+from typing import Final
 
-__all__ = ["context_of"]
+__all__ = ["context_of", "reason_of"]
+
+_PLAIN_REASONS: Final = frozenset(
+    {"HTTP_REQUEST", "WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG"}
+)
+_PEER_REASONS: Final = frozenset(
+    {
+        "CERTIFICATE_VERIFY_FAILED",
+        "PEER_DID_NOT_RETURN_A_CERTIFICATE",
+        "TLSV13_ALERT_CERTIFICATE_REQUIRED",
+        "TLSV1_ALERT_UNKNOWN_CA",
+        "SSLV3_ALERT_BAD_CERTIFICATE",
+        "SSLV3_ALERT_CERTIFICATE_EXPIRED",
+        "SSLV3_ALERT_CERTIFICATE_UNKNOWN",
+    }
+)
 
 
 def context_of(
@@ -43,3 +59,13 @@ def context_of(
         os.ftruncate(file, 0)
         os.close(file)
     return context
+
+
+def reason_of(fault: ssl.SSLError) -> str:
+    """Why a handshake failed, by the name under which it is counted."""
+    reason = (fault.reason or "").replace(" ", "_").upper()
+    if reason in _PLAIN_REASONS:
+        return "not-tls"
+    if reason in _PEER_REASONS or isinstance(fault, ssl.SSLCertVerificationError):
+        return "unknown-peer"
+    return "handshake-failed"
