@@ -505,8 +505,9 @@ def _cut_short(context: ssl.SSLContext, address, request: bytes) -> bytes:
             state.unwrap()
         raw.sendall(going.read())
         raw.shutdown(socket.SHUT_WR)
-        while data := said(lambda: state.read(100)):
-            heard += data
+        with suppress(ssl.SSLZeroReturnError):
+            while data := said(lambda: state.read(100)):
+                heard += data
     return heard
 
 

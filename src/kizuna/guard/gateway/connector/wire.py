@@ -198,6 +198,8 @@ class Wire:
                 at += got  # type: ignore[operator]
         except ssl.SSLWantReadError:
             pass
+        except ssl.SSLZeroReturnError:  # as the library says it where we had ended, too
+            over = True
         if at:
             self._pass_on(clear[:at])
         if tls.going.pending:  # keys are changed, or an alert answered
