@@ -34,7 +34,8 @@ VARIABLES: Final[dict[str, str]] = {
     "KIZUNA_SPARE_PASSPHRASE": "passphrase of a spare key (default: asked for on a terminal)",
     "KIZUNA_UNIT": "unit that keeps a new store's keys: software, process:SOCKET, "
     "pkcs11:LIBRARY;TOKEN or tpm:TCTI (default: software)",
-    "KIZUNA_UNIT_PIN_FILE": "file that holds the PIN of token or TPM keys",
+    "KIZUNA_UNIT_PIN_FILE": "file that holds the PIN of token or TPM keys, or a folder with such a "
+    "file for each unit, called like it (home, tpm ...)",
     "KIZUNA_LANG": "language of messages, en or ja (default: from LC_ALL, LC_MESSAGES, LANG)",
     "LC_ALL": "language of messages where KIZUNA_LANG is not set",
     "LC_MESSAGES": "language of messages where LC_ALL is not set",

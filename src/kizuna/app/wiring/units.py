@@ -4,7 +4,8 @@
 A unit is named ``software``, ``process:SOCKET``, ``pkcs11:LIBRARY;TOKEN`` or ``tpm:TCTI``.
 
 Keeps: 1. Concrete units are named here and in ``folder``, ``spares`` and ``logs`` only. 2. A PIN
-comes from a file that the settings name, never from a command line. 3. A store whose unit is a TPM
+comes from a file that the settings name, never from a command line; where they name a folder, from
+the file there that is called like the unit, so that no unit is given the PIN of another. 3. A store whose unit is a TPM
 keeps the keys that sign its traffic in software, and the TPM certifies them: a chip gives some
 signatures a second. 4. A certification counts when its signature and its form hold, whoever tells
 it; what kind of unit gave it stands beside.
@@ -113,7 +114,7 @@ def open_unit(said: str, folder: Folder, settings: Settings, name: str) -> Unit:
         from kizuna.roots.units.process import ProcessUnit
 
         return ProcessUnit(rest)
-    pin = read_pin(settings)
+    pin = read_pin(settings, name)
     if kind == "pkcs11":
         try:
             from kizuna.roots.units.pkcs11 import Pkcs11Unit
@@ -168,8 +169,8 @@ def _parsed(said: str) -> tuple[str, str]:
     return kind, rest
 
 
-def read_pin(settings: Settings) -> bytes:
-    """The PIN of a unit; empty where none is set.
+def read_pin(settings: Settings, name: str) -> bytes:
+    """The PIN of a unit by its short name; empty where none is set.
 
     Raises:
         Unavailable: ``unit.pin-unreadable``.
@@ -178,6 +179,10 @@ def read_pin(settings: Settings) -> bytes:
     if file is None:
         return b""
     try:
+        if file.is_dir():
+            file /= name
+            if not file.exists():
+                return b""
         return file.read_bytes()[:_MAX_PIN].rstrip(b"\r\n")
     except OSError as fault:
         raise Unavailable(

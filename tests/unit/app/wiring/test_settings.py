@@ -4,7 +4,8 @@
 import pytest
 
 from kizuna.app.wiring.settings import Settings, language
-from kizuna.model.errors import Misconfigured
+from kizuna.app.wiring.units import read_pin
+from kizuna.model.errors import Misconfigured, Unavailable
 
 
 def test_arguments_go_before_the_environment(tmp_path):
@@ -51,3 +52,18 @@ def test_an_unreadable_passphrase_file_is_told():
 def test_a_language_without_messages_is_refused():
     with pytest.raises(Misconfigured):
         Settings.from_environment({}, lang="fr")
+
+
+def test_each_unit_takes_the_pin_that_is_called_like_it(tmp_path):
+    pins = tmp_path / "pins"
+    pins.mkdir()
+    (pins / "hsm").write_text("1234\n")
+    alone = tmp_path / "pin"
+    alone.write_text("5678\n")
+    folder = Settings(store=tmp_path, unit_pin_file=pins)
+    assert [read_pin(folder, name) for name in ("hsm", "tpm")] == [b"1234", b""]
+    one = Settings(store=tmp_path, unit_pin_file=alone)
+    assert [read_pin(one, name) for name in ("hsm", "tpm")] == [b"5678", b"5678"]
+    with pytest.raises(Unavailable) as caught:
+        read_pin(Settings(store=tmp_path, unit_pin_file=tmp_path / "none"), "hsm")
+    assert caught.value.code == "unit.pin-unreadable"

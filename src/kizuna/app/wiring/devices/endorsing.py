@@ -86,7 +86,7 @@ def _opened(unit: str, state: Path, settings: Settings) -> tuple[EndorsingChip, 
         opened.close()
     held = KeptFile(Folder(state).path / f"keys-{LABEL}").read()
     kept = next(one for one in held if one.id == handle.id)
-    return EndorsingChip(unit.removeprefix("tpm:"), read_pin(settings)), kept
+    return EndorsingChip(unit.removeprefix("tpm:"), read_pin(settings, LABEL)), kept
 
 
 def _unreadable() -> Malformed:

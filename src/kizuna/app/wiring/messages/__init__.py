@@ -112,6 +112,7 @@ def render_finding(
     *,
     title: str = "",
     advice: str = "",
+    present: str = "",
     names: Names | None = None,
 ) -> tuple[str, str]:
     """What is wrong, and what would mend it, in one sentence each.
@@ -121,10 +122,13 @@ def render_finding(
         lang: ``en`` or ``ja``.
         title: what the profile calls the requirement; without it the requirement's id is shown.
         advice: what the profile says would meet it.
+        present: the fields that it asks for; told where a claim is there that lacks one.
         names: what to call identifiers; one that is not there is shown as it is.
     """
     values = _values_of(finding, lang, names or {})
     values["title"] = title or _structural(finding.requirement, lang)
+    if finding.code is Code.CLAIM_MISSING and values.get("issuer"):
+        values["present"] = present
     mend = _variant(f"finding.{finding.code.value}.mend", values, lang)
     if advice and finding.code in _ADVISED:
         mend = text("finding.advice", lang, mend=mend, advice=advice)
@@ -152,6 +156,7 @@ _VARIANTS: Final = (
     "reason",
     "mend",
     "fields",
+    "present",
     "until",
     "from",
     "registered",
