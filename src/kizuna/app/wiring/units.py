@@ -5,10 +5,10 @@ A unit is named ``software``, ``process:SOCKET``, ``pkcs11:LIBRARY;TOKEN`` or ``
 
 Keeps: 1. Concrete units are named here and in ``folder``, ``spares`` and ``logs`` only. 2. A PIN
 comes from a file that the settings name, never from a command line; where they name a folder, from
-the file there that is called like the unit, so that no unit is given the PIN of another. 3. A store whose unit is a TPM
-keeps the keys that sign its traffic in software, and the TPM certifies them: a chip gives some
-signatures a second. 4. A certification counts when its signature and its form hold, whoever tells
-it; what kind of unit gave it stands beside.
+the file there that is called like the unit, so that no unit is given the PIN of another. 3. A store
+whose unit is a TPM keeps the keys that sign its traffic in software, and the TPM certifies them: a
+chip gives some signatures a second. 4. A certification counts when its signature and its form hold,
+whoever tells it; what kind of unit gave it stands beside.
 """
 
 from __future__ import annotations

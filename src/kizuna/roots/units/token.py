@@ -83,8 +83,8 @@ def told(fault: refusals.PKCS11Error, token: str = "") -> Problem:
         return Misconfigured(
             "unit.pin-wrong",
             "the unit does not open with this PIN",
-            hint="give the right PIN in KIZUNA_UNIT_PIN_FILE (units with PINs of their own: a folder "
-            "with a file for each, called like the unit); too many wrong ones lock the unit",
+            hint="give the right PIN in KIZUNA_UNIT_PIN_FILE (units with PINs of their own: a "
+            "folder with a file for each, called like the unit); too many wrong ones lock the unit",
         )
     if isinstance(fault, WENT):
         return gone("pkcs11", name)

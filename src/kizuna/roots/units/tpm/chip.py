@@ -358,8 +358,8 @@ def _told(fault: tss.TSS2_Exception) -> Problem:
         return Misconfigured(
             "unit.pin-wrong",
             "the unit does not open with this PIN",
-            hint="give the right PIN in KIZUNA_UNIT_PIN_FILE (units with PINs of their own: a folder "
-            "with a file for each, called like the unit); too many wrong ones lock the unit",
+            hint="give the right PIN in KIZUNA_UNIT_PIN_FILE (units with PINs of their own: a "
+            "folder with a file for each, called like the unit); too many wrong ones lock the unit",
         )
     if code == _LOCKOUT:
         return Misconfigured(
