@@ -19,6 +19,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler
 from litestar.types import ControllerRouterHandler
 
+from kizuna.app.api.answers_away import answers_away
 from kizuna.app.api.assess import assess
 from kizuna.app.api.catalog import catalog
 from kizuna.app.api.catalogs import catalogs
@@ -62,7 +63,16 @@ PERMISSIONS: Final = frozenset({"public", "view", "signature", "operator", "invi
 """Who may use a route: anyone; anyone, who sees what their view shows; whoever signed what is sent;
 the store's organisation; whoever has an invitation."""
 
-_INTAKE: Final = ("/api/statements", "/entries", "/api/import", "/answer", *HOT)
+_INTAKE: Final = (
+    "/api/statements",
+    "/entries",
+    "/api/import",
+    "/answer",
+    "/answer/signed",
+    "/api/assess/prepare",
+    "/api/assess/signed",
+    *HOT,
+)
 _ENDLESS: Final = ("/api/events",)
 
 
@@ -113,6 +123,7 @@ def make(
         *lookup(context),
         *judging(context),
         *assess(context),
+        *answers_away(context),
         *procure(context),
         *comparing(context),
         *evidence(context),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from kizuna.app.cli import assess_away
+from kizuna.app.cli.assess_away import plan_lines
 from kizuna.app.cli.door import Door, Failure, command
 from kizuna.app.cli.show import mark, tell_beyond
 from kizuna.app.cli.times import instant
@@ -43,6 +45,7 @@ _Element = Annotated[
 
 def hang(app: typer.Typer) -> None:
     """Hang the noun's commands into the tree."""
+    assess_away.hang(app)
 
     @command(app, "questions")
     def questions(
@@ -137,7 +140,7 @@ def hang(app: typer.Typer) -> None:
                 "seen": plan.seen,
                 "statements": [one.told() for one in plan.sayings],
             }
-            door.answer(told, lambda: _plan_lines(door, told))
+            door.answer(told, lambda: plan_lines(door, told))
             return
         made = register_answers(organisation, asked, answers, files, pen=pen)
         door.answer(
@@ -341,17 +344,6 @@ def _question_lines(door: Door, rows: Sequence[dict[str, Any]]) -> Iterator[str]
         for held in row["held"]:
             words = "assess.held" if held["way"] == "asked" else "assess.held-mapped"
             yield "    " + door.text(words, **{**held, "until": held["until"] or "–"})
-
-
-def _plan_lines(door: Door, told: dict[str, Any]) -> Iterator[str]:
-    """What would be signed, statement by statement."""
-    import json
-
-    yield door.text("assess.plan", issuer=told["issuer"])
-    for number, one in enumerate(told["statements"], 1):
-        yield f"#{number} " + door.text(f"page.answer.why.{one['why']}")
-        shown = one.get("payload") or {k: v for k, v in one.items() if k != "why"}
-        yield from json.dumps(shown, indent=2, ensure_ascii=False).splitlines()
 
 
 def _kind_lines(one: dict[str, Any]) -> Iterator[str]:

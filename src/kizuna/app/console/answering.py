@@ -10,62 +10,36 @@ none.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from litestar import Request, Response, get, post
-from litestar.datastructures import UploadFile
 from litestar.types import ControllerRouterHandler
 
 from kizuna.app.console.asked import Asked
-from kizuna.app.console.form import PAGE, Sent, answers_in, pages_of, question_rows
+from kizuna.app.console.desk import Desk, view_of
+from kizuna.app.console.form import answers_in, pages_of, question_rows
+from kizuna.app.console.reviewing import differing, faults_of, head_of, plan_told, says_nothing
+from kizuna.app.console.sending import number, onward, to_sign_in, whole
 from kizuna.app.wiring import showing
 from kizuna.app.wiring.answers import problem_json
-from kizuna.app.wiring.assess import questionnaire_of
-from kizuna.app.wiring.assess_drafts import Draft, Drafts, as_answers
+from kizuna.app.wiring.assess_drafts import Draft, as_answers
 from kizuna.app.wiring.assess_held import held_for
-from kizuna.app.wiring.assess_plan import Plan, plan_answers, register_plan
-from kizuna.app.wiring.hosted_codes import pen_of
-from kizuna.app.wiring.messages import text
-from kizuna.model.errors import Malformed, Problem, Refused
-from kizuna.model.identifier import Element, canonical
-from kizuna.proof.assurance import Answer, Answers, Questionnaire, State
-from kizuna.record.store import OPERATOR, View
+from kizuna.app.wiring.assess_plan import register_plan
+from kizuna.model.errors import Problem, Refused
+from kizuna.model.identifier import Element
+from kizuna.proof.assurance import Answer, Questionnaire
 
 if TYPE_CHECKING:
-    from kizuna.app.console.showing import Run
-    from kizuna.app.console.signing_in import Door, Visitor
-    from kizuna.app.wiring.assess_pen import Pen
-    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.app.console.signing_in import Visitor
 
-__all__ = ["Answering", "Rendered", "foreign", "of_this_site"]
+__all__ = ["Answering"]
 
 _OPT: Final = {"permission": "public"}
-_PROFILES: Final = 8
-_PARTS: Final = 900
-_KEPT: Final = {"referrer-policy": "same-origin", "cache-control": "no-store", "vary": "cookie"}
-"""A page with a form lets the browser name it as the origin of what it sends to us."""
 
 
-class Rendered(Protocol):
-    """Makes a whole page of a template."""
-
-    def __call__(
-        self, asked: Asked, template: str, title: str, data: dict[str, Any], commands: list[str]
-    ) -> Response[bytes]:
-        """The page."""
-        ...
-
-
-class Answering:
+class Answering(Desk):
     """The pages of one workspace by which answers are given."""
-
-    def __init__(self, workspace: Workspace, run: Run, door: Door, render: Rendered) -> None:
-        self._workspace = workspace
-        self._run = run
-        self._door = door
-        self._render = render
 
     @property
     def routes(self) -> Sequence[ControllerRouterHandler]:
@@ -109,7 +83,7 @@ class Answering:
     async def _form(self, asked: Asked, request: Request[Any, Any, Any]) -> Response[bytes]:
         visitor = self._door.visitor(request.scope)
         if visitor is None:
-            return _to_sign_in(asked, request)
+            return to_sign_in(asked, request)
         subject, profiles = asked.text("subject"), asked.many("profile")
         if not subject or not profiles:
             data = await self._run(lambda: self._begin(visitor, asked))
@@ -119,7 +93,7 @@ class Answering:
             questions = self._questions(subject, profiles, asked.text("element"), visitor)
             draft = self._drafts(visitor).open(questions, asked.text("element"))
             return self._shown(
-                questions, draft, draft.answers, _number(asked.text("page")), asked, visitor
+                questions, draft, draft.answers, number(asked.text("page")), asked, visitor
             )
 
         data = await self._run(tell)
@@ -130,11 +104,11 @@ class Answering:
         visitor, sent = await self._genuine(request)
 
         def keep() -> tuple[Draft, int, dict[str, Any] | None]:
-            questions, page = self._named(sent, visitor), _number(sent.text("page"))
+            questions, page = self._named(sent, visitor), number(sent.text("page"))
             drafts = self._drafts(visitor)
             draft = drafts.open(questions, sent.text("element"))
             if sent.text("go") == "delete":
-                drafts.drop(draft, version=_whole(sent.text("version")))
+                drafts.drop(draft, version=whole(sent.text("version")))
                 return draft, 0, None
             if sent.text("questions") != questions.digest:
                 raise Refused(
@@ -145,14 +119,14 @@ class Answering:
             answers, evidence = answers_in(sent, questions, draft.answers, page)
             try:
                 kept = drafts.keep(
-                    draft, answers, evidence, version=_whole(sent.text("version"), wrong=-1)
+                    draft, answers, evidence, version=whole(sent.text("version"), wrong=-1)
                 )
             except Refused as problem:
                 if problem.code != "assess.draft-stale":
                     raise
                 # nothing typed is lost: it stands in the form, beside what was saved elsewhere
                 shown = self._shown(questions, draft, answers, page, asked, visitor)
-                shown["stale"] = _differing(questions, draft.answers, answers, asked.lang)
+                shown["stale"] = differing(questions, draft.answers, answers, asked.lang)
                 return draft, page, shown
             return kept, page, None
 
@@ -162,19 +136,19 @@ class Answering:
             answer.status_code = 409
             return answer
         if page == 0:
-            return _onward(asked.url("/answer"))
+            return onward(asked.url("/answer"))
         where = {"subject": draft.subject, "profile": draft.profiles, "element": draft.element}
         go = sent.text("go")
         if go == "review":
-            return _onward(asked.url("/answer/review", **where))
+            return onward(asked.url("/answer/review", **where))
         last = go.removeprefix("page-")
-        after = _number(last) if go.startswith("page-") else page
-        return _onward(asked.url("/answer", **where, page=after, saved="1"))
+        after = number(last) if go.startswith("page-") else page
+        return onward(asked.url("/answer", **where, page=after, saved="1"))
 
     async def _review(self, asked: Asked, request: Request[Any, Any, Any]) -> Response[bytes]:
         visitor = self._door.visitor(request.scope)
         if visitor is None:
-            return _to_sign_in(asked, request)
+            return to_sign_in(asked, request)
 
         def tell() -> dict[str, Any]:
             questions = self._questions(
@@ -195,8 +169,8 @@ class Answering:
         wrong: bool = False,
     ) -> dict[str, Any]:
         draft = self._drafts(visitor).open(questions, element)
-        data = self._head(questions, draft)
-        faults = _faults(questions, draft, asked.lang)
+        data = head_of(questions, draft)
+        faults = faults_of(questions, draft, asked.lang)
         plan = None
         if not faults:
             try:
@@ -208,9 +182,9 @@ class Answering:
                 faults = [{"place": "", "page": 1, "id": "", "message": told["message"]}]
         return data | {
             "faults": faults,
-            "plan": None if plan is None else _plan_told(plan),
+            "plan": None if plan is None else plan_told(plan),
             "wrong": wrong,
-            "unchanged": plan is not None and _says_nothing(plan, draft),
+            "unchanged": plan is not None and says_nothing(plan, draft),
         }
 
     async def _send(self, asked: Asked, request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -227,7 +201,7 @@ class Answering:
                 return draft, self._reviewed(
                     questions, visitor, asked, element=draft.element, wrong=True
                 )
-            if draft.version != _whole(sent.text("version"), wrong=-1):
+            if draft.version != whole(sent.text("version"), wrong=-1):
                 raise Refused(
                     "assess.draft-stale",
                     "the draft was changed elsewhere since this page was opened",
@@ -249,12 +223,12 @@ class Answering:
             answer.status_code = 403
             return answer
         where = {"subject": draft.subject, "profile": draft.profiles, "element": draft.element}
-        return _onward(asked.url("/answer/sent", **where))
+        return onward(asked.url("/answer/sent", **where))
 
     async def _sent(self, asked: Asked, request: Request[Any, Any, Any]) -> Response[bytes]:
         visitor = self._door.visitor(request.scope)
         if visitor is None:
-            return _to_sign_in(asked, request)
+            return to_sign_in(asked, request)
 
         def tell() -> dict[str, Any]:
             questions = self._questions(
@@ -263,63 +237,12 @@ class Answering:
             drafts = self._drafts(visitor)
             draft = drafts.open(questions, asked.text("element"))
             told = drafts.sent_as(draft).get("told")
-            return self._head(questions, draft) | {"told": told}
+            return head_of(questions, draft) | {"told": told}
 
         data = await self._run(tell)
         return self._page(asked, request, "answer_sent.html", data)
 
     # --- inside -------------------------------------------------------------------------------
-
-    async def _genuine(self, request: Request[Any, Any, Any]) -> tuple[Visitor, Sent]:
-        """Who sent a form, and the form; before anything of it is believed.
-
-        Raises:
-            Refused: ``console.sign-in-needed``, ``console.form-foreign``.
-            Malformed: ``assess.form``.
-        """
-        visitor = self._door.visitor(request.scope)
-        if visitor is None:
-            raise Refused(
-                "console.sign-in-needed",
-                "nobody is signed in here any more",
-                why="sessions end after half a day, and when the server ends",
-                hint="sign in again; what was saved is still there",
-            )
-        if not of_this_site(request):
-            raise foreign()
-        sent = await _read(request)
-        if not self._door.genuine(request.scope, sent.text("word")):
-            raise foreign()
-        return visitor, sent
-
-    def _named(self, sent: Sent, visitor: Visitor) -> Questionnaire:
-        profiles = [p.strip()[:200] for p in sent.texts.get("profile", ())]
-        subject = sent.text("subject", 2_048)
-        return self._questions(subject, profiles, sent.text("element"), visitor)
-
-    def _questions(
-        self, subject: str, profiles: Sequence[str], element: str, visitor: Visitor
-    ) -> Questionnaire:
-        chosen = [
-            showing.profile_named(self._workspace, name)
-            for name in dict.fromkeys(profiles[:_PROFILES])
-        ]
-        what = None if element not in set(Element) else Element(element)
-        return questionnaire_of(
-            self._workspace, canonical(subject), chosen, element=what, view=_view(visitor)
-        )
-
-    def _drafts(self, visitor: Visitor) -> Drafts:
-        return Drafts(self._workspace, visitor.identity or self._workspace.identity)
-
-    def _pen(self, visitor: Visitor) -> Pen:
-        return pen_of(self._workspace, visitor.name)
-
-    def _plan(self, questions: Questionnaire, draft: Draft, pen: Pen, visitor: Visitor) -> Plan:
-        files = self._drafts(visitor).evidence(draft, questions)
-        return plan_answers(
-            self._workspace, questions, as_answers(draft), files, pen=pen, whole=True
-        )
 
     def _begin(self, visitor: Visitor, asked: Asked) -> dict[str, Any]:
         identity = visitor.identity or self._workspace.identity
@@ -345,26 +268,9 @@ class Answering:
             "drafts": drafts,
             "profiles": profiles,
             "elements": [e.value for e in Element],
-            "names": showing.names(self._workspace, [d["subject"] for d in drafts], _view(visitor)),
-        }
-
-    def _head(self, questions: Questionnaire, draft: Draft) -> dict[str, Any]:
-        counted = {state.value: 0 for state in State}
-        known = {a.requirement: a.state for a in draft.answers}
-        for question in questions.questions:
-            counted[known.get(question.id, State.OPEN).value] += 1
-        total = len(questions.questions)
-        return {
-            "subject": questions.subject,
-            "profiles": list(draft.profiles),
-            "element": draft.element,
-            "title": dict(questions.title),
-            "version": draft.version,
-            "questions": questions.digest,
-            "counts": counted,
-            "total": total,
-            "answered": total - counted[State.OPEN.value],
-            "names": {},
+            "names": showing.names(
+                self._workspace, [d["subject"] for d in drafts], view_of(visitor)
+            ),
         }
 
     def _shown(
@@ -379,152 +285,13 @@ class Answering:
         pages = pages_of(questions)
         page = min(max(page, 1), pages)
         rows = question_rows(questions, answers, page, asked.lang)
-        held = held_for(self._workspace, questions, asked.lang, _view(visitor))
+        held = held_for(self._workspace, questions, asked.lang, view_of(visitor))
         for row in rows:
             row["held"] = held.get(row["id"], [])
-        return self._head(questions, draft) | {
+        return head_of(questions, draft) | {
             "rows": rows,
             "page": page,
             "pages": pages,
             "stale": None,
             "saved": False,
         }
-
-    def _page(
-        self, asked: Asked, request: Request[Any, Any, Any], template: str, data: dict[str, Any]
-    ) -> Response[bytes]:
-        visitor = self._door.visitor(request.scope)
-        asked.visitor = visitor
-        asked.operator = visitor is not None and visitor.guest is None
-        name = None if visitor is None else visitor.name
-        data["word"] = self._door.word(request.scope)
-        data["speaker"] = name or self._workspace.name
-        data["member"] = name is not None
-        answer = self._render(asked, template, text("page.answer.title", asked.lang), data, [])
-        answer.headers.update(_KEPT)
-        return answer
-
-
-def _view(visitor: Visitor) -> View:
-    return OPERATOR if visitor.identity is None else View.of(visitor.identity)
-
-
-def _says_nothing(plan: Plan, draft: Draft) -> bool:
-    """Whether sending would only say again what stands: no draft was kept, nothing is new."""
-    return draft.version == 0 and all(s.why == "summary" for s in plan.sayings)
-
-
-def _plan_told(plan: Plan) -> dict[str, Any]:
-    return {
-        "issuer": plan.issuer,
-        "level": plan.level.value,
-        "seen": plan.seen,
-        "counts": dict(plan.answers),
-        "certificate_needed": list(plan.certificate_needed),
-        "sayings": [
-            one | {"text": json.dumps(one.get("payload"), indent=2, ensure_ascii=False)}
-            for one in (s.told() for s in plan.sayings)
-        ],
-    }
-
-
-def _faults(questions: Questionnaire, draft: Draft, lang: str) -> list[dict[str, Any]]:
-    """Every answer that is not whole, with the page on which it stands."""
-    found = []
-    places = {q.id: n for n, q in enumerate(questions.questions)}
-    for answer in as_answers(draft).answers:
-        try:
-            Answers(answers=(answer,)).check(questions)
-        except Malformed as problem:
-            place = places.get(answer.requirement, 0)
-            found.append(
-                {
-                    "place": place,
-                    "page": place // PAGE + 1,
-                    "id": answer.requirement,
-                    "message": problem_json(problem, lang)["message"],
-                }
-            )
-    return found
-
-
-def _differing(
-    questions: Questionnaire, saved: Sequence[Answer], typed: Sequence[Answer], lang: str
-) -> list[dict[str, str]]:
-    """The questions that were saved with another answer meanwhile."""
-    before, now = ({a.requirement: a for a in some} for some in (saved, typed))
-    return [
-        {
-            "id": q.id,
-            "title": q.title.get(lang) or q.title.get("en") or q.id,
-            "saved": (before[q.id].state if q.id in before else State.OPEN).value,
-        }
-        for q in questions.questions
-        if before.get(q.id) != now.get(q.id)
-    ]
-
-
-def of_this_site(request: Request[Any, Any, Any]) -> bool:
-    """Whether the browser says that a page of this server sent the form."""
-    headers = request.headers
-    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
-        return False
-    origin = headers.get("origin")
-    if origin is None:
-        return True
-    return origin.partition("://")[2] == headers.get("host", "")
-
-
-async def _read(request: Request[Any, Any, Any]) -> Sent:
-    """The texts and files of a form.
-
-    Raises:
-        Malformed: ``assess.form``.
-    """
-    texts: dict[str, list[str]] = {}
-    files: dict[str, list[tuple[str, bytes]]] = {}
-    form = await request.form()
-    for count, (name, value) in enumerate(form.multi_items()):
-        if count >= _PARTS:
-            raise Malformed(
-                "assess.form",
-                "the form came back as something else: too many fields",
-                hint="open the page again and fill it in",
-                fault="too many fields",
-            )
-        if isinstance(value, UploadFile):
-            files.setdefault(name, []).append((value.filename or "", await value.read()))
-            await value.close()
-        else:
-            texts.setdefault(name, []).append(str(value))
-    return Sent(texts, files)
-
-
-def foreign() -> Refused:
-    """The problem of a form that somebody else's page sent."""
-    return Refused(
-        "console.form-foreign",
-        "this form does not come from a page of yours here",
-        why="another site, or a page of a session that ended, could have sent it",
-        hint="open the page again and send it from there",
-    )
-
-
-def _number(text: str) -> int:
-    return max(1, _whole(text, wrong=1))
-
-
-def _whole(text: str, wrong: int = 0) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else wrong
-
-
-def _to_sign_in(asked: Asked, request: Request[Any, Any, Any]) -> Response[bytes]:
-    raw = bytes(request.scope.get("query_string", b"")).decode("latin-1")
-    here = str(request.scope["path"]) + (f"?{raw}" if raw else "")
-    return _onward(asked.url("/sign-in", next=here[:1_500]))
-
-
-def _onward(where: str) -> Response[bytes]:
-    return Response(
-        b"", status_code=303, media_type="text/html", headers={"location": where, **_KEPT}
-    )

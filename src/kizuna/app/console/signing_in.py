@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who looks at the pages: the public, the operator who showed the server's token, or a member whose
-key is kept here and who showed its code.
+"""Who looks at the pages: the public, the operator who showed the server's token, or a member who
+showed its code: one whose key is kept here, or one who keeps its own and got the code by it.
 
 Keeps: 1. The token is made when the server starts, printed once on its terminal, and compared in
 constant time; the server keeps its hash. A member's code likewise. 2. What the browser gets instead
 is a random name of a session: HttpOnly, SameSite=Strict, gone when the server ends or after half a
 day; a member's also when its code ends. 3. A session shows pages and keeps drafts; it never signs:
-whoever signs shows again what opened the session. 4. A form is genuine where it carries the word of
-its own session and comes from a page of this server. 5. A session opens the pages, never the API.
-6. Sessions are bounded for each speaker: nobody ends another's by signing in often.
+whoever signs shows again what opened the session, or signs elsewhere. 4. A form is genuine where
+it carries the word of its own session and comes from a page of this server. 5. A session opens the
+pages, never the API. 6. Sessions are bounded for each speaker: nobody ends another's by signing in
+often.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from typing import TYPE_CHECKING, Any, Final
 from kizuna.model.identifier import SubjectId
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.hosted_codes import Codes, Guest
+    from kizuna.app.wiring.hosted_codes import Guest
+    from kizuna.app.wiring.member_codes import Guests
 
 __all__ = ["COOKIE", "Door", "Visitor"]
 
@@ -55,6 +57,11 @@ class Visitor:
         """The member's identity; None: the operator."""
         return None if self.guest is None else self.guest.identity
 
+    @property
+    def keeps_key(self) -> bool:
+        """Whether what they say is signed elsewhere, with a key of their own."""
+        return self.guest is not None and self.guest.keeps_key
+
 
 class Door:
     """The sessions of one server.
@@ -72,7 +79,7 @@ class Door:
         clock: Callable[[], int],
         *,
         secure: bool,
-        codes: Codes | None = None,
+        codes: Guests | None = None,
     ) -> None:
         self._token = None if token is None else sha256(token.encode()).digest()
         self._clock = clock

@@ -21,12 +21,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Request, Response, get, post
 from litestar.types import ControllerRouterHandler
 
-from kizuna.app.console.answering import Answering, foreign, of_this_site
+from kizuna.app.console.answering import Answering
 from kizuna.app.console.asked import Asked
 from kizuna.app.console.cells import clock, table, verdict_mark
 from kizuna.app.console.chains import short_name
+from kizuna.app.console.sending import foreign, of_this_site
 from kizuna.app.console.showing import Run, Showing, Shown
 from kizuna.app.console.signing_in import Door
+from kizuna.app.console.taking_home import TakingHome
 from kizuna.app.console.texts import say
 from kizuna.app.wiring.answers import problem_json
 from kizuna.model.errors import Problem
@@ -153,6 +155,7 @@ class Site:
         return (
             *((door, enter, leave) if self._door.exists else ()),
             *Answering(self._workspace, self._run, self._door, self._render).routes,
+            *TakingHome(self._workspace, self._run, self._door, self._render).routes,
             *page("/", "/portfolio.json", show.portfolio),
             *page("/subject", "/subject.json", show.subject),
             *page("/explain", "/explain.json", show.explain),

@@ -13,7 +13,7 @@ number in the plan, as ``#1``.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,10 @@ __all__ = [
     "level_of",
     "plan_answers",
     "register_plan",
+    "seen_of",
+    "told_of",
     "with_files",
+    "written",
 ]
 
 
@@ -62,6 +65,25 @@ class Saying:
     document: bytes = b""
     why: str = ""
     """``claim``, ``summary``, ``withdrawal`` or ``document``."""
+
+    def about(self, subject: SubjectId, issuer: SubjectId) -> SubjectId:
+        """What its statement is about. A document is a thing of its issuer's: were it said of the
+        subject, everybody who may not read it would find something withheld about that subject.
+        """
+        if self.payload is not None:
+            return subject
+        return SubjectId(f"{issuer}/evidence/{sha256(self.document).hexdigest()}")
+
+    @property
+    def media_type(self) -> str:
+        """Of what is signed."""
+        return FILE if self.kind is None else media_type_of(self.kind)
+
+    def bytes_with(self, digests: Mapping[str, str]) -> bytes:
+        """The payload as it is signed, with the digests of the claims signed before it."""
+        if self.payload is None:
+            return self.document
+        return encode_payload(_filled(self.payload, digests))
 
     def told(self) -> dict[str, Any]:
         """What a person sees of it."""
@@ -78,6 +100,12 @@ class Saying:
             "kind": self.kind.value if self.kind else "",
             "payload": json.loads(encode_payload(self.payload)),
         }
+
+
+def seen_of(issuer: str, subject: str, sayings: Sequence[Saying]) -> str:
+    """The digest of everything that would be signed, by whom, about what."""
+    told = [issuer, subject, *(saying.told() for saying in sayings)]
+    return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +129,7 @@ class Plan:
     @property
     def seen(self) -> str:
         """The digest of all that would be signed, by whom, about what."""
-        told = [self.issuer, self.asked.subject, *(s.told() for s in self.sayings)]
-        return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+        return seen_of(self.issuer, self.asked.subject, self.sayings)
 
 
 def plan_answers(
@@ -207,34 +234,43 @@ def register_plan(
             why="answers, questions, lists or what is registered changed in between",
             hint="look again at what would be signed, then send it",
         )
-    subject = plan.asked.subject
+    statements, documents = written(plan.sayings, plan.asked.subject, hand)
+    registered = ground_of(organisation).register(statements, documents)
+    return told_of(plan, registered, organisation.beyond(statements))
+
+
+def written(
+    sayings: Sequence[Saying], subject: SubjectId, pen: Pen
+) -> tuple[list[bytes], dict[Digest, bytes]]:
+    """What a plan holds, signed: one statement a saying, and the documents beside the log."""
     statements: list[bytes] = []
     documents: dict[Digest, bytes] = {}
     digests: dict[str, str] = {}
-    for number, saying in enumerate(plan.sayings, 1):
+    for number, saying in enumerate(sayings, 1):
+        about = saying.about(subject, pen.identity)
         if saying.payload is None:
-            signed = hand.say(
-                FILE, subject, saying.document, audience=[hand.identity], by_hash=True
-            )
+            signed = pen.say(FILE, about, saying.document, audience=[pen.identity], by_hash=True)
         else:
-            assert saying.kind is not None  # noqa: S101 - a payload has a kind
-            document = encode_payload(_filled(saying.payload, digests))
-            signed = hand.say(media_type_of(saying.kind), subject, document)
+            signed = pen.say(saying.media_type, about, saying.bytes_with(digests))
         statements.append(signed.statement)
         documents.update(signed.documents)
         digests[f"#{number}"] = signed.digest
-    registered = ground_of(organisation).register(statements, documents)
+    return statements, documents
+
+
+def told_of(plan: Plan, registered: Sequence[str], beyond: Sequence[SubjectId]) -> dict[str, Any]:
+    """What registering a plan came to, as every door tells it."""
     return {
-        "subject": subject,
+        "subject": plan.asked.subject,
         "profile": plan.asked.profile,
         "issuer": plan.issuer,
         "level": plan.level.value,
-        "statements": registered,
+        "statements": list(registered),
         "answers": dict(plan.answers),
         "claims": list(plan.claims),
         "certificate_needed": list(plan.certificate_needed),
         "files": plan.files,
-        "beyond": list(organisation.beyond(statements)),
+        "beyond": list(beyond),
     }
 
 

@@ -40,6 +40,8 @@ class Guest:
     identity: SubjectId
     code: str
     """Hash of the code that let it in."""
+    keeps_key: bool = False
+    """Whether its key is its own, and not here: then nothing is signed here in its name."""
 
 
 class Codes:

@@ -68,6 +68,19 @@ class Joined:
         told = ask("POST", url, data, {**headers, **self._signature("POST", url, data, headers)})
         return told if isinstance(told, dict) else {}
 
+    def act(self, path: str, value: bytes = b"{}") -> dict[str, Any]:
+        """Send something in JSON that only this organisation may send.
+
+        Raises:
+            Malformed: ``request.answer``. Refused, Absent, Unavailable: as the other side says.
+        """
+        url = f"{self.url}{path}"
+        headers = {"content-type": "application/json", "accept": "application/json, */*"}
+        told = ask("POST", url, value, {**headers, **self._signature("POST", url, value, headers)})
+        if not isinstance(told, dict):
+            raise self._no_answer("what became of it")
+        return told
+
     def look_up(self, question: dict[str, Any]) -> Any:  # noqa: ANN401 - checked by who asked
         """What is registered about some names; see ``elsewhere``.
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -24,7 +24,7 @@ from kizuna.app.wiring.member_joining import enter
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.units import open_home
 from kizuna.app.wiring.values import ImportOutcome, Progress, Signed, quiet
-from kizuna.model.errors import Absent, Misconfigured, Problem, Unavailable
+from kizuna.model.errors import Absent, Malformed, Misconfigured, Problem, Unavailable
 from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.model.payload import Action, Payload, Status, Target, encode_payload
@@ -160,6 +160,37 @@ class Member(Asks):
             if result.problem is not None:
                 raise result.problem
         return [result.digest.hex() for result, _ in results]
+
+    def hand_in(self, signed: bytes) -> dict[str, Any]:
+        """Bring answers that were drawn up in that store's form and signed here.
+
+        Raises:
+            Refused: ``assess.changed-since``, ``assess.signed-differs``, …
+        """
+        told = self._store.act("/api/assess/signed", signed)
+        statements = told.get("statements")
+        if not isinstance(statements, list):
+            raise Malformed(
+                "request.answer",
+                f"{self.url} did not say what became of the answers",
+                hint="check that this is the address of a kizuna store",
+                url=self.url,
+            )
+        return told
+
+    def code(self) -> dict[str, Any]:
+        """A code that opens that store's pages to this organisation for half a day.
+
+        Raises:
+            Refused: ``policy.not-a-member``.
+        """
+        told = self._store.act("/api/assess/code")
+        return {
+            "identity": self.identity,
+            "url": f"{self.url}/answer",
+            "code": str(told.get("code", ""))[:200],
+            "until": int(told.get("until") or 0),
+        }
 
     def register_each(self, statements: Sequence[bytes]) -> list[tuple[str, int] | Problem]:
         """Register statements in one request: digest (hex) and place, or what refuses it."""
