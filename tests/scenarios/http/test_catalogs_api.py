@@ -3,8 +3,8 @@
 
 import pytest
 
-from kizuna.app.wiring import risk
 from kizuna.app.wiring.mappings import coverage
+from kizuna.app.wiring.risk import frameworks, placing
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.kind import Kind
 from kizuna.model.relation import Relation
@@ -61,11 +61,11 @@ def test_categories_stand_side_by_side_on_the_page(served):
 
 
 def test_a_placement_signs_the_link_by_which_verdicts_count_it(workspace):
-    table = risk.find_framework("iot-ssf", workspace.settings)
+    table = frameworks.find_framework("iot-ssf", workspace.settings)
     levels = {a.id: a.levels[-1].id for a in table.axes}
-    placed = risk.planned(table, "pkg:generic/aoba/ac@1", "ward", levels)
+    placed = placing.planned(table, "pkg:generic/aoba/ac@1", "ward", levels)
     whole = SubjectId(canonical("pkg:generic/fuji/building@1"))
-    told = risk.place_device(workspace, table, placed, workspace.settings, whole=whole)
+    told = placing.place_device(workspace, table, placed, workspace.settings, whole=whole)
     reader = workspace.store.reader()
     (row,) = (
         r
@@ -77,5 +77,5 @@ def test_a_placement_signs_the_link_by_which_verdicts_count_it(workspace):
     (tie,) = row.statement.payload.links
     assert (tie.relation, tie.subject) == (Relation.PART_OF, placed.device)
     assert tie.category == table.link_category(placed.category)
-    alone = risk.place_device(workspace, table, placed, workspace.settings)
+    alone = placing.place_device(workspace, table, placed, workspace.settings)
     assert alone["link"] is None

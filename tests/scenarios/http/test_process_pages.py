@@ -5,7 +5,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from kizuna.app.wiring.risk import find_framework, place_device, planned
+from kizuna.app.wiring.risk.frameworks import find_framework
+from kizuna.app.wiring.risk.placing import place_device, planned
 from kizuna.app.wiring.vcp.intake import keep_registered
 from kizuna.chain.process import process_subject
 from kizuna.criteria.process import to_norm

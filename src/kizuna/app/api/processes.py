@@ -17,7 +17,8 @@ from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.asked import language
 from kizuna.app.api.context import Context
-from kizuna.app.wiring import risk, showing
+from kizuna.app.wiring import showing
+from kizuna.app.wiring.risk import frameworks, telling
 from kizuna.app.wiring.vcp.kept import Kept, named_process, processes_of
 from kizuna.app.wiring.vcp.shapes import outcome_of, process_json, shown_json
 from kizuna.app.wiring.vcp.standing import draw, shown_of, status_of
@@ -39,7 +40,7 @@ def processes(context: Context) -> Sequence[ControllerRouterHandler]:
         return named_process(name, workspace.settings)
 
     def table(name: str) -> Framework:
-        return risk.named_framework(name, workspace.settings)
+        return frameworks.named_framework(name, workspace.settings)
 
     @get("/api/processes", opt=_PUBLIC, tags=["processes"], summary="Value creation processes")
     async def every(request: Request[Any, Any, Any]) -> dict[str, Any]:
@@ -115,15 +116,17 @@ def processes(context: Context) -> Sequence[ControllerRouterHandler]:
     @get("/api/risk", opt=_PUBLIC, tags=["risk"], summary="Tables of risk")
     async def tables(request: Request[Any, Any, Any]) -> dict[str, Any]:
         lang = language(request.scope)
-        found = await context.ask(lambda: risk.frameworks_of(workspace.settings))
+        found = await context.ask(lambda: frameworks.frameworks_of(workspace.settings))
         return {
-            "frameworks": [risk.framework_json(f, lang) | {"from": origin} for f, origin in found]
+            "frameworks": [telling.framework_json(f, lang) | {"from": at} for f, at in found]
+                telling.framework_json(f, lang) | {"from": origin} for f, origin in found
+            ]
         }
 
     @get("/api/risk/{name:str}", opt=_PUBLIC, tags=["risk"], summary="One table of risk")
     async def one_table(request: Request[Any, Any, Any], name: FromPath[str]) -> dict[str, Any]:
         lang = language(request.scope)
-        return await context.ask(lambda: risk.framework_json(table(name), lang))
+        return await context.ask(lambda: telling.framework_json(table(name), lang))
 
     @get(
         "/api/risk/{name:str}/categories",
@@ -133,7 +136,7 @@ def processes(context: Context) -> Sequence[ControllerRouterHandler]:
     )
     async def categories(request: Request[Any, Any, Any], name: FromPath[str]) -> dict[str, Any]:
         lang = language(request.scope)
-        return await context.ask(lambda: risk.comparison(table(name), lang))
+        return await context.ask(lambda: telling.comparison(table(name), lang))
 
     @get(
         "/api/risk/{name:str}/placements",
@@ -145,14 +148,14 @@ def processes(context: Context) -> Sequence[ControllerRouterHandler]:
         lang = language(request.scope)
         view = await context.view(request.scope)
         return await context.ask(
-            lambda: risk.shown_placements(workspace, table(name), lang, view=view)
+            lambda: telling.shown_placements(workspace, table(name), lang, view=view)
         )
 
     @get("/api/risk/{name:str}/plane", opt=_READ, tags=["risk"], summary="The plane as SVG")
     async def plane(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
         lang = language(request.scope)
         view = await context.view(request.scope)
-        drawn = await context.ask(lambda: risk.plane_of(workspace, table(name), lang, view=view))
+        drawn = await context.ask(lambda: telling.plane_of(workspace, table(name), lang, view=view))
         return Response(drawn.encode(), media_type=_SVG)
 
     return (every, one, picture, missing, status, tables, one_table, categories, placed, plane)

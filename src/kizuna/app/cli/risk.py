@@ -45,26 +45,26 @@ def _hang_frameworks(app: typer.Typer) -> None:
 
         Example: kizuna risk frameworks iot-ssf --source > ours.yaml
         """
-        from kizuna.app.wiring import risk
+        from kizuna.app.wiring.risk import frameworks, telling
 
         if name is None:
             rows = [
-                risk.framework_json(f, door.lang) | {"from": origin}
-                for f, origin in risk.frameworks_of(door.settings)
+                telling.framework_json(f, door.lang) | {"from": origin}
+                for f, origin in frameworks.frameworks_of(door.settings)
             ]
             door.answer(
                 {"frameworks": rows},
                 [f"{r['name']}  {r['version']}  {r['title']}" for r in rows],
             )
             return
-        found = risk.find_framework(name, door.settings)
+        found = frameworks.find_framework(name, door.settings)
         if keep:
-            made = risk.keep_framework(door.workspace(), found)
+            made = frameworks.keep_framework(door.workspace(), found)
             door.answer(made, [door.text("risk.kept", **made)])
             return
-        told = risk.framework_json(found, door.lang)
+        told = telling.framework_json(found, door.lang)
         if source:
-            door.answer(found.document(), lambda: risk.source_of(name, found).splitlines())
+            door.answer(found.document(), lambda: frameworks.source_of(name, found).splitlines())
             return
         door.answer(told, lambda: _table(told))
 
@@ -120,11 +120,11 @@ def _hang_placing(app: typer.Typer) -> None:
         Example: kizuna risk place pkg:generic/aoba-air/ac-9@2.3 --use hvac-operating-theatre
         --level recovery=critical --level economic=serious --in-place before-operation=confirmed
         """
-        from kizuna.app.wiring import risk
+        from kizuna.app.wiring.risk import frameworks, placing, telling
         from kizuna.model.identifier import canonical
 
-        table = risk.find_framework(framework, door.settings)
-        made = risk.planned(
+        table = frameworks.find_framework(framework, door.settings)
+        made = placing.planned(
             table,
             device,
             use,
@@ -133,9 +133,9 @@ def _hang_placing(app: typer.Typer) -> None:
             site=site,
             reason=reason,
         )
-        told = risk.placement_json(table, made, door.lang)
+        told = telling.placement_json(table, made, door.lang)
         if not preview:
-            told |= risk.place_device(
+            told |= placing.place_device(
                 door.organisation(),
                 table,
                 made,
@@ -151,17 +151,17 @@ def _hang_placing(app: typer.Typer) -> None:
         framework: _FRAMEWORK = "iot-ssf",
     ) -> None:
         """Show where a device stands, in each of its uses; without one, everything placed here."""
-        from kizuna.app.wiring import risk
+        from kizuna.app.wiring.risk import frameworks, placing, telling
         from kizuna.model.identifier import canonical
 
-        table = risk.find_framework(framework, door.settings)
+        table = frameworks.find_framework(framework, door.settings)
         workspace = door.workspace(read_only=True)
         found = (
-            risk.all_placements(workspace, table)
+            placing.all_placements(workspace, table)
             if device is None
-            else risk.placements_of(workspace, canonical(device), table)
+            else placing.placements_of(workspace, canonical(device), table)
         )
-        rows = [risk.placement_json(table, p, door.lang) for p in found]
+        rows = [telling.placement_json(table, p, door.lang) for p in found]
         nothing = [door.text("risk.nothing-placed")]
         door.answer({"placements": rows}, [w for r in rows for w in _placed(door, r)] or nothing)
 
@@ -171,11 +171,11 @@ def _hang_placing(app: typer.Typer) -> None:
 
         Ends with 15 where something is.
         """
-        from kizuna.app.wiring import risk
+        from kizuna.app.wiring.risk import frameworks, telling
 
-        table = risk.find_framework(framework, door.settings)
+        table = frameworks.find_framework(framework, door.settings)
         workspace = door.workspace(read_only=True)
-        told = risk.shown_placements(workspace, table, door.lang)
+        told = telling.shown_placements(workspace, table, door.lang)
         rows = told["differences"]
         answer = {"placements": len(told["placements"]), "differences": rows}
         lines = [difference_line(door, r) for r in rows]
@@ -194,10 +194,10 @@ def _hang_placing(app: typer.Typer) -> None:
 
         Example: kizuna risk plane --out plane.svg --lang ja
         """
-        from kizuna.app.wiring import risk
+        from kizuna.app.wiring.risk import frameworks, telling
 
-        table = risk.find_framework(framework, door.settings)
-        drawn = risk.plane_of(door.workspace(read_only=True), table, door.lang)
+        table = frameworks.find_framework(framework, door.settings)
+        drawn = telling.plane_of(door.workspace(read_only=True), table, door.lang)
         Door.write_file(out, drawn.encode() + b"\n")
         if out != "-":
             door.answer({"file": out}, [door.text("file.written", file=out)])
@@ -228,12 +228,12 @@ def _hang_tailoring(app: typer.Typer) -> None:
 
         Example: kizuna risk tailor building-services --category D --out strict.json
         """
-        from kizuna.app.wiring import risk
         from kizuna.app.wiring.profiles import find_profile
+        from kizuna.app.wiring.risk import frameworks, placing, telling
         from kizuna.model.errors import Malformed
         from kizuna.model.identifier import canonical
 
-        table: Framework = risk.find_framework(framework, door.settings)
+        table: Framework = frameworks.find_framework(framework, door.settings)
         if (placement is None) == (category is None):
             raise Malformed(
                 "risk.tailor-by",
@@ -243,9 +243,9 @@ def _hang_tailoring(app: typer.Typer) -> None:
         if category is None:
             assert placement is not None  # noqa: S101 - checked above
             device = canonical(placement)
-            found = risk.placements_of(door.workspace(read_only=True), device, table)
-            category = risk.only_placement(found, device, use).category
-        told = risk.tailored(find_profile(profile, door.settings), table, category)
+            found = placing.placements_of(door.workspace(read_only=True), device, table)
+            category = placing.only_placement(found, device, use).category
+        told = telling.tailored(find_profile(profile, door.settings), table, category)
         if out is not None:
             document = json.dumps(told["document"], ensure_ascii=False, indent=2) + "\n"
             Door.write_file(out, document.encode())
@@ -264,7 +264,7 @@ def _changes(door: Door, told: dict[str, Any], out: str | None) -> list[str]:
         )
         for c in told["changes"]
     ]
-    head = door.text("risk.tailored", count=len(lines), **{k: told[k] for k in ("category",)})
+    head = door.text("telling.tailored", count=len(lines), **{k: told[k] for k in ("category",)})
     tail = [door.text("risk.untouched", viewpoints=", ".join(told["untouched"]))]
     lines = [head, *lines, *(tail if told["untouched"] else [])]
     return [*lines, door.text("file.written", file=out)] if out else lines

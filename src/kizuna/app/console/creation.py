@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
-from kizuna.app.wiring import risk
+from kizuna.app.wiring.risk import frameworks, telling
 from kizuna.app.wiring.showing import names, profile_named
 from kizuna.app.wiring.vcp.kept import named_process, processes_of
 from kizuna.app.wiring.vcp.shapes import process_json, shown_json
@@ -83,12 +83,12 @@ def risk_page(
     Raises:
         Absent: ``risk.framework-unknown``.
     """
-    every = [f for f, _ in risk.frameworks_of(workspace.settings)]
-    table = risk.named_framework(name, workspace.settings) if name else every[0]
-    data = risk.shown_placements(workspace, table, lang, view=view)
+    every = [f for f, _ in frameworks.frameworks_of(workspace.settings)]
+    table = frameworks.named_framework(name, workspace.settings) if name else every[0]
+    data = telling.shown_placements(workspace, table, lang, view=view)
     data["frameworks"] = [f.name for f in every]
-    data["comparison"] = risk.comparison(table, lang)
+    data["comparison"] = telling.comparison(table, lang)
     devices = sorted({p["device"] for p in data["placements"]})
     data["names"] = names(workspace, devices, view)
-    drawn = risk.plane_of(workspace, table, lang, view=view)
+    drawn = telling.plane_of(workspace, table, lang, view=view)
     return data, Markup(drawn)  # noqa: S704 - the drawing escapes its words
