@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from shlex import quote
 from typing import Any, Final
 
 from kizuna.app.cli.door import Door
 from kizuna.app.cli.times import clock_face
 
-__all__ = ["entry_line", "mark", "tell_beyond", "tree_lines", "verdict_lines"]
+__all__ = ["entry_line", "mark", "own_command", "tell_beyond", "tree_lines", "verdict_lines"]
 
 _COLOR: Final = {"trusted": "green", "undetermined": "yellow", "untrusted": "red"}
 _SIGN: Final = {"trusted": "✓", "undetermined": "?", "untrusted": "✗"}
@@ -50,8 +51,13 @@ def entry_line(entry: Mapping[str, Any]) -> str:
     )
 
 
-def verdict_lines(door: Door, verdict: Mapping[str, Any], *, everything: bool) -> Iterator[str]:
-    """A verdict: the word, what it rests on, and what is wrong with whose turn it is."""
+def verdict_lines(
+    door: Door, verdict: Mapping[str, Any], *, everything: bool, own: str = ""
+) -> Iterator[str]:
+    """A verdict: the word, what it rests on, and what is wrong with whose turn it is.
+
+    ``own`` is who asks: where it is their turn, the command stands below.
+    """
     yield f"{mark(door, verdict['verdict'])}  {verdict['subject']}"
     coverage = verdict["coverage"]
     yield "  " + door.text(
@@ -78,6 +84,8 @@ def verdict_lines(door: Door, verdict: Mapping[str, Any], *, everything: bool) -
         yield f"    {first['message']}"
         if first["mend"]:
             yield f"    → {first['mend']}"
+        if command := own_command(door, first, own):
+            yield f"    $ {command}"
         if others and everything:
             for other in others:
                 yield f"    + {other['subject']}"
@@ -92,6 +100,20 @@ def verdict_lines(door: Door, verdict: Mapping[str, Any], *, everything: bool) -
     if verdict["next_change"] is not None:
         yield ""
         yield "  " + door.text("verdict.next-change", at=clock_face(verdict["next_change"]))
+
+
+def own_command(door: Door, finding: Mapping[str, Any], own: str) -> str:
+    """The command that says what a finding misses, where it is the asker's turn; else nothing.
+
+    It is also theirs where nobody is named as the supplier, and a word of one's own is enough.
+    """
+    command = str(finding.get("command", ""))
+    turn, subject = finding["turn"], finding["subject"]
+    services = str(finding["about"].get("services", "self")).split(", ")
+    theirs = turn == own or (turn == subject and "self" in services)
+    if not (own and command and theirs):
+        return ""
+    return f"{command} --store {quote(str(door.settings.store))}" if door.store_named else command
 
 
 def tree_lines(door: Door, node: Mapping[str, Any], *, depth: int) -> Iterator[str]:

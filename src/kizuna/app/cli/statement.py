@@ -44,8 +44,11 @@ def hang(app: typer.Typer) -> None:
             typer.Argument(metavar="FIELD=VALUE...", help="Its fields; a list is written [a,b]."),
         ] = None,
         kind: Annotated[
-            str, typer.Option("--kind", help="capability, evidence or certificate.")
-        ] = "capability",
+            str | None,
+            typer.Option(
+                "--kind", help="capability, evidence or certificate; else as profiles read it."
+            ),
+        ] = None,
         until: Annotated[
             str | None, typer.Option("--until", metavar="TIME", help="It holds until then.")
         ] = None,
@@ -61,14 +64,16 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna statement claim pkg:generic/fan vulnerability-contact
         contact=psirt@fan.example
 
-        Example: kizuna statement claim pkg:generic/fan security-test --kind evidence
-        open_critical=0
+        Example: kizuna statement claim pkg:generic/fan security-test open_critical=0
         """
+        from kizuna.app.wiring.profiles import every_profile
+        from kizuna.app.wiring.saying import kind_read, remarks_on
         from kizuna.model.errors import Malformed
         from kizuna.model.identifier import canonical
         from kizuna.model.payload import decode_payload
 
-        chosen = _kind(kind)
+        profiles = every_profile(door.settings)
+        chosen = kind_read(sort, profiles) if kind is None else _kind(kind)
         if chosen not in _CLAIMS:
             raise Malformed(
                 "statement.no-claim",
@@ -77,7 +82,8 @@ def hang(app: typer.Typer) -> None:
                 "`kizuna statement schema` prints the shapes",
                 kind=chosen,
             )
-        payload: dict[str, Any] = {"type": sort, "claims": dict(map(_field, fields or ()))}
+        named = dict(map(_field, fields or ()))
+        payload: dict[str, Any] = {"type": sort, "claims": named}
         if until is not None:
             payload["valid_until"] = datetime.fromtimestamp(instant(until), UTC).isoformat()
         if level is not None:
@@ -89,6 +95,8 @@ def hang(app: typer.Typer) -> None:
             {"digest": digest, "index": index},
             [door.text("statement.claimed", type=sort, subject=what, index=index), digest],
         )
+        for words, values in remarks_on(sort, chosen, named, profiles):
+            door.say(words, **values)
 
     @command(app, "complete")
     def complete(
@@ -329,6 +337,7 @@ def _tell_idle(door: Door, statements: Sequence[bytes]) -> None:
 
 
 def _field(text: str) -> tuple[str, Any]:
+    from kizuna.app.wiring.saying import GAP
     from kizuna.model.errors import Malformed
 
     name, equals, value = text.partition("=")
@@ -339,6 +348,13 @@ def _field(text: str) -> tuple[str, Any]:
             why="a field is written NAME=VALUE",
             hint="for instance contact=psirt@fan.example, exploitable=0 or hashes=[sha256:…]",
             field=text[:80],
+        )
+    if value.strip("[]") == GAP:
+        raise Malformed(
+            "statement.gap",
+            f"{name[:80]} still holds {GAP} in place of a value",
+            hint=f"put the value there: {name[:80]}=VALUE",
+            field=name[:80],
         )
     return name, _value(value)
 

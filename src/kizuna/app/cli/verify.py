@@ -141,6 +141,7 @@ def hang(app: typer.Typer) -> None:
             return
         (measure,) = profile
         here: Workspace | None = None
+        own = ""
         if bundle is not None:
             from kizuna.app.wiring.offline import opened
 
@@ -154,6 +155,7 @@ def hang(app: typer.Typer) -> None:
                 return proof.verify(by, at=then)
         elif (member := member_of(door.settings)) is not None:
             not_known_elsewhere(known)
+            own = member.identity
             chosen = find_profile(measure, door.settings)
             assert wanted is not None  # noqa: S101 - checked above
             asked = Question(wanted, chosen, at=moment, lists=lists)
@@ -162,6 +164,7 @@ def hang(app: typer.Typer) -> None:
                 return member.verify(replace(asked, profile=by))
         else:
             here = workspace = door.workspace(read_only=True)
+            own = workspace.identity
             chosen = workspace.profile(measure)
             assert wanted is not None  # noqa: S101 - checked above
             heads = workspace.known(known_of(known or ()))
@@ -185,7 +188,7 @@ def hang(app: typer.Typer) -> None:
 
             if signers := signed_for(here, [wanted]):
                 told["signed_for"] = signers[wanted]
-        door.answer(told, lambda: verdict_lines(door, told, everything=all_findings))
+        door.answer(told, lambda: verdict_lines(door, told, everything=all_findings, own=own))
         if outcome:
             raise Failure(outcome)
 

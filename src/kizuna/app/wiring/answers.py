@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kizuna.app.wiring.messages import Names, render_finding, render_problem, text, turn_of
+from kizuna.app.wiring.saying import command_for
 from kizuna.app.wiring.values import ImportOutcome, Standing
 from kizuna.model.errors import Problem
 from kizuna.model.finding import Finding, Value
@@ -46,6 +47,7 @@ def finding_json(
         lang,
         title="" if requirement is None else _word(requirement.title, lang),
         advice="" if requirement is None else _word(requirement.mend, lang),
+        present="" if requirement is None else ", ".join(requirement.present),
         names=names,
     )
     return {
@@ -54,6 +56,7 @@ def finding_json(
         "requirement": finding.requirement,
         "message": message,
         "mend": mend,
+        "command": command_for(finding, requirement),
         "turn": finding.turn,
         "turn_name": turn_of(finding, lang, names),
         "statements": list(finding.statements),
