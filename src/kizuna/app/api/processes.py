@@ -118,7 +118,7 @@ def processes(context: Context) -> Sequence[ControllerRouterHandler]:
         lang = language(request.scope)
         found = await context.ask(lambda: frameworks.frameworks_of(workspace.settings))
         return {
-            "frameworks": [telling.framework_json(f, lang) | {"from": at} for f, at in found]
+            "frameworks": [
                 telling.framework_json(f, lang) | {"from": origin} for f, origin in found
             ]
         }
