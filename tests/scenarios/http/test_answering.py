@@ -105,7 +105,7 @@ def fill(asked, requirement, state, **more):
 def said_since(workspace, size):
     """Kinds and payloads of what was registered, as they were said."""
     rows = workspace.store.reader().by_indices(range(size, workspace.store.head().size))
-    return [r for r in rows if r.statement.subject == PUMP]
+    return [r for r in rows if r.statement.subject == PUMP or "/evidence/" in r.statement.subject]
 
 
 @pytest.mark.anyio

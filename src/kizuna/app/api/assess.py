@@ -20,6 +20,7 @@ from kizuna.app.api.asked import as_subject, language
 from kizuna.app.api.context import Context
 from kizuna.app.wiring import assess as assessing
 from kizuna.app.wiring import showing
+from kizuna.app.wiring.assess_catalogs import gaps_under
 from kizuna.app.wiring.assess_export import element_named, question_json
 from kizuna.app.wiring.assess_held import held_for
 from kizuna.app.wiring.assess_plan import plan_answers
@@ -152,15 +153,29 @@ def assess(context: Context) -> Sequence[ControllerRouterHandler]:
         summary="What is asked and not shown, with owner and day",
     )
     async def gaps(
-        request: Request[Any, Any, Any], subject: _Subject, profile: _Profile
+        request: Request[Any, Any, Any],
+        subject: _Subject,
+        profiles: Annotated[
+            list[str],
+            QueryParameter(name="profile", description="Profiles by name.", max_items=_PROFILES),
+        ],
+        under: Annotated[
+            list[str] | None,
+            QueryParameter(
+                description="Catalogs to measure by as well, see /api/catalogs.",
+                max_items=_PROFILES,
+            ),
+        ] = None,
     ) -> dict[str, Any]:
         view = await context.view(request.scope)
         lang = language(request.scope)
         what = as_subject(subject)
 
         def tell() -> dict[str, Any]:
-            chosen = showing.profile_named(workspace, profile)
-            return assessing.gaps(workspace, what, chosen, lang=lang, view=view)
+            chosen = [showing.profile_named(workspace, name) for name in profiles]
+            return gaps_under(
+                workspace, what, chosen, under or (), lang=lang, workspace=workspace, view=view
+            )
 
         return await context.ask(tell)
 

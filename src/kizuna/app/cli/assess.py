@@ -168,7 +168,7 @@ def hang(app: typer.Typer) -> None:
     def gaps(
         door: Door,
         subject: _Subject,
-        profile: _Profile,
+        profile: _Profiles,
         element: _Element = None,
         at: Annotated[
             str | None, typer.Option("--at", metavar="TIME", help="Valid at this instant.")
@@ -184,41 +184,29 @@ def hang(app: typer.Typer) -> None:
     ) -> None:
         """Show what is asked and not shown, with owner and day; and what that says under catalogs.
 
-        The exit code is that of the verdict, as `kizuna verify` gives it.
+        Several profiles are told one by one; a control that several ask for is covered where all
+        of them are met. The exit code is that of the verdict, as `kizuna verify` gives it.
 
         Example: kizuna assess gaps pkg:generic/fuji/pump@4.2 --profile iot-device
 
         Example: kizuna assess gaps did:web:fuji.example --profile supplier --under cpsf-1.0 --under
         csf-2.0 --under sp-800-171r3
         """
-        from kizuna.app.wiring.assess import gaps as gaps_of
+        from kizuna.app.wiring.assess_catalogs import gaps_under
         from kizuna.app.wiring.assess_export import element_named
         from kizuna.app.wiring.profiles import find_profile
         from kizuna.model.identifier import canonical
 
-        organisation = door.organisation(read_only=True)
-        chosen = find_profile(profile, door.settings)
-        told = gaps_of(
-            organisation,
+        told = gaps_under(
+            door.organisation(read_only=True),
             canonical(subject),
-            chosen,
+            [find_profile(name, door.settings) for name in profile],
+            under or (),
             lang=door.lang,
             element=element_named(element),
             at=None if at is None else instant(at),
             lists=lists,
         )
-        if under:
-            from kizuna.app.wiring.assess_catalogs import under_catalogs
-
-            told["under"] = under_catalogs(
-                door.workspace(read_only=True),
-                canonical(subject),
-                chosen,
-                under,
-                at=None if at is None else instant(at),
-                lists=lists,
-                lang=door.lang,
-            )
         door.answer(told, lambda: _gap_lines(door, told))
         if told["exit"]:
             raise Failure(Outcome(told["exit"]))
@@ -471,13 +459,16 @@ def _interview(door: Door, asked: Any) -> Any:  # noqa: ANN401 - Answers
 
 def _gap_lines(door: Door, told: dict[str, Any]) -> Iterator[str]:
     yield f"{mark(door, told['verdict'])}  {told['subject']}"
-    yield "  " + door.text("assess.met", met=told["met"], asked=told["asked"])
+    for one in told.get("profiles", (told,)):
+        named = f"{one['profile']}: " if "profiles" in told else ""
+        yield f"  {named}{door.text('assess.met', met=one['met'], asked=one['asked'])}"
     for one in told.get("under", ()):
         counts = {name.replace("-", "_"): n for name, n in one["counts"].items()}
         yield "  " + door.text("assess.under", catalog=one["catalog"], **counts)
     for gap in told["gaps"]:
         late = "  " + door.text("assess.overdue") if gap["overdue"] else ""
-        yield f"  {gap['requirement']}  {gap['title']}"
+        of = f"  ({gap['profile']})" if "profile" in gap else ""
+        yield f"  {gap['requirement']}  {gap['title']}{of}"
         yield (
             "      "
             + door.text(

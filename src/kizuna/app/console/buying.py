@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kizuna.app.wiring import assess, procure, procure_watch
+from kizuna.app.wiring import procure, procure_watch
+from kizuna.app.wiring.assess_catalogs import gaps_under
+from kizuna.app.wiring.catalogs import catalogs_of
 from kizuna.app.wiring.procure_request import Line, Request
 from kizuna.app.wiring.showing import profile_named
 from kizuna.model.errors import Malformed
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["assess_page", "procure_page"]
 
 _LINES: Final = 200
+
+_MEASURES: Final = 8
+"""Most catalogs under which one page measures answers."""
 
 
 def procure_page(
@@ -78,8 +83,14 @@ def assess_page(
     data: dict[str, Any] = {"subject": subject, "profile": profile, "gaps": None, "name": ""}
     if subject and profile:
         what = canonical(subject)
-        data["gaps"] = assess.gaps(
-            workspace, what, profile_named(workspace, profile), lang=lang, view=view
+        data["gaps"] = gaps_under(
+            workspace,
+            what,
+            [profile_named(workspace, profile)],
+            [c.id for c, _ in catalogs_of(workspace.settings)][:_MEASURES],
+            lang=lang,
+            workspace=workspace,
+            view=view,
         )
         data["name"] = data["gaps"]["name"]
     return data

@@ -30,7 +30,7 @@ from kizuna.proof.assurance.answers import end_of
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.speaking import Organisation
-    from kizuna.criteria.profiles import Profile
+    from kizuna.criteria.profiles import Profile, Requirement
     from kizuna.model.verdict import Verdict
     from kizuna.record.store import View
 
@@ -75,7 +75,7 @@ def questionnaire(
                 claims=requirement.claim,
                 kinds=requirement.kinds,
                 services=requirement.services,
-                fields=requirement.present,
+                fields=_fields(requirement),
                 condition=requirement.condition or "",
                 level=requirement.level,
                 control=requirement.control or "",
@@ -208,6 +208,16 @@ def gaps(
         "answered_by": issuer,
         "gaps": rows,
     }
+
+
+def _fields(requirement: Requirement) -> tuple[str, ...]:
+    """The fields that an answer needs: those that must be there, and those a condition looks at."""
+    from kizuna.criteria.profiles import Condition
+
+    named: tuple[str, ...] = ()
+    if requirement.condition:
+        named = Condition.compile(requirement.condition).fields
+    return tuple(dict.fromkeys((*requirement.present, *named)))
 
 
 def _lacking(verdict: Verdict) -> dict[str, Any]:

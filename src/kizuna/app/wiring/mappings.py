@@ -39,7 +39,7 @@ from kizuna.model.errors import Refused, Tampered
 from kizuna.model.finding import Value
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.kind import Kind
-from kizuna.model.outcome import Outcome
+from kizuna.model.outcome import Outcome, worst
 from kizuna.model.payload import Norm
 
 if TYPE_CHECKING:
@@ -186,6 +186,7 @@ def coverage(
     profile: Profile,
     catalog: str,
     *,
+    beside: Sequence[Profile] = (),
     mappings: Sequence[str] = (),
     at: int | None = None,
     lists: Sequence[str] | None = None,
@@ -194,26 +195,42 @@ def coverage(
 ) -> tuple[dict[str, Any], Outcome]:
     """What the verdict about a subject says under a catalog, and the exit code.
 
+    Args:
+        workspace: the store.
+        subject: what is judged.
+        profile: by what it is judged.
+        catalog: what the verdict is carried to.
+        beside: further profiles whose results count as well; a control that several ask for is
+            met where all of them are.
+        mappings: only these; none: all at hand.
+        at: valid at this instant.
+        lists: believe these alone.
+        view: for whose eyes.
+        lang: of titles.
+
     Raises:
         Absent: ``catalog.unknown``, ``mapping.unknown``. Refused: ``mapping.elsewhere``.
     """
     settings = workspace.settings
     goal = find_catalog(catalog, settings)
-    verdict, found = results_of(
-        workspace, canonical(subject), profile, at=at, lists=lists, view=view
-    )
+    verdicts, judged = [], []
+    for each in (profile, *beside):
+        one, found = results_of(workspace, canonical(subject), each, at=at, lists=lists, view=view)
+        verdicts.append(one)
+        judged.append((each, found))
+    verdict, chain = verdicts[0], min(v.value for v in verdicts)
     catalogs = {c.id: c for c, _ in catalogs_of(settings)}
-    results, unknown = _by_control(profile, found, catalogs)
+    results, unknown = _by_control(judged, catalogs)
     used, left_out = _leading_to(goal, mappings, catalogs, settings)
     rows = coverage_of(goal, results, [(m, catalogs[m.origin]) for m in used])
     counts = {s.value: sum(r.state is s for r in rows) for s in Covering}
     whole = counts[Covering.COVERED.value] == len(rows)
-    value = verdict.value if whole else min(verdict.value, Value.UNDETERMINED)
+    value = chain if whole else min(chain, Value.UNDETERMINED)
     if counts[Covering.FAILED.value]:
         value = Value.UNTRUSTED
     outcome = Outcome.HOLDS
     if value is not Value.TRUSTED:
-        outcome = verdict.outcome or (
+        outcome = worst(v.outcome for v in verdicts) or (
             Outcome.NONCONFORMANT if value is Value.UNTRUSTED else Outcome.EVIDENCE_MISSING
         )
     told = {
@@ -221,7 +238,7 @@ def coverage(
         "profile": verdict.profile,
         "catalog": goal.id,
         "at": verdict.at,
-        "chain": verdict.value.word,
+        "chain": chain.word,
         "verdict": value.word,
         "counts": counts,
         "controls": [_row(r, lang) for r in rows],
@@ -233,13 +250,13 @@ def coverage(
 
 
 def _by_control(
-    profile: Profile, found: dict[str, Result | None], catalogs: dict[str, Catalog]
+    judged: Sequence[tuple[Profile, dict[str, Result | None]]], catalogs: dict[str, Catalog]
 ) -> tuple[dict[tuple[str, str], Result], list[str]]:
     """Results by catalog and control; and the controls that no catalog at hand has."""
     met: dict[tuple[str, str], list[Result]] = {}
     unknown: list[str] = []
-    for requirement in profile.requirements:
-        result = found.get(requirement.id)
+    asked = [(r, found.get(r.id)) for profile, found in judged for r in profile.requirements]
+    for requirement, result in asked:
         for named, control in requirement.controls:
             holders = [c for c in catalogs.values() if named in ("", c.id) and control in c]
             if not holders:

@@ -46,6 +46,18 @@ MAX_CLAIM: Final = 16_384
 _MAX_ITEMS: Final = 500
 _MAX_NESTING: Final = 32
 _NAMES: Final = frozenset({"claim", "issuer", "subject", "level"})
+_FUNCTIONS: Final = frozenset({
+    "size", "matches", "contains", "startsWith", "endsWith", "type", "dyn", "string", "int", "uint",
+    "double", "bytes", "timestamp", "duration", "getFullYear", "getMonth", "getDate",
+    "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getHours", "getMinutes", "getSeconds",
+    "getMilliseconds",
+})  # fmt: skip
+"""What CEL's definition names and the engine has; the engine itself misses a function only when it
+is called, and then every claim would be undecided."""
+
+_FIELD: Final = re.compile(
+    r"""(?<![\w.])claim(?:\.(?P<plain>[A-Za-z_]\w*)\b(?!\s*\()|\[\s*(['"])(?P<quoted>[^'"\\]+)\2\s*\])"""
+)
 _TOKEN: Final = re.compile(
     r"""(?P<text>[rRbB]*(?:'{3}(?:\\.|.)*?'{3}|"{3}(?:\\.|.)*?"{3}|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'))
     |(?P<comment>//[^\n]*)
@@ -107,6 +119,21 @@ class Condition:
                 loop, names something else than the four facts, or is no CEL.
         """
         return _compile(text)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields of the claim that it looks at, in the order of the text.
+
+        Example:
+            >>> Condition.compile("claim.open == 0 && has(claim['by'])").fields
+            ('open', 'by')
+        """
+        code = "".join(
+            token[0] if token.lastgroup != "text" else " " * len(token[0])
+            for token in _TOKEN.finditer(self.text)
+        )
+        found = (m for m in _FIELD.finditer(self.text) if code[m.start()] == "c")
+        return tuple(dict.fromkeys(m["plain"] or m["quoted"] for m in found))
 
     def evaluate(
         self,
@@ -173,7 +200,15 @@ def _compile(text: str) -> Condition:
         raise _refused(
             text, f"it names {', '.join(strangers)}; known are {', '.join(sorted(_NAMES))}"
         )
-    return Condition(text, program)
+    unknown = sorted(n for n in program.functions() if n[:1].isalpha() and n not in _FUNCTIONS)
+    if unknown:
+        raise _refused(text, f"there is no function {', '.join(unknown)}")
+    made = Condition(text, program)
+    if not set(program.variables()) & _NAMES:  # it asks about nothing: its answer is known now
+        said = made.evaluate({})
+        if isinstance(said, Undecided):
+            raise _refused(text, said.reason)
+    return made
 
 
 def _check_shape(text: str) -> set[str]:

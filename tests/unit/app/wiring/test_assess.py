@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Assessments of a store: levels come from lists, planned closes no gap, what ends is withdrawn."""
 
+from hashlib import sha256
+
 import pytest
 
 from kizuna.app.wiring.assess import (
@@ -8,19 +10,41 @@ from kizuna.app.wiring.assess import (
     given_answers,
     level_of,
     questionnaire,
+    questionnaire_of,
     register_answers,
 )
+from kizuna.app.wiring.assess_catalogs import gaps_under
 from kizuna.app.wiring.assess_export import exported, read_answers, table
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
+from kizuna.criteria.profiles import read_profile
 from kizuna.model.errors import Absent, Malformed
 from kizuna.model.identifier import Element, canonical
 from kizuna.model.payload import Level
 from kizuna.proof.assurance import Answer, Answers, State
+from kizuna.record.log.keys import subject_key
 from kizuna.record.store import PUBLIC
 from kizuna.worlds.party import SetClock
 
 NOW = 1_795_305_600
+TAKEN_OUT = b"""
+profile: taken-out
+version: "1"
+title: {en: Taken out of CPSF}
+requirements:
+  - id: inventory
+    title: {en: Inventory}
+    kind: capability
+    claim: inventory
+    from: [self]
+    control: CPS.AM-1
+  - id: training
+    title: {en: Training}
+    kind: capability
+    claim: training
+    from: [self]
+    control: CPS.AT-1
+"""
 PUMP = canonical("pkg:generic/fuji/pump@4.2")
 
 
@@ -104,6 +128,54 @@ def test_evidence_is_kept_by_hash_and_for_the_organisation_alone(workspace, aske
     public = workspace.store.reader(PUBLIC)
     seen = public.by_indices(range(before, workspace.store.head().size))
     assert all(not r.statement.audience for r in seen)
+
+
+def test_evidence_kept_back_withholds_nothing_about_what_is_assessed(workspace, asked, profile):
+    answers = said("secure-update", State.IMPLEMENTED, names=("ev.txt",))
+    register_answers(workspace, asked, answers, {"ev.txt": b"seen"})
+    about = subject_key(PUMP)
+    everything = workspace.store.reader().by_keys([about])[about]
+    assert len(everything) == 2  # the claim and the summary, both for everybody
+    assert workspace.store.reader(PUBLIC).by_keys([about])[about] == everything
+    own = subject_key(f"{workspace.identity}/evidence/{sha256(b'seen').hexdigest()}")
+    (kept,) = workspace.store.reader().by_keys([own])[own]
+    assert kept.statement.audience == (workspace.identity,)
+
+
+def test_a_question_names_the_fields_that_its_condition_looks_at(asked):
+    fields = {q.id: q.fields for q in asked.questions}
+    assert fields["vulnerabilities-reviewed"] == ("exploitable",)
+    assert "contact" in fields["vulnerability-contact"]
+
+
+def test_several_profiles_are_measured_together_and_told_one_by_one(workspace, asked):
+    own = read_profile(TAKEN_OUT)
+    joint = questionnaire_of(
+        workspace, PUMP, [workspace.profile("software-product"), own], element=Element.COMPONENT
+    )
+    answered = tuple(
+        Answer(requirement=q.id, state=State.IMPLEMENTED)
+        for q in joint.questions
+        if q.id in ("secure-update", "inventory")
+    )
+    register_answers(workspace, joint, Answers(answers=answered))
+    chosen = [workspace.profile("software-product"), own]
+    found = gaps_under(
+        workspace,
+        PUMP,
+        chosen,
+        ["cpsf-1.0", "eu-cra-annex-i"],
+        lang="en",
+        workspace=workspace,
+        element=Element.COMPONENT,
+    )
+    alone = [gaps_under(workspace, PUMP, [p], lang="en", element=Element.COMPONENT) for p in chosen]
+    assert [p["met"] for p in found["profiles"]] == [one["met"] for one in alone] == [1, 1]
+    assert (found["met"], found["asked"]) == (2, sum(one["asked"] for one in alone))
+    assert {g["profile"] for g in found["gaps"]} == {"software-product", "taken-out"}
+    counts = {one["catalog"]: one["counts"]["covered"] for one in found["under"]}
+    assert counts == {"cpsf-1.0": 1, "eu-cra-annex-i": 1}
+    assert found["verdict"] == "undetermined"
 
 
 @pytest.mark.parametrize("form", ["csv", "csv-cp932", "xlsx", "oscal-results", "oscal-poam"])

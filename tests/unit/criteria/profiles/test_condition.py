@@ -80,6 +80,11 @@ def test_the_same_text_is_compiled_once():
         ("claim.a.map(x, x + x).size() > 0", "map"),
         ("secret == 'x'", "secret"),
         ("claims.n == 1", "claims"),
+        ("nope(claim.n)", "no function nope"),
+        ("claim.n.isSorted() || claim.n > 1", "no function isSorted"),
+        ("1 + 1", "no yes or no"),
+        ("'yes'", "no yes or no"),
+        ("1 / 0 == 1", "division"),
     ],
 )
 def test_unusable_conditions_are_refused_with_a_reason(text, why):
@@ -87,6 +92,41 @@ def test_unusable_conditions_are_refused_with_a_reason(text, why):
         Condition.compile(text)
     assert fault.value.code == "profile.condition"
     assert fault.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "size([1]) == 1 && 'ab'.contains('a') && 'ab'.startsWith('a') && 'ab'.endsWith('b')",
+        "'ab'.matches('a.') && type(1) == type(2) && dyn(1) == 1 && string(1) == '1'",
+        "int('1') == 1 && uint(1) == 1u && double(1) == 1.0 && bytes('a') == b'a'",
+        "duration('3h') > duration('1h')",
+        *(
+            f"timestamp('2026-01-02T03:04:05Z').get{part}() >= 0"
+            for part in (
+                "FullYear",
+                "Month",
+                "Date",
+                "DayOfMonth",
+                "DayOfWeek",
+                "DayOfYear",
+                "Hours",
+                "Minutes",
+                "Seconds",
+                "Milliseconds",
+            )
+        ),
+        "true",
+    ],
+)
+def test_every_function_that_is_let_through_is_there(text):
+    assert Condition.compile(text).evaluate({}) is True
+
+
+def test_the_fields_that_a_condition_looks_at_are_told():
+    text = "claim.open == 0 && claim['by'] != '' && has(claim.open) && claim.size() > 0"
+    assert Condition.compile(text).fields == ("open", "by")
+    assert Condition.compile("issuer == 'claim.no' || level == 'x'").fields == ()
 
 
 def test_loops_after_each_other_and_loop_words_inside_text_are_fine():
