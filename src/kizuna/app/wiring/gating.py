@@ -29,7 +29,7 @@ from kizuna.model.payload import Norm, Notice, Severity
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.owner import Owner
-    from kizuna.roots.gates import Gate, Operation, Policy, Report
+    from kizuna.roots.gates import Agreement, Gate, Operation, Policy, Report
     from kizuna.roots.units import Unit
 
 __all__ = [
@@ -161,7 +161,32 @@ def records_shown(folder: Path, limit: int) -> dict[str, Any]:
     book = FileBook(folder)
     count = book.check()
     events = [msgspec.to_builtins(event) for event in book.tail(limit)]
-    return {"records": count, "head": book.read().head, "events": events}
+    state = book.read()
+    # refusals that repeat get a record at growing intervals only; what came since is shown too
+    waiting = [
+        {
+            **msgspec.to_builtins(one.event),
+            "at": one.last,
+            "first": one.since,
+            "last": one.last,
+            "count": one.waiting,
+        }
+        for one in state.series.values()
+        if one.waiting
+    ]
+    return {"records": count, "head": state.head, "events": events, "waiting": waiting}
+
+
+def consent_shown(gate: Gate, agreement: Agreement) -> dict[str, Any]:
+    """A consent that was handed in, and how often it may still be used."""
+    held = gate.book.read().consents.get(agreement.digest)
+    used = 0 if held is None else held.used
+    return {
+        "consent": agreement.digest,
+        "key": agreement.agreed.key,
+        "uses": max(0, agreement.agreed.uses - used),
+        "ends": time_of(agreement.ends),
+    }
 
 
 class KeyGate:
@@ -272,13 +297,8 @@ class KeyGate:
         Raises:
             Malformed, Tampered, Refused: ``gate.consent-*``.
         """
-        agreement = self._gate().hand_in(data)
-        return {
-            "consent": agreement.digest,
-            "key": agreement.agreed.key,
-            "uses": agreement.agreed.uses,
-            "ends": time_of(agreement.ends),
-        }
+        gate = self._gate()
+        return consent_shown(gate, gate.hand_in(data))
 
     def unlock(self, key: str, data: bytes) -> dict[str, Any]:
         """End the locks of a key with an operator's consent.

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kizuna.app.wiring.gating import (
+    consent_shown,
     gate_beside,
     gate_shown,
     notice_of,
     open_policy,
     records_shown,
-    time_of,
 )
 from kizuna.app.wiring.outbox import Outbox, Sent
 from kizuna.model.errors import Absent
@@ -67,13 +67,8 @@ class ServedGate:
         Raises:
             Absent: ``gate.absent``. Malformed, Tampered, Refused: ``gate.consent-*``.
         """
-        agreement = self._gate().hand_in(data)
-        return {
-            "consent": agreement.digest,
-            "key": agreement.agreed.key,
-            "uses": agreement.agreed.uses,
-            "ends": time_of(agreement.ends),
-        }
+        gate = self._gate()
+        return consent_shown(gate, gate.hand_in(data))
 
     def unlock(self, key: str, data: bytes) -> dict[str, Any]:
         """End the locks of a key with an operator's consent.

@@ -90,11 +90,16 @@ def test_a_consent_of_another_organisation_opens_once(store, boss):
     signed = KeyGate(boss).consent(
         store.handle.id, operation="sign", purposes=[], uses=1, until=NOW + 60
     )
-    KeyGate(store).admit(signed)
+    assert KeyGate(store).admit(signed)["uses"] == 1
     say(store)
-    with pytest.raises(Refused):
-        say(store)
-    assert [e["event"] for e in KeyGate(store).log(10)["events"]][-1] == "consented"
+    assert KeyGate(store).admit(signed)["uses"] == 0  # handed in again it gives nothing more
+    for _ in range(3):
+        with pytest.raises(Refused):
+            say(store)
+    told = KeyGate(store).log(10)
+    assert [e["event"] for e in told["events"]][-1] == "consented"
+    (since,) = told["waiting"]
+    assert (since["code"], since["count"]) == ("gate.consent", 3)
 
 
 def test_refusals_become_one_notice_that_names_the_record(store):
