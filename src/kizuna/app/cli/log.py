@@ -98,16 +98,51 @@ def hang(app: typer.Typer) -> None:
             door.say("log.fsck.awaits")
 
     @command(app, "audit-map")
-    def audit_map(door: Door) -> None:
-        """Replay every statement against every logged map head: no list was ever shortened."""
-        from kizuna.app.wiring.logs import audit
+    def audit_map(
+        door: Door,
+        auditor: Annotated[
+            str | None,
+            typer.Option(
+                "--auditor", metavar="FOLDER", help="Cosign it; the auditor's own folder."
+            ),
+        ] = None,
+        name: Annotated[
+            str | None, typer.Option("--name", help="Name of a new auditor, e.g. its domain.")
+        ] = None,
+        out: Annotated[
+            str | None, typer.Option("--out", metavar="FILE", help="Write the cosignature there.")
+        ] = None,
+        trust: _TRUST = None,
+    ) -> None:
+        """Replay every statement against every logged map head: no list was ever shortened.
 
-        found = audit(door.workspace(read_only=True), progress=door.bars)
-        door.answer(
-            found,
-            [door.text("log.audit", **{**found, "problems": len(found["problems"])})]
-            + [f"  {p['code']}  {p['where']}: {p['what']}" for p in found["problems"]],
-        )
+        Whoever audits somebody else does it over a copy of the store (a backup, restored), by a
+        trust file of their own, and cosigns the checkpoint under a name and key of their own.
+
+        Example: kizuna log audit-map
+
+        Example: kizuna log audit-map --store ./copy --trust trust.json --auditor ./auditor
+        --name auditor.example --out cosignature
+        """
+        from kizuna.app.wiring.logs import audit
+        from kizuna.app.wiring.observers import audit_for
+
+        workspace = door.workspace(read_only=True)
+        if auditor is None:
+            found = audit(workspace, progress=door.bars)
+        else:
+            anchors = _anchors(door, trust)
+            found = audit_for(
+                workspace, auditor, anchors, door.settings, name=name, progress=door.bars
+            )
+        lines = [door.text("log.audit", **{**found, "problems": len(found["problems"])})]
+        lines += [f"  {p['code']}  {p['where']}: {p['what']}" for p in found["problems"]]
+        if "cosignature" in found:
+            if out is not None:
+                Door.write_file(out, found["cosignature"].encode())
+            lines += found["cosignature"].rstrip("\n").split("\n")
+            lines.append(door.text("log.auditor", **found))
+        door.answer(found, lines)
         if not found["holds"]:
             raise Failure(Outcome.TAMPERED)
 
@@ -144,7 +179,7 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna log witness ./witness https://trust.example --name witness.example
         --trust trust.json --out cosignature
         """
-        from kizuna.app.wiring.logs import witness as observed
+        from kizuna.app.wiring.observers import witness as observed
 
         found = observed(folder, where, _anchors(door, trust), door.settings, name=name)
         if out is not None:

@@ -1,46 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The log as commands use it: checkpoints, proofs, audits, mirrors, witnesses.
+"""The log as commands use it: checkpoints, proofs, checks, audits, mirrors, cosignatures.
 
-Keeps: 1. A mirror and a witness are told by their operator which log they watch and which keys it
-has. 2. A witness has its own folder and its own key.
+Keeps: a mirror is told by its operator which log it copies and which keys that has. Those who look
+and put their names to it stand in ``observers``.
 """
 
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from kizuna.app.wiring.entries import entry_named
-from kizuna.app.wiring.folder import Folder
 from kizuna.app.wiring.network import checked_url, fetch
 from kizuna.app.wiring.proofs import anchor_of, read_checkpoint
-from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.values import Progress, quiet
-from kizuna.model.errors import Malformed, Refused
+from kizuna.model.errors import Absent, Malformed, Refused, Tampered
 from kizuna.model.trust import Anchors
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.model.statement import Registered
+    from kizuna.record.log.audit import MapAudit
     from kizuna.record.log.fsck import Fault
     from kizuna.record.store import Store
 
 __all__ = [
     "add_cosignature",
     "audit",
+    "audit_told",
     "checkpoint",
     "fsck",
     "make_mirror",
     "prove",
+    "replayed",
     "source_of",
-    "witness",
 ]
-
-_WITNESS_LABEL: Final = "witness"
 
 
 def checkpoint(workspace: Workspace) -> dict[str, Any]:
@@ -114,14 +111,20 @@ def fsck(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]:
             for f in check_map(workspace.folder.map, pairs, head.size, head.root)
             if not (awaits and f.code == "map.behind")  # a restored map is made again later
         ]
-    signed = store.recheck(lambda done: progress("phase.checking", done, len(rows)))
-    problems += [
-        {"code": f.code, "what": f.what, "where": f"statement {f.index}"} for f in signed.faults
-    ]
+    signed = 0
+    try:
+        again = store.recheck(lambda done: progress("phase.checking", done, len(rows)))
+        signed = again.statements
+        problems += [
+            {"code": f.code, "what": f.what, "where": f"statement {f.index}"} for f in again.faults
+        ]
+    except (Tampered, Malformed, Absent) as fault:  # a file that ends the check is one more fault
+        told = {"code": fault.code, "what": fault.what, "where": str(fault.about.get("path", ""))}
+        problems += [told] if fault.code not in {p["code"] for p in problems} else []
     return {
         "origin": log.origin,
         "size": report.size,
-        "signatures": signed.statements,
+        "signatures": signed,
         "root": report.root,
         "files": report.files,
         "checkpoints": report.checkpoints,
@@ -132,19 +135,36 @@ def fsck(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]:
 
 def audit(workspace: Workspace, *, progress: Progress = quiet) -> dict[str, Any]:
     """Replay every statement against every logged map head."""
+    size = workspace.head().size
+    with TemporaryDirectory(prefix="kizuna-audit-") as scratch:
+        report = replayed(workspace, workspace.log.entries(), scratch, size, progress=progress)
+    return audit_told(report)
+
+
+def replayed(
+    workspace: Workspace,
+    entries: Iterable[bytes],
+    scratch: str,
+    size: int,
+    *,
+    progress: Progress = quiet,
+) -> MapAudit:
+    """The map made again from a store's statements, held against the ``entries`` of its log."""
     from kizuna.record.log.audit import audit_map
 
     store = workspace.store
-    size = workspace.head().size
-    with TemporaryDirectory(prefix="kizuna-audit-") as scratch:
-        report = audit_map(
-            workspace.log.origin,
-            store.reader().all(),
-            workspace.log.entries(),
-            scratch,
-            stored_keys=store.stored_keys,
-            progress=lambda done: progress("phase.checking", done, size),
-        )
+    return audit_map(
+        workspace.log.origin,
+        store.reader().all(),
+        entries,
+        scratch,
+        stored_keys=store.stored_keys,
+        progress=lambda done: progress("phase.checking", done, size),
+    )
+
+
+def audit_told(report: MapAudit) -> dict[str, Any]:
+    """What an audit found, as JSON."""
     return {
         "origin": report.origin,
         "entries": report.entries,
@@ -192,54 +212,6 @@ def make_mirror(
         "added": brought.added,
         "witnesses": [name for name, _ in brought.witnesses],
         "folder": into,
-    }
-
-
-def witness(
-    folder: str, where: str, anchors: Anchors, settings: Settings, *, name: str | None
-) -> dict[str, Any]:
-    """Look at a log, check that it only grew, cosign its checkpoint.
-
-    Raises:
-        Malformed: ``witness.name``. Tampered: ``log.rolled-back``, ``log.forked`` ...
-    """
-    from kizuna.record.log.signer import Signer
-    from kizuna.record.log.witness import Witness
-    from kizuna.roots.keys import Algorithm
-    from kizuna.roots.units import Unit
-
-    home = Path(folder)
-    described = home / "witness.json"
-    unit: Unit
-    if described.is_file():
-        told = json.loads(described.read_text(encoding="utf-8"))
-        unit = Folder(home).open_unit(settings.passphrase)
-        handle = next(h for h in unit.handles() if h.label == _WITNESS_LABEL)
-        chosen = str(told["name"])
-    else:
-        if not name:
-            raise Malformed(
-                "witness.name",
-                "a new witness needs a name",
-                hint="give it one that is yours alone: --name witness.example",
-            )
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        unit = Folder(home).create_unit(settings.passphrase)
-        handle = unit.generate(Algorithm.EDDSA, _WITNESS_LABEL)
-        chosen = name
-    observer = Witness(home / "state", Signer(chosen, unit, handle), anchors.logs)
-    if not described.is_file():
-        described.write_text(json.dumps({"name": chosen}), encoding="utf-8")
-    source = source_of(where)
-    seen = read_checkpoint(source("checkpoint"))
-    lines = observer.observe(source, seen.origin, settings.clock())
-    return {
-        "name": chosen,
-        "key": observer.anchor.key,
-        "origin": seen.origin,
-        "size": seen.size,
-        "root": seen.root,
-        "cosignature": "".join(line.line() for line in lines),
     }
 
 

@@ -30,7 +30,7 @@ from kizuna.record.log.map_head import MAP_HEAD, map_head_subject, read_map_head
 from kizuna.record.log.note import Signature, cosign
 from kizuna.record.log.signer import Signer
 
-__all__ = ["MapAudit", "audit_map", "vouch"]
+__all__ = ["MapAudit", "audit_map", "must_hold", "vouch"]
 
 MAX_FAULTS: Final = 1000
 
@@ -120,6 +120,16 @@ def vouch(report: MapAudit, checkpoint: SignedCheckpoint, signer: Signer, now: i
     The signer's name and key are the auditor's alone: the same key must not witness growth.
 
     Raises:
+        Tampered: as ``must_hold``.
+    """
+    must_hold(report, checkpoint)
+    return cosign(checkpoint.checkpoint.text(), signer, now)
+
+
+def must_hold(report: MapAudit, checkpoint: SignedCheckpoint) -> None:
+    """See that an audit reached exactly this checkpoint, and found nothing.
+
+    Raises:
         Tampered: ``map.audit-failed`` when the audit did not hold up to this checkpoint.
     """
     found = checkpoint.checkpoint
@@ -132,7 +142,6 @@ def vouch(report: MapAudit, checkpoint: SignedCheckpoint, signer: Signer, now: i
             size=found.size,
             faults=len(report.faults),
         )
-    return cosign(found.text(), signer, now)
 
 
 def _compare(report: MapAudit, one: Registered, root: bytes) -> None:

@@ -95,11 +95,11 @@ def directory(path: str | Path) -> Source:
     return fetch
 
 
-def bundle_entries(data: bytes, width: int) -> list[bytes]:
-    """The entries of one bundle.
+def bundle_entries(data: bytes, width: int, path: str = "an entry bundle") -> list[bytes]:
+    """The entries of one bundle; ``path`` is what to call it.
 
     Raises:
-        Malformed: ``log.bundle-malformed`` unless it holds exactly ``width`` entries.
+        Tampered: ``log.bundle-malformed`` unless it holds exactly ``width`` entries.
     """
     entries: list[bytes] = []
     at = 0
@@ -111,9 +111,12 @@ def bundle_entries(data: bytes, width: int) -> list[bytes]:
         entries.append(entry)
         at += 2 + length
     if at != len(data) or len(entries) != width:
-        raise Malformed(
+        raise Tampered(
             "log.bundle-malformed",
-            f"an entry bundle does not hold exactly {width} entries",
+            f"{path} does not hold exactly {width} entries",
+            why="the file was cut or overwritten",
+            hint="take the file from a mirror and run `kizuna log fsck`",
+            path=path,
             width=width,
         )
     return entries
@@ -209,7 +212,7 @@ class TileReader:
         """The entries of one bundle, as wide as the tree's size makes it."""
         width = self._width(0, number)
         data, found = self._fetch(bundle_path, number, width)
-        return bundle_entries(data, found)[:width]
+        return bundle_entries(data, found, bundle_path(number, found))[:width]
 
     def hashes(self, level: int, number: int) -> list[bytes]:
         """The hashes of one tile, as wide as the tree's size makes it."""

@@ -151,7 +151,7 @@ def test_a_changed_entry_is_found(tmp_path, digests):
 def test_any_bytes_are_a_bundle_or_refused(data, width):
     try:
         entries = bundle_entries(data, width)
-    except Malformed as problem:
+    except Tampered as problem:
         assert problem.code == "log.bundle-malformed"
     else:
         assert b"".join(len(e).to_bytes(2, "big") + e for e in entries) == data
