@@ -107,7 +107,7 @@ def hang(app: typer.Typer) -> None:
                 caller=row.get("caller", ""),
                 count=row.get("count", 1),
             )
-            for row in (*told["events"], *told["waiting"])
+            for row in (*told["events"], *told["since"])
         ]
         door.answer(told, lines)
 

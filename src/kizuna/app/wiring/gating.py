@@ -163,7 +163,7 @@ def records_shown(folder: Path, limit: int) -> dict[str, Any]:
     events = [msgspec.to_builtins(event) for event in book.tail(limit)]
     state = book.read()
     # refusals that repeat get a record at growing intervals only; what came since is shown too
-    waiting = [
+    since = [
         {
             **msgspec.to_builtins(one.event),
             "at": one.last,
@@ -174,7 +174,7 @@ def records_shown(folder: Path, limit: int) -> dict[str, Any]:
         for one in state.series.values()
         if one.waiting
     ]
-    return {"records": count, "head": state.head, "events": events, "waiting": waiting}
+    return {"records": count, "head": state.head, "events": events, "since": since}
 
 
 def consent_shown(gate: Gate, agreement: Agreement) -> dict[str, Any]:

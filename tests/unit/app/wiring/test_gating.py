@@ -98,7 +98,7 @@ def test_a_consent_of_another_organisation_opens_once(store, boss):
             say(store)
     told = KeyGate(store).log(10)
     assert [e["event"] for e in told["events"]][-1] == "consented"
-    (since,) = told["waiting"]
+    (since,) = told["since"]
     assert (since["code"], since["count"]) == ("gate.consent", 3)
 
 
