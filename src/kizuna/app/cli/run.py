@@ -13,6 +13,7 @@ import typer
 from kizuna.app.cli.completing import is_completing, offer
 from kizuna.app.cli.help import speak
 from kizuna.app.cli.tree import build
+from kizuna.app.cli.usage import lay_out
 from kizuna.model.outcome import Outcome
 
 __all__ = ["execute", "run"]
@@ -42,6 +43,7 @@ def execute(arguments: Sequence[str]) -> int:
         speak(command, lang)
         if is_completing(os.environ):
             offer(command, os.environ)
+        lay_out(command)
         code = command(list(arguments), prog_name="kizuna", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else int(Outcome.HOLDS)

@@ -39,6 +39,7 @@ from kizuna.app.cli import (
     verify,
     watch,
 )
+from kizuna.app.cli.usage import commands_of
 
 __all__ = ["HEADINGS", "build"]
 
@@ -95,8 +96,7 @@ class _Grouped(TyperGroup):
         of = {name: heading for heading, nouns in _NOUNS.items() for name, _, _ in nouns}
         width = max(map(len, self.commands))
         rows: dict[str, list[tuple[str, str]]] = {}
-        for name in self.list_commands(ctx):
-            said = self.commands[name].get_short_help_str(formatter.width - 6 - width)
+        for name, said in commands_of(self, ctx):
             rows.setdefault(of.get(name, "Commands"), []).append((name.ljust(width), said))
         for heading, below in rows.items():
             with formatter.section(heading):
