@@ -56,6 +56,27 @@ def test_status_is_served_in_both_forms(served):
     assert refused.status_code == 406
 
 
+def test_a_jwt_travels_under_gzip_to_whoever_takes_that(served):
+    StatusLists(served.workspace).publish(address="https://fuji.example/status", hours=4)
+    asked = {"accept": "application/statuslist+jwt", "accept-encoding": "gzip"}
+    plain = served.client.get("/api/status-list", headers=asked | {"accept-encoding": "identity"})
+    small = served.client.get("/api/status-list", headers=asked)
+    assert small.content == plain.content  # the client unpacks it
+    assert small.headers["content-encoding"] == "gzip"
+    assert int(small.headers["content-length"]) < len(plain.content)
+    assert "content-encoding" not in plain.headers
+    assert small.headers["vary"] == plain.headers["vary"] == "accept, accept-encoding"
+    assert small.headers["etag"] != plain.headers["etag"]
+    again = served.client.get(
+        "/api/status-list", headers=asked | {"if-none-match": small.headers["etag"]}
+    )
+    assert again.status_code == 304
+    cwt = served.client.get(
+        "/api/status-list", headers=asked | {"accept": "application/statuslist+cwt"}
+    )
+    assert "content-encoding" not in cwt.headers
+
+
 def test_the_light_is_red_while_a_followed_list_does_not_load(served, party, tmp_path):
     theirs = served.workspace
     theirs.lists.create("makers")

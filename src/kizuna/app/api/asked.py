@@ -19,6 +19,7 @@ from kizuna.model.errors import Malformed
 from kizuna.model.identifier import SubjectId, canonical
 
 __all__ = [
+    "accepted_codings",
     "as_instant",
     "as_known",
     "as_subject",
@@ -89,6 +90,11 @@ def prefers(scope: Mapping[str, Any], offered: Iterable[str]) -> str:
             if choice == wanted or (group and choice.startswith(group)):
                 return choice
     return ""
+
+
+def accepted_codings(scope: Mapping[str, Any]) -> list[str]:
+    """The content codings that the caller names as welcome, best first."""
+    return _ranked(header(scope, b"accept-encoding"))
 
 
 def _ranked(text: str) -> list[str]:

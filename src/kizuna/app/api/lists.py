@@ -4,10 +4,12 @@
 Keeps: 1. What is served is the issue that was registered, as it was signed; nothing is signed for
 who asks. 2. Caches are told how long it may be kept: no longer than it says. 3. An issue past
 its end is still served, marked so that nobody keeps it: its readers find out by its own words.
+4. A JWT travels under gzip to whoever takes that: it is base64 twice, and so a third smaller.
 """
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -15,7 +17,7 @@ from litestar import Request, Response, get
 from litestar.params import FromPath
 from litestar.types import ControllerRouterHandler
 
-from kizuna.app.api.asked import header, prefers
+from kizuna.app.api.asked import accepted_codings, header, prefers
 from kizuna.app.api.context import Context
 from kizuna.app.api.problems import NotAcceptable
 from kizuna.app.wiring.status_lists import CWT, JWT, StatusLists
@@ -65,22 +67,35 @@ def lists(context: Context) -> Sequence[ControllerRouterHandler]:
         made, jwt, cwt = await context.ask(StatusLists(workspace).served)
         left = made.expires - workspace.clock()
         ttl = (made.expires - made.issued) // 4
-        digest = made.jwt if form == JWT else made.cwt
-        return _kept(request, jwt if form == JWT else cwt, form, digest, min(left, ttl))
+        if form == CWT:
+            return _kept(request, cwt, form, made.cwt, min(left, ttl))
+        small = "gzip" in accepted_codings(request.scope)
+        return _kept(request, jwt, form, made.jwt, min(left, ttl), small=small)
 
     return (issue, status)
 
 
 def _kept(
-    request: Request[Any, Any, Any], data: bytes, media_type: str, digest: str, seconds: int
+    request: Request[Any, Any, Any],
+    data: bytes,
+    media_type: str,
+    digest: str,
+    seconds: int,
+    *,
+    small: bool | None = None,
 ) -> Response[bytes]:
-    """An answer that a cache may keep for some seconds, or must ask for again."""
-    tag = f'"{digest}"'
+    """An answer that a cache may keep for some seconds, or must ask for again; ``small`` says
+    whether it travels under gzip, None where it never does.
+    """
+    tag = f'"{digest}-gzip"' if small else f'"{digest}"'
     headers = {
         "etag": tag,
-        "vary": "accept",
+        "vary": "accept" if small is None else "accept, accept-encoding",
         "cache-control": f"public, max-age={seconds}" if seconds > 0 else "no-cache",
     }
     if tag in header(request.scope, b"if-none-match"):
         return Response(b"", status_code=304, media_type=media_type, headers=headers)
+    if small:
+        headers["content-encoding"] = "gzip"
+        data = gzip.compress(data, 9, mtime=0)
     return Response(data, media_type=media_type, headers=headers)

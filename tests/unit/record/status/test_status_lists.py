@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import re
 import zlib
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
@@ -234,3 +236,18 @@ def test_the_cache_keeps_the_newest_and_says_how_old_it_is():
         cache.put(StatusList(uri=URI, bits=Bits.of_size(8), issued=99), now=140)
     assert told.value.code == "status.rolled-back"
     assert cache.status(Reference(uri=URI, index=3), 500).value is None
+
+
+def test_a_million_statements_with_one_in_a_hundred_revoked_fit_into_twenty_thousand_bytes():
+    entries = 1_000_000
+    spread = (sha256(n.to_bytes(4)).digest()[:8] for n in range(entries // 100))
+    revoked = [int.from_bytes(some) % entries for some in spread]
+    bits = Bits.of_size(entries, width=2)
+    for at in revoked:
+        bits[at] = 1
+    packed = bits.packed()
+    assert Bits.unpacked(packed, width=2) == bits
+    assert len(packed) < 14_500
+    inner = base64.urlsafe_b64encode(packed)
+    jwt = base64.urlsafe_b64encode(b'{"lst":"' + inner + b'"}')
+    assert len(gzip.compress(jwt, 9)) < 19_000
