@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kizuna.app.cli.door import Door, command
+from kizuna.app.cli.show import tell_beyond
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.hosted import Hosted
@@ -76,6 +77,7 @@ def hang(app: typer.Typer) -> None:
             )
         content = decode_payload(Kind(kind), door.read(payload, limit=1 << 20))
         done = _hosted(door).sign(name, Kind(kind), subject, content)
+        tell_beyond(door, done["beyond"])
         door.answer(done, [door.text("hosted.signed", **done)])
 
     @command(hosted, "code")

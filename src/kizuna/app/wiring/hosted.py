@@ -104,7 +104,7 @@ class Hosted:
         return {"name": name, "identity": member, "key": handle.id, "statements": len(said) + 1}
 
     def sign(self, name: str, kind: Kind, subject: str, payload: Payload) -> dict[str, Any]:
-        """Sign and register in a member's name.
+        """Sign and register in a member's name; ``beyond`` names what no list lets it speak about.
 
         Raises:
             Absent: ``hosted.unknown``. Refused: ``gate.*`` and what the store refuses.
@@ -112,7 +112,13 @@ class Hosted:
         handle, identity = self.key_of(name)
         statement = self._signed(handle, kind, canonical(subject), payload)
         digest, index = self._workspace.register_one(statement)
-        return {"statement": digest, "index": index, "issuer": identity}
+        beyond = self._workspace.beyond([statement])
+        return {
+            "statement": digest,
+            "index": index,
+            "issuer": identity,
+            "beyond": [str(one) for one in beyond],
+        }
 
     def key_of(self, name: str) -> tuple[Handle, SubjectId]:
         """The key that is kept for a member, and its identity.
