@@ -78,3 +78,12 @@ def test_without_a_tpm_it_says_so(folder: tuple[Path, int]):
     for nonce, registers in (("00", "0-7"), ("zz", "0"), ("0011223344556677", "0-99")):
         line = f"kizuna device quote --unit {gone} --nonce {nonce} --registers {registers} --out x"
         assert run(place, line)[0] == 2
+
+
+def test_a_chip_without_a_makers_certificate_says_what_is_missing(folder: tuple[Path, int]):
+    place, port = folder
+    unit = f"tpm:swtpm:host=127.0.0.1,port={port}"
+    code, answer = run(place, f"kizuna device endorse --unit {unit} --out request --key-out ak.pem")
+    assert (code, answer["code"]) == (10, "unit.no-endorsement")
+    assert "--create-ek-cert" in str(answer["hint"])
+    assert not (place / "request").exists()

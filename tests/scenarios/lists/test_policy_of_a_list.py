@@ -70,6 +70,23 @@ def refused(stage, statement):
     return result.problem.code
 
 
+def test_what_a_new_line_of_a_policy_does_not_name_stays(stage, strict):
+    told = set_policy(
+        stage.association, LIST, two_signatures=[], by=["withdraw=operator"], none=False
+    )
+    assert told["acts"] == {
+        "register": {"proposed_by": ["confirmation-body"]},
+        "withdraw": {"by": ["operator"], "proposed_by": ["confirmation-body"]},
+    }
+    with pytest.raises(Refused) as caught:
+        enter_alone(stage, type(stage.body)().identity)
+    assert caught.value.code == "list.four-eyes"
+    told = set_policy(
+        stage.association, LIST, two_signatures=["suspend"], by=[], none=True
+    )  # only what is named
+    assert list(told["acts"]) == ["suspend"]
+
+
 def test_without_a_policy_everything_is_as_it_was(stage, confirmer):
     lab = type(stage.body)().identity
     enter_alone(stage, lab)

@@ -177,7 +177,8 @@ def hang(app: typer.Typer) -> None:
     ) -> None:
         """Show who may change a list and with whom, or sign it anew.
 
-        What breaks a list's policy is not registered, by whatever door it comes.
+        What breaks a list's policy is not registered, by whatever door it comes. What is not named
+        stays as it stood; with --none only what is named is asked.
 
         Example: kizuna list policy --list makers --two-signatures register
         """
@@ -199,10 +200,10 @@ def hang(app: typer.Typer) -> None:
             told = {**document, "list": anchor.name}
         lines = [
             door.text(
-                "list.policy-line",
+                "list.policy-line" if rule.get("proposed_by") else "list.policy-line-alone",
                 act=act,
-                by=", ".join(rule.get("by", ())) or "–",
-                proposed=", ".join(rule.get("proposed_by", ())) or "–",
+                by=", ".join(rule.get("by", ())) or door.text("list.policy-anybody"),
+                proposed=", ".join(rule.get("proposed_by", ())),
             )
             for act, rule in told["acts"].items()
         ]

@@ -39,12 +39,14 @@ def set_policy(
 ) -> dict[str, Any]:
     """Sign and register the policy of a list that is written here.
 
+    What is not named stays as it stood, so that nobody loosens a list by asking one thing more.
+
     Args:
         workspace: whose list.
         name: which list; None is the store's own.
         two_signatures: acts that a confirmation body must have proposed.
         by: who may sign which act, as ``ACT=ROLE``.
-        none: give the policy up.
+        none: give up what stood; with acts named, only those are asked from now on.
 
     Raises:
         Malformed: ``list.policy-act``. Refused: ``list.not-ours``. Absent: ``list.unknown``.
@@ -63,15 +65,15 @@ def set_policy(
         act, _, role = text.partition("=")
         signers.setdefault(_act(act), []).append(_role(role))
     asked = {_act(act) for act in two_signatures}
-    rules = {
-        act: Rule(
-            by=tuple(dict.fromkeys(signers.get(act, ()))),
-            proposed_by=_PROPOSERS if act in asked else (),
+    before = None if none else policy_of(workspace, anchor.id, anchor.operator)
+    rules = {} if before is None else dict(before.rules)
+    for act in (a for a in Act if a in asked or a in signers):
+        stood = rules.get(act, Rule())
+        rules[act] = Rule(
+            by=tuple(dict.fromkeys(signers[act])) if act in signers else stood.by,
+            proposed_by=_PROPOSERS if act in asked else stood.proposed_by,
         )
-        for act in Act
-        if act in asked or act in signers
-    }
-    policy = ListPolicy(list_id=anchor.id, rules={} if none else rules)
+    policy = ListPolicy(list_id=anchor.id, rules=rules)
     norm = Norm(type=POLICY, name=POLICY, version="1", document=policy.document())
     signed = workspace.sign(Kind.NORM, SubjectId(anchor.id), norm)
     digest, index = workspace.register_one(signed)

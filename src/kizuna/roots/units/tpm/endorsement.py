@@ -98,12 +98,9 @@ class EndorsingChip(Chip):
         except Exception as fault:  # the library has a kind of its own for each thing missing
             if isinstance(fault, tss.TSS2_Exception) and int(fault.rc) not in _ABSENT:
                 raise
-            raise Refused(
-                "unit.no-endorsement",
-                "the chip holds no certificate of its endorsement key",
-                why=str(fault)[:200] or "its maker put none into it",
-                hint="ask its maker for the certificate, or enrol the key without it",
-            ) from fault
+            raise _no_certificate(str(fault)) from fault
+        if certificate is None:
+            raise _no_certificate("")
         return bytes(certificate), template
 
     def _endorsement(self, template: object) -> tuple[Any, bytes]:
@@ -112,6 +109,16 @@ class EndorsingChip(Chip):
             tss.TPM2B_SENSITIVE_CREATE(), template, tss.ESYS_TR.ENDORSEMENT
         )
         return handle, public.marshal()
+
+
+def _no_certificate(why: str) -> Refused:
+    return Refused(
+        "unit.no-endorsement",
+        "the chip holds no certificate of its endorsement key",
+        why=why[:200] or "its maker put none into it",
+        hint="ask its maker for the certificate (a software TPM gets one from `swtpm_setup "
+        "--create-ek-cert`), or enrol the key without it",
+    )
 
 
 def _is_about_what_was_given(code: int) -> bool:
