@@ -19,17 +19,18 @@ from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.asked import as_instant, as_subject, language
 from kizuna.app.api.context import Context
-from kizuna.app.wiring import procure as buying
 from kizuna.app.wiring import showing
+from kizuna.app.wiring.procure_inbox import Seen, inbox, with_decisions
 from kizuna.app.wiring.procure_opening import Asked, ask, opened
 from kizuna.app.wiring.procure_quoting import quotations as quoted
 from kizuna.app.wiring.procure_request import Request as Wanted
 from kizuna.app.wiring.procure_request import checked
+from kizuna.app.wiring.procure_substitute import substitute as judged_without
 from kizuna.app.wiring.procure_table import table_of
 from kizuna.app.wiring.procure_watch import Keeper
 from kizuna.model.errors import Malformed
 
-__all__ = ["Swap", "keeping", "procure"]
+__all__ = ["Swap", "Upto", "keeping", "procure"]
 
 _READ: Final = {"permission": "view"}
 _LINES: Final = 2_000
@@ -51,6 +52,12 @@ class Swap(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     part: str | None = None
     at: str | int | None = None
     lists: list[str] | None = None
+
+
+class Upto(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A place in the log, as the list of what came in names it."""
+
+    last: Annotated[int, msgspec.Meta(ge=-1, le=2**53)]
 
 
 @asynccontextmanager
@@ -156,7 +163,7 @@ def procure(context: Context) -> Sequence[ControllerRouterHandler]:
         lang = language(request.scope)
 
         def judge() -> dict[str, Any]:
-            found = buying.substitute(
+            found = judged_without(
                 workspace,
                 as_subject(data.product),
                 as_subject(data.line),
@@ -183,11 +190,42 @@ def procure(context: Context) -> Sequence[ControllerRouterHandler]:
         summary="Requests for quotation, offers and agreements that this reader may see",
         description="They come in as signed statements, like everything (`POST /api/statements`): "
         "norms of type `quotation-request`, `quotation-offer`, `quotation-agreement` about the "
-        "request's own name. Sign this request to see what is meant for you.",
+        "request's own name. Sign this request to see what is meant for you. Each offer says under "
+        "which request it stands, how it stands (`complete`, `incomplete`, `agreed`, `ended`) and "
+        "what it lacks; `new` is what came after the place that was marked as seen.",
     )
-    async def quotations(request: Request[Any, Any, Any]) -> dict[str, Any]:
+    async def quotations(
+        request: Request[Any, Any, Any],
+        *,
+        judged: Annotated[
+            bool,
+            QueryParameter(
+                name="check", description="Also judge each open offer by its supplier's evidence."
+            ),
+        ] = False,
+    ) -> dict[str, Any]:
         view = await context.view(request.scope)
-        told: dict[str, Any] = await context.ask(lambda: quoted(workspace, view=view))
-        return told
+        lang = language(request.scope)
 
-    return (check, bom, substitute, quotations)
+        def tell() -> dict[str, Any]:
+            me = workspace.identity if view.everything else view.reader
+            seen = Seen(workspace.path).last() if view.everything else -1
+            found = inbox(quoted(workspace, view=view), me, workspace.clock(), seen=seen)
+            return with_decisions(workspace, found, lang, view=view) if judged else found
+
+        return await context.ask(tell)
+
+    @post(
+        "/api/procure/seen",
+        opt={"permission": "operator"},
+        tags=["procurement"],
+        status_code=200,
+        summary="Mark what came in up to a place in the log as seen (the store's organisation)",
+    )
+    async def seen(
+        request: Request[Any, Any, Any], data: Annotated[Upto, Body()]
+    ) -> dict[str, int]:
+        await context.readers.operator(request.scope, await request.body())
+        return {"seen": await context.ask(lambda: Seen(workspace.path).mark(data.last))}
+
+    return (check, bom, substitute, quotations, seen)

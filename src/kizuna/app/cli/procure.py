@@ -77,7 +77,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna procure check request.yaml --csv answer.csv --encoding cp932
         """
-        from kizuna.app.wiring.procure import outcome_of
+        from kizuna.app.wiring.procure_answer import outcome_of
         from kizuna.app.wiring.procure_opening import ask, opened
 
         workspace = door.workspace(read_only=True)
@@ -133,8 +133,8 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna procure substitute pkg:generic/fuji/valve@1 --product
         pkg:generic/fuji/pump@4.2 --with did:web:other.example --profile iot-device
         """
-        from kizuna.app.wiring.procure import outcome_of
-        from kizuna.app.wiring.procure import substitute as judge
+        from kizuna.app.wiring.procure_answer import outcome_of
+        from kizuna.app.wiring.procure_substitute import substitute as judge
         from kizuna.model.identifier import canonical
 
         workspace = door.workspace(read_only=True)

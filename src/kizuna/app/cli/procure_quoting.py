@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``kizuna procure request|offer|offers|agree``: asking, offering and agreeing, each signed."""
+"""``kizuna procure request|offer|offers|agree``: asking, offering, what came in, agreeing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ import typer
 from kizuna.app.cli.door import Door, command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from kizuna.app.wiring.speaking import Organisation
+    from kizuna.app.wiring.workspace import Workspace
 
 __all__ = ["hang"]
 
@@ -80,27 +83,35 @@ def hang(app: typer.Typer) -> None:
         door.answer(made, [door.text("procure.offered", **made)])
 
     @command(app, "offers")
-    def offers(door: Door) -> None:
-        """List requests, offers and agreements that you may see.
+    def offers(
+        door: Door,
+        check: Annotated[
+            bool,
+            typer.Option("--check", help="Also judge each open offer by its supplier's evidence."),
+        ] = False,
+        seen: Annotated[
+            bool, typer.Option("--seen", help="Mark what is shown as seen: it is new no more.")
+        ] = False,
+    ) -> None:
+        """Show what came in: offers under the requests they answer, and what each still lacks.
 
-        Example: kizuna procure offers --json
+        A supplier sees the requests meant for it, and what became of its offers. Also from the
+        folder of a member of a store elsewhere: `kizuna join`.
+
+        Example: kizuna procure offers --check --seen
         """
-        told = _shown(door.organisation())
-        lines = [
-            door.text("procure.quoted.request", request=r["request"], by=r["by"])
-            for r in told["requests"]
-        ]
-        lines += [
-            door.text(
-                "procure.quoted.agreed" if o["agreed"] else "procure.quoted.offer",
-                offer=o["offer"],
-                by=o["by"],
-                terms=o.get("terms") or "–",
-                until=o["until"] or "–",
-            )
-            for o in told["offers"]
-        ]
-        door.answer(told, lines or [door.text("procure.quoted.none")])
+        from kizuna.app.wiring.procure_inbox import Seen, inbox, with_decisions
+
+        organisation = door.organisation(read_only=not seen)
+        mark = Seen(organisation.settings.store)
+        told = inbox(
+            _shown(organisation), organisation.identity, organisation.clock(), seen=mark.last()
+        )
+        if check:
+            told = with_decisions(_owner(organisation), told, door.lang)
+        door.answer(told, lambda: _inbox_lines(door, told))
+        if seen:
+            mark.mark(told["last"])
 
     @command(app, "agree")
     def agree(
@@ -127,3 +138,62 @@ def _shown(organisation: Organisation) -> dict[str, Any]:
         return organisation.quotations()
     assert isinstance(organisation, Workspace)  # noqa: S101 - there is no third
     return quotations(organisation)
+
+
+def _owner(organisation: Organisation) -> Workspace:
+    """Whoever has the evidence: offers are judged over all of it."""
+    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.model.errors import Malformed
+
+    if not isinstance(organisation, Workspace):
+        raise Malformed(
+            "procure.check-elsewhere",
+            "offers are judged where the store is",
+            why="a judgement reads all evidence about a chain",
+            hint="leave --check out; `kizuna verify` judges one part by the proof of that store",
+        )
+    return organisation
+
+
+def _inbox_lines(door: Door, told: dict[str, Any]) -> Iterator[str]:
+    if not told["requests"]:
+        yield door.text("procure.quoted.none")
+    for asked in told["requests"]:
+        yield _marked(door, asked) + door.text(
+            "procure.quoted.request",
+            request=asked["request"],
+            name=asked["name"],
+            by=asked["by"],
+            state=door.text(f"procure.state.{asked['state']}"),
+            deadline=asked["deadline"] or "–",
+        )
+        for one in told["offers"]:
+            if one["request"] == asked["request"]:
+                yield from _offer_lines(door, one)
+
+
+def _offer_lines(door: Door, one: dict[str, Any]) -> Iterator[str]:
+    yield (
+        "  "
+        + _marked(door, one)
+        + door.text(
+            "procure.quoted.offer",
+            offer=one["offer"],
+            by=one["by"],
+            terms=one["terms"] or "–",
+            until=one["until"] or "–",
+            state=door.text(f"procure.state.{one['state']}"),
+        )
+    )
+    for lack in one["missing"]:
+        yield "      " + door.text(f"procure.lacks.{lack['what']}", line=lack["line"])
+    if one.get("decision"):
+        yield "      " + door.text(f"procure.{one['decision']}")
+        for line in one["lacks"]:
+            yield from (f"        {line['line']}  {message}" for message in line["messages"])
+    if one.get("why_not"):
+        yield "      " + door.text("procure.not-judged", why=one["why_not"])
+
+
+def _marked(door: Door, one: dict[str, Any]) -> str:
+    return door.text("procure.new") + " " if one["new"] else ""

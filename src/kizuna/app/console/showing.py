@@ -20,6 +20,7 @@ from kizuna.app.console.creation import process_page, risk_page
 from kizuna.app.console.drawing import draw
 from kizuna.app.console.fleet import fleet_data, over_time
 from kizuna.app.console.folding import Box, Chain
+from kizuna.app.console.inbox import inbox_page
 from kizuna.app.console.reading import Reading
 from kizuna.app.console.texts import say
 from kizuna.app.wiring.messages import text
@@ -178,7 +179,9 @@ class Showing:
         """Devices and how they stand."""
         status, after = asked.text("status"), asked.text("after")
         data = await self._run(
-            lambda: fleet_data(self._workspace, status, after, operator=asked.operator)
+            lambda: fleet_data(
+                self._workspace, status, after, self.of(asked).view, operator=asked.operator
+            )
         )
 
         def words(key: str, **values: object) -> str:
@@ -335,13 +338,22 @@ class Showing:
                 self._workspace, question, asked.lang, view, operator=asked.operator
             )
         )
+        signed_in = asked.operator or asked.visitor is not None
+        data["inbox"] = (
+            await self._run(lambda: inbox_page(self._workspace, asked.lang, view))
+            if signed_in
+            else None
+        )
         known = await self._run(lambda: self.of(asked).profiles(asked.lang))
         under = f" -p {question['profile']}" if question["profile"] else ""
         return Shown(
             "procure.html",
             say("procure.title", asked.lang),
             data,
-            [f"kizuna procure check request.yaml{under}"],
+            [
+                f"kizuna procure check request.yaml{under}",
+                *(["kizuna procure offers --check --seen"] if data["inbox"] else []),
+            ],
             extra={"profiles": [p["name"] for p in known]},
         )
 

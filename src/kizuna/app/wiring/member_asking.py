@@ -42,16 +42,16 @@ class Asks:
         Raises:
             Malformed: ``request.answer``. Refused, Unavailable: as the other side says.
         """
+        from kizuna.app.wiring.procure_inbox import told_elsewhere
+
         try:
-            told = json.loads(self._store.fetch("/api/procure/quotations"))
-            requests, offers = told["requests"], told["offers"]
-            if all(isinstance(one["subject"], str) for one in (*requests, *offers)):
-                return {"requests": requests, "offers": offers}
-        except (ValueError, KeyError, TypeError):
-            pass
+            return told_elsewhere(self._store.fetch("/api/procure/quotations"))
+        except ValueError as fault:
+            why = str(fault)[:200]
         raise Malformed(
             "request.answer",
             f"{self.url} answered with something else than requests and offers",
+            why=why,
             hint="check that this is the address of a kizuna store",
             url=self.url,
         )

@@ -9,142 +9,36 @@ command, a page and a product system.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
-from kizuna.app.wiring.answers import finding_json
+from kizuna.app.wiring.procure_answer import Answer, names_in
+from kizuna.app.wiring.procure_bill import named_in
 from kizuna.app.wiring.procure_deciding import (
-    DECISIONS,
     Decision,
-    Suppliers,
     Within,
+    able_to_supply,
     best,
     decide,
+    unreached,
     worst,
 )
-from kizuna.app.wiring.procure_evidence import Bought, elsewhere
-from kizuna.app.wiring.procure_request import MAX_LINES, Line, Request, checked, when
+from kizuna.app.wiring.procure_evidence import Bought
+from kizuna.app.wiring.procure_request import Line, Request, checked
 from kizuna.app.wiring.procure_supposing import PURCHASE, Supposed, for_purchase
-from kizuna.app.wiring.question import Question
-from kizuna.model.errors import Absent, Malformed
+from kizuna.model.errors import Malformed
 from kizuna.model.finding import Value
 from kizuna.model.identifier import SubjectId
-from kizuna.model.kind import Kind
-from kizuna.model.outcome import Outcome
-from kizuna.model.payload import Link, Links, decode_payload
+from kizuna.model.payload import Link, Links
 from kizuna.model.relation import Relation
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.criteria.profiles import Profile
-    from kizuna.model.verdict import Verdict
     from kizuna.record.store import View
 
-__all__ = ["Answer", "check", "from_bill", "outcome_of", "substitute"]
-
-_MISSING: Final = 20
-"""Findings told of one line or candidate; how many more there are is said."""
+__all__ = ["check"]
 
 _SUPPLY: Final = frozenset({Relation.SUPPLIED_BY, Relation.MADE_BY})
-
-
-@dataclass(slots=True)
-class Answer:
-    """What was judged, before words: kept so that every door words it alike."""
-
-    request: Request
-    profile: Profile
-    verdict: Verdict | None
-    at: int
-    value: Value
-    lines: list[dict[str, Any]] = field(default_factory=list)
-    names: dict[str, str] = field(default_factory=dict)
-    able: Suppliers | None = None
-
-    def told(self, lang: str) -> dict[str, Any]:
-        """The answer as every door shows it."""
-        end = when(self.request.deadline)
-        verdict = self.verdict
-        counts = dict.fromkeys(DECISIONS.values(), 0)
-        lines = [self._line(line, lang, end) for line in self.lines]
-        for line in lines:
-            counts[line["decision"]] += 1
-        return {
-            "request": self.request.request,
-            "title": self.request.title or "",
-            "profile": self.profile.name,
-            "profile_digest": self.profile.digest,
-            "at": self.at,
-            "deadline": self.request.deadline,
-            "decision": DECISIONS[self.value],
-            "counts": counts,
-            "product": None
-            if verdict is None
-            else {
-                "part": verdict.subject,
-                "name": self.names.get(verdict.subject, ""),
-                "verdict": verdict.value.word,
-                "decision": DECISIONS[verdict.value],
-                "next_change": verdict.next_change,
-                "known": [
-                    {"origin": k.origin, "size": k.size, "root": k.root} for k in verdict.known
-                ],
-                **self._missing(decide(verdict), lang, end),
-            },
-            "lines": lines,
-        }
-
-    def _line(self, line: Mapping[str, Any], lang: str, end: int | None) -> dict[str, Any]:
-        asked: Line = line["line"]
-        by = when(asked.deadline) or end
-        return {
-            "line": asked.line,
-            "part": asked.part,
-            "name": self.names.get(asked.part, ""),
-            "quantity": asked.quantity,
-            "deadline": asked.deadline or self.request.deadline,
-            "decision": DECISIONS[line["value"]],
-            "choose": line["choose"],
-            "part_decision": DECISIONS[line["own"].value],
-            **self._missing(line["own"], lang, by),
-            "suppliers": [self._one("supplier", s, lang, by) for s in line["suppliers"]],
-            "substitutes": [self._one("part", s, lang, by) for s in line["substitutes"]],
-        }
-
-    def _one(self, member: str, found: Any, lang: str, by: int | None) -> dict[str, Any]:  # noqa: ANN401
-        identifier, decision = found
-        return {
-            member: identifier,
-            "name": self.names.get(identifier, ""),
-            "decision": DECISIONS[decision.value],
-            **self._missing(decision, lang, by),
-        }
-
-    def _missing(self, decision: Decision, lang: str, by: int | None) -> dict[str, Any]:
-        ordered = sorted(decision.findings, key=lambda f: (f.code.value_given, f))
-        told = []
-        for finding in ordered[:_MISSING]:
-            words = finding_json(finding, lang, profile=self.profile, names=self.names)
-            able = [] if self.able is None else self.able.of(finding)
-            told.append(
-                {
-                    member: words[member]
-                    for member in (
-                        "code",
-                        "subject",
-                        "requirement",
-                        "message",
-                        "mend",
-                        "turn",
-                        "turn_name",
-                        "value",
-                    )
-                }
-                | {"by": by, "can_supply": able}
-            )
-        return {"missing": told, "more": max(0, len(ordered) - _MISSING)}
 
 
 def check(
@@ -202,7 +96,7 @@ def check(
         verdict=None,
         at=now,
         value=Value.TRUSTED,
-        able=_able(workspace, profile, now, lists),
+        able=able_to_supply(workspace, profile, now, lists),
     )
     seen: dict[str, Within] = {}
     own: dict[str, Decision] = {}
@@ -218,7 +112,7 @@ def check(
     answer.value = (
         worst(line["value"] for line in answer.lines) if answer.lines else own[roots[0]].value
     )
-    answer.names = _named(bill) | _names(workspace, answer, view)
+    answer.names = named_in(bill) | names_in(workspace, answer, view)
     return answer
 
 
@@ -235,7 +129,7 @@ def _judged(
         if request.product is None:
             return seen[part], own[part]
         whole = seen[request.product]
-        return whole, whole.part(part) or _unreached(part)
+        return whole, whole.part(part) or unreached(part)
 
     within, decision = standing(line.part)
     candidates = line.suppliers or _registered_suppliers(supposed, line.part)
@@ -267,159 +161,6 @@ def _judged(
         ],
         "substitutes": substitutes,
     }
-
-
-def substitute(
-    workspace: Workspace,
-    product: SubjectId,
-    part: SubjectId,
-    supplier: SubjectId,
-    profile: Profile,
-    *,
-    other: SubjectId | None = None,
-    at: int | None = None,
-    lists: Sequence[str] | None = None,
-    view: View | None = None,
-) -> dict[str, Any]:
-    """What would become of a product if a line came from somebody else, or were another part.
-
-    Args:
-        workspace: whose evidence and anchors.
-        product: what the line is part of.
-        part: the line.
-        supplier: who would supply it.
-        profile: by what measure.
-        other: the part that would take its place; None: the same part.
-        at: valid at this instant; None is now.
-        lists: believe only these.
-        view: whose eyes.
-
-    Returns:
-        ``before``, ``after`` (verdicts), ``chain`` (the substitute's own decision), ``changed``
-        (how many ties are other ones).
-
-    Raises:
-        Absent: ``procure.no-such-line`` where nothing in force ties the part to the product.
-    """
-    now = workspace.clock() if at is None else at
-    question = Question(product, profile, at=at, lists=lists, view=view)
-    if elsewhere(workspace, view):
-        before = workspace.judge.across.verify(question)
-    else:
-        before = workspace.verify(question)
-    asked = for_purchase(profile)
-    named = [product, part, supplier, *([other] if other else [])]
-    bought = Bought(workspace, named, asked, at=now, lists=lists, view=view)
-    supposed = bought.supposed
-    wholes = _wholes(supposed, profile, product, part)
-    if not wholes:
-        raise Absent(
-            "procure.no-such-line",
-            f"nothing in force says that {part} is part of {product}",
-            hint="`kizuna explain` shows the parts of a product; import its bill of materials",
-            part=part,
-            product=product,
-        )
-    goods = other or part
-    changed = 0
-    if other is not None:
-        for whole in wholes:
-            changed += supposed.restate(whole, lambda n, f, k: _swapped(n, f, k, part, other))
-    changed += supposed.restate(
-        goods,
-        lambda near, _far, link: (
-            None if near == goods and link.relation is Relation.SUPPLIED_BY else link
-        ),
-    )
-    ties = [Link(relation=Relation.SUPPLIED_BY, object=supplier, category=PURCHASE)]
-    if profile.follow_of(Relation.SUPPLIED_BY, None) is not None:
-        ties.append(Link(relation=Relation.SUPPLIED_BY, object=supplier))
-    supposed.suppose(goods, goods, Links(links=ties, part="purchase"))
-    judgement = bought.judgement([product])
-    after = judgement.verdict(product, shortfalls=bought.shortfalls)
-    within = Within(judgement, product, after)
-    own = within.part(goods) or _unreached(goods)
-    party = within.party(supplier)
-    answer = Answer(
-        request=Request(request="substitute", product=product),
-        profile=profile,
-        verdict=after,
-        at=now,
-        value=min(after.value, own.value, party.value),
-        able=_able(workspace, profile, now, lists),
-    )
-    answer.lines = [
-        {
-            "line": Line(part=goods, line="10", suppliers=[supplier]),
-            "own": own,
-            "value": min(own.value, party.value),
-            "choose": supplier,
-            "suppliers": [(supplier, party)],
-            "substitutes": [],
-        }
-    ]
-    answer.names = _names(workspace, answer, view)
-    return {"before": before, "after": after, "answer": answer, "changed": changed}
-
-
-def from_bill(
-    workspace: Workspace, data: bytes, name: str
-) -> tuple[SubjectId | None, list[Line], list[tuple[str, str, Links]]]:
-    """A bill of materials as a request: its product, its direct parts as lines, its ties.
-
-    What the document says beside ties and descriptions (certificates, reviews) is not heard: for
-    that it has to be imported by whoever answers for it.
-
-    Raises:
-        Malformed: ``document.*``; ``procure.too-many-lines``.
-    """
-    from kizuna.proof.documents import read
-
-    imported = read(data, name, issuer=workspace.identity)
-    ties: list[tuple[str, str, Links]] = []
-    parts: dict[str, int | None] = {}
-    for draft in imported.statements:
-        if draft.kind is not Kind.LINK:
-            continue
-        links = decode_payload(Kind.LINK, draft.payload)
-        if not isinstance(links, Links):
-            continue
-        ties.append((workspace.identity, draft.subject, links))
-        for link in links.links:
-            if link.relation is Relation.PART_OF and not link.transitive:
-                whole, part = link.object or draft.subject, link.subject or draft.subject
-                if whole == imported.root:
-                    parts.setdefault(part, link.quantity)
-    if len(parts) > MAX_LINES:
-        raise Malformed(
-            "procure.too-many-lines",
-            f"{len(parts)} lines, at most {MAX_LINES}",
-            hint="ask for one assembly after the other",
-            count=len(parts),
-            limit=MAX_LINES,
-        )
-    lines = [Line(part=part, quantity=quantity) for part, quantity in parts.items()]
-    return imported.root, lines, ties
-
-
-def outcome_of(answer: Answer) -> Outcome:
-    """The exit code: 0 for go; else what weighs most among what is missing."""
-    from kizuna.model.outcome import worst as first
-
-    if answer.value is Value.TRUSTED:
-        return Outcome.HOLDS
-    findings = (
-        [] if answer.verdict is None or answer.lines else list(decide(answer.verdict).findings)
-    )
-    for line in answer.lines:
-        decisions = [line["own"], *(d for _, d in line["suppliers"])]
-        if line["value"] is not Value.TRUSTED:
-            findings += [f for d in decisions for f in d.findings]
-    if answer.value is Value.UNTRUSTED:
-        findings = [f for f in findings if f.code.value_given is Value.UNTRUSTED]
-        return first(f.code.outcome for f in findings) or Outcome.NOT_TRUSTED
-    findings = [f for f in findings if f.code.value_given is Value.UNDETERMINED]
-    return first(f.code.outcome for f in findings) or Outcome.EVIDENCE_MISSING
 
 
 # --- inside -----------------------------------------------------------------------------------
@@ -471,71 +212,3 @@ def _registered_suppliers(supposed: Supposed, part: str) -> list[str]:
         if near == part and link.relation in _SUPPLY:
             found[link.relation][far] = None
     return list(found[Relation.SUPPLIED_BY] or found[Relation.MADE_BY])
-
-
-def _wholes(supposed: Supposed, profile: Profile, product: str, part: str) -> list[str]:
-    """Whoever the part is directly part of, at or below the product."""
-    followed = {rule.relation for rule in profile.follow}
-    found: list[str] = []
-    seen, waiting = {product}, [product]
-    while waiting and len(seen) < MAX_LINES:
-        whole = waiting.pop()
-        for near, far, link in supposed.ties(whole):
-            if near != whole or link.relation not in followed:
-                continue
-            if far == part and link.relation is Relation.PART_OF:
-                found.append(whole)
-            if far not in seen:
-                seen.add(far)
-                waiting.append(far)
-    return list(dict.fromkeys(found))
-
-
-def _swapped(near: str, far: str, link: Link, part: str, other: str) -> Link | None:
-    """A tie with one part in another's place."""
-    if link.relation is Relation.PART_OF and far == part:
-        return msgspec.structs.replace(link, subject=other)
-    if near == part and link.relation is not Relation.PART_OF:
-        return None  # what the old part rested on is gone with it
-    return link
-
-
-def _unreached(part: str) -> Decision:
-    from kizuna.model.finding import Code, Finding
-
-    gone = Finding(subject=SubjectId(part), code=Code.SUBJECT_UNKNOWN)
-    return Decision(value=Value.UNDETERMINED, findings=(gone,))
-
-
-def _able(
-    workspace: Workspace, profile: Profile, at: int, lists: Sequence[str] | None
-) -> Suppliers:
-    believed = [a.id for a in workspace.anchors(lists).lists]
-    return Suppliers([workspace.lists.state(one) for one in believed], profile, at)
-
-
-def _named(bill: Sequence[tuple[str, str, Links]]) -> dict[str, str]:
-    """What a bill of materials calls its parts."""
-    return {
-        described.subject or subject: described.name
-        for _, subject, links in bill
-        for described in links.described
-        if described.name
-    }
-
-
-def _names(workspace: Workspace, answer: Answer, view: View | None) -> dict[str, str]:
-    from kizuna.app.wiring.naming import identifiers_in
-    from kizuna.app.wiring.showing import names
-
-    wanted: set[str] = set()
-    if answer.verdict is not None:
-        wanted.add(answer.verdict.subject)
-        wanted |= identifiers_in(answer.verdict.findings)
-    for line in answer.lines:
-        wanted.add(line["line"].part)
-        for identifier, decision in (*line["suppliers"], *line["substitutes"]):
-            wanted.add(identifier)
-            wanted |= identifiers_in(decision.findings)
-        wanted |= identifiers_in(line["own"].findings)
-    return names(workspace, wanted, view)

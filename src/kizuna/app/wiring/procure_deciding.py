@@ -20,13 +20,24 @@ from kizuna.model.identifier import SubjectId
 from kizuna.model.payload import Standing
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.workspace import Workspace
     from kizuna.chain.verify import Judgement
     from kizuna.chain.verify.judgement import Reach
     from kizuna.criteria.profiles import Profile
     from kizuna.model.verdict import Verdict
     from kizuna.record.lists import Entry, ListState
 
-__all__ = ["DECISIONS", "Decision", "Suppliers", "Within", "best", "decide", "worst"]
+__all__ = [
+    "DECISIONS",
+    "Decision",
+    "Suppliers",
+    "Within",
+    "able_to_supply",
+    "best",
+    "decide",
+    "unreached",
+    "worst",
+]
 
 DECISIONS: Final = {
     Value.TRUSTED: "go",
@@ -188,3 +199,17 @@ def worst(values: Iterable[Value]) -> Value:
 def best(values: Iterable[Value]) -> Value:
     """The best of some values; untrusted where there are none."""
     return max(values, default=Value.UNTRUSTED)
+
+
+def unreached(part: str) -> Decision:
+    """The decision about a part that nothing leads to."""
+    gone = Finding(subject=SubjectId(part), code=Code.SUBJECT_UNKNOWN)
+    return Decision(value=Value.UNDETERMINED, findings=(gone,))
+
+
+def able_to_supply(
+    workspace: Workspace, profile: Profile, at: int, lists: Sequence[str] | None
+) -> Suppliers:
+    """Who could supply what is missing, as the believed lists stand."""
+    believed = [a.id for a in workspace.anchors(lists).lists]
+    return Suppliers([workspace.lists.state(one) for one in believed], profile, at)

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from kizuna.app.wiring.procure import Answer, check, from_bill
+from kizuna.app.wiring.procure import check
+from kizuna.app.wiring.procure_answer import Answer
+from kizuna.app.wiring.procure_bill import from_bill
 from kizuna.app.wiring.procure_request import Request, read_request
 from kizuna.model.errors import Malformed
 

@@ -9,9 +9,11 @@ from hypothesis import settings as trials
 from hypothesis import strategies as st
 
 from kizuna.app.wiring.demo import open_demo
-from kizuna.app.wiring.procure import check, outcome_of, substitute
+from kizuna.app.wiring.procure import check
+from kizuna.app.wiring.procure_answer import outcome_of
 from kizuna.app.wiring.procure_opening import ask, opened
 from kizuna.app.wiring.procure_request import Line, Request, read_request, when
+from kizuna.app.wiring.procure_substitute import substitute
 from kizuna.app.wiring.procure_table import cell, table_of
 from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
