@@ -25,10 +25,22 @@ class PumpDevice:
     Args:
         host: where it listens.
         port: 0 takes a free one; ``address`` tells which.
+        product: what it says it is when asked (Read Device Identification). The library keeps that
+            once a process: of two devices at the same time both say what the last one is.
+        revision: of its firmware, said with it.
     """
 
-    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        product: str = "P-4",
+        revision: str = "1.7",
+    ) -> None:
         self._wanted = (host, port)
+        self._said = {"VendorName": "Pumpworks", "ProductCode": product}
+        self._said["MajorMinorRevision"] = revision
         self._loop = asyncio.new_event_loop()
         self._server: Any = None
         self._begun = threading.Event()
@@ -72,10 +84,12 @@ class PumpDevice:
         self._loop.run_forever()
 
     async def _listen(self) -> None:
-        from pymodbus.server import ModbusTcpServer  # noqa: PLC0415 - an extra
+        from pymodbus import ModbusDeviceIdentification  # noqa: PLC0415 - an extra
+        from pymodbus.server import ModbusTcpServer  # noqa: PLC0415
         from pymodbus.simulator import DataType, SimData, SimDevice  # noqa: PLC0415
 
         values = SimData(0, count=REGISTERS, values=0, datatype=DataType.REGISTERS)
         device = SimDevice(1, simdata=[values])
-        self._server = ModbusTcpServer(device, address=self._wanted)
+        said = ModbusDeviceIdentification(info_name=self._said)
+        self._server = ModbusTcpServer(device, address=self._wanted, identity=said)
         await self._server.listen()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
@@ -32,6 +33,19 @@ def hang(app: typer.Typer) -> None:
             str,
             typer.Option("--side", help="device: stands before it; client: beside its users."),
         ] = "device",
+        report: Annotated[
+            str | None,
+            typer.Option(
+                "--report", metavar="URL", help="The verifier of the fleet it is enrolled in."
+            ),
+        ] = None,
+        device: Annotated[
+            str | None,
+            typer.Option("--device", metavar="SUBJECT", help="Who stands behind it: look at it."),
+        ] = None,
+        ask: Annotated[
+            str, typer.Option("--ask", metavar="HOW", help="modbus[:UNIT], banner or hex:BYTES.")
+        ] = "modbus",
     ) -> None:
         """Stand before a legacy device (or its users): TLS 1.3 to enrolled peers, nobody else."""
         from kizuna.app.wiring.devices.connector import Running
@@ -44,15 +58,73 @@ def hang(app: typer.Typer) -> None:
                 hint="use device or client",
                 side=side[:40],
             )
-        running = Running(door.workspace(), side, listen, to, peer)
+        if device is not None and (report is None or side != "device"):
+            raise Malformed(
+                "connector.behind",
+                "only a connector that stands before a device, and reports, can look at it",
+                hint="give --report URL, and --side device",
+            )
+        behind = None if device is None else (device, ask)
+        running = Running(door.workspace(), side, listen, to, peer, report=report, behind=behind)
         for subject in running.missing():
             door.warn("connector.peer-missing", subject=subject)
 
         def ready(address: tuple[str, int]) -> None:
             door.say("connector.ready", host=address[0], port=address[1])
 
-        done = running.run(ready)
+        def trouble(why: str) -> None:
+            door.warn("connector.trouble", why=why)
+
+        done = running.run(ready, trouble)
         door.answer(done, [door.text("connector.done", **done)])
+
+    @command(app, "learn")
+    def learn(
+        door: Door,
+        to: Annotated[str, typer.Option("--to", metavar="HOST:PORT", help="The device.")],
+        out: Annotated[str, typer.Option("--out", metavar="FILE", help="The file to write.")],
+        ask: Annotated[
+            str, typer.Option("--ask", metavar="HOW", help="modbus[:UNIT], banner or hex:BYTES.")
+        ] = "modbus",
+        times: Annotated[
+            int, typer.Option("--times", min=1, max=1_000, help="How often to look.")
+        ] = 10,
+    ) -> None:
+        """Learn how a device looks that says nothing for itself, while you know it to be good.
+
+        Example: kizuna gateway learn --to 192.168.1.20:502 --out pump.json
+        """
+        from kizuna.app.wiring.devices.connector import place
+        from kizuna.app.wiring.devices.seeing import learn_device
+        from kizuna.guard.gateway.connector.sight import read_ask
+
+        learnt = learn_device(place(to), read_ask(ask), times)
+        Door.write_file(out, (json.dumps(learnt, indent=2) + "\n").encode())
+        if out != "-":
+            door.answer(learnt | {"file": out}, [door.text("connector.learnt", file=out, **learnt)])
+
+    @command(app, "measure")
+    def measure(
+        door: Door,
+        out: Annotated[
+            str | None,
+            typer.Option("--out", metavar="FILE", help="Write the list of the program's files."),
+        ] = None,
+    ) -> None:
+        """What this program measures of itself, as a connector tells its verifier.
+
+        Example: kizuna gateway measure --out program.txt
+        """
+        import sys
+
+        from kizuna.app.wiring.devices.program import manifest, measurements
+
+        digests = {name: digest.hex() for name, digest in measurements().items()}
+        if out is not None:
+            Door.write_file(out, manifest())
+        if out != "-":
+            told = {"measurements": digests, "interpreter": sys.executable}
+            door.answer(told, [f"{digest}  {name}" for name, digest in digests.items()])
 
     @command(app, "key")
     def key(

@@ -70,6 +70,12 @@ def hang(app: typer.Typer) -> None:
             str | None,
             typer.Option("--activation", metavar="ID", help="A chip proved that it holds the key."),
         ] = None,
+        learnt: Annotated[
+            str | None,
+            typer.Option(
+                "--learnt", metavar="FILE", help="How it looks, from `kizuna gateway learn`."
+            ),
+        ] = None,
         voucher: Annotated[
             str | None,
             typer.Option("--voucher", metavar="DIGEST", help="The voucher this accepts."),
@@ -92,6 +98,7 @@ def hang(app: typer.Typer) -> None:
             registers=registers,
             quote=None if quote is None else door.read(quote, limit=1 << 20),
             activation=activation,
+            learnt=None if learnt is None else door.read(learnt, limit=1 << 16),
             voucher=voucher,
             made=made,
         )

@@ -25,6 +25,7 @@ from kizuna.model.payload import Link, Links, Notice, Severity
 from kizuna.model.relation import Relation
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.devices.reporting import Reporter
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.guard.gateway.connector import Connector, Refusal
     from kizuna.roots.keys import PublicKey
@@ -36,6 +37,8 @@ __all__ = ["Running", "connector_key", "event_loop", "place", "represent"]
 LABEL: Final = "connector"
 _EVERY: Final = 2.0
 _REPORT: Final = 60.0
+_ASK_EPOCH: Final = 5.0
+"""Seconds between two looks at whether the verifier began a new epoch."""
 _MAX_PEERS: Final = 10_000
 
 
@@ -99,6 +102,8 @@ class Running:
         listen: where to accept.
         to: the device, or the other connector.
         peers: subjects whose present key is admitted.
+        report: the verifier that is told once an epoch what program this is; None for nobody.
+        behind: the device that it is told about, and how that is asked who it is.
     """
 
     def __init__(
@@ -108,6 +113,9 @@ class Running:
         listen: str,
         to: str,
         peers: Sequence[str],
+        *,
+        report: str | None = None,
+        behind: tuple[str, str] | None = None,
     ) -> None:
         from kizuna.guard.gateway.connector import Connector, Side
 
@@ -123,6 +131,7 @@ class Running:
         self._size = -1
         self._known: list[DeviceLife] = []
         self._waiting: list[Refusal] = []
+        self._reporter = self._speaker(report, behind, place(to))
         self._connector: Connector = Connector(
             Side(side),
             place(listen),
@@ -143,16 +152,23 @@ class Running:
         now = self._workspace.clock()
         return [s for s in self._subjects if self._key(s, now) is None]
 
-    def run(self, ready: Callable[[tuple[str, int]], None]) -> dict[str, Any]:
-        """Serve until SIGINT or SIGTERM; ``ready`` is told where it listens.
+    def run(
+        self,
+        ready: Callable[[tuple[str, int]], None],
+        trouble: Callable[[str], None] = lambda _: None,
+    ) -> dict[str, Any]:
+        """Serve until SIGINT or SIGTERM; ``ready`` is told where it listens, ``trouble`` why the
+        verifier cannot be told, each time that it begins.
 
         Raises:
             Misconfigured: ``connector.listen``.
         """
         with asyncio.Runner(loop_factory=event_loop) as runner:
-            return runner.run(self._serve(ready))
+            return runner.run(self._serve(ready, trouble))
 
-    async def _serve(self, ready: Callable[[tuple[str, int]], None]) -> dict[str, Any]:
+    async def _serve(
+        self, ready: Callable[[tuple[str, int]], None], trouble: Callable[[str], None]
+    ) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
@@ -168,6 +184,7 @@ class Running:
             ) from fault
         ready(self._connector.relay.address)
         reported = loop.time()
+        speaking = loop.create_task(self._speak(stop, trouble))
         while not stop.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _EVERY)
@@ -178,8 +195,41 @@ class Running:
                 reported = loop.time()
                 await asyncio.to_thread(self.report)
         await self._connector.stop()
-        relay = self._connector.relay
-        return {"accepted": relay.accepted, "refused": self._connector.refusals.total}
+        speaking.cancel()
+        await asyncio.gather(speaking, return_exceptions=True)
+        relay, speaker = self._connector.relay, self._reporter
+        return {
+            "accepted": relay.accepted,
+            "refused": self._connector.refusals.total,
+            "reported": 0 if speaker is None else speaker.sent,
+            "trouble": "" if speaker is None else speaker.trouble,
+        }
+
+    async def _speak(self, stop: asyncio.Event, trouble: Callable[[str], None]) -> None:
+        """The connector's own word, in every epoch of its verifier."""
+        speaker, told = self._reporter, ""
+        while speaker is not None and not stop.is_set():
+            await speaker.report()
+            if speaker.trouble and not told:
+                trouble(speaker.trouble)
+            told = speaker.trouble
+            await asyncio.sleep(_ASK_EPOCH)
+
+    def _speaker(
+        self, url: str | None, behind: tuple[str, str] | None, to: tuple[str, int]
+    ) -> Reporter | None:
+        from kizuna.app.wiring.devices.reporting import Behind, Reporter
+        from kizuna.guard.gateway.connector.sight import read_ask
+        from kizuna.roots.identity import did_key
+
+        if url is None:
+            return None
+        looked_at = None
+        if behind is not None:
+            looked_at = Behind(subject=canonical(behind[0]), to=to, ask=read_ask(behind[1]))
+        handle = connector_key(self._workspace)
+        identity = did_key(self._workspace.unit.public(handle))
+        return Reporter(self._workspace, handle, identity, url, looked_at)
 
     def report(self) -> int:
         """Register what is to be told of refusals; how many notices it took."""

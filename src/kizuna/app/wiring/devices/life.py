@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from kizuna.app.wiring.devices.activation import Activation
 from kizuna.app.wiring.devices.appraisal import read_keys
 from kizuna.app.wiring.devices.life_log import LifeLog
-from kizuna.model.errors import Absent, Malformed
+from kizuna.model.errors import Absent, Malformed, Refused
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Link, Links, Payload, Scalar
@@ -52,6 +52,8 @@ class Enrolment:
     """A quote of the TPM, of which registers and signer are bound."""
     activation: str | None = None
     """A challenge that the chip answered, which proves that it holds the key."""
+    learnt: bytes | None = None
+    """How a device looks that says nothing, as its connector learnt it."""
     voucher: str | None = None
     cites: Mapping[str, Scalar] = field(default_factory=dict)
     """What of another log this rests on."""
@@ -99,6 +101,7 @@ class Lives(LifeLog):
                 why="a maker's document vouches for the keys of many devices",
                 hint="give the device's public key with --key, or its instance id with --identity",
             )
+        said = self._observed(device, said)
         roots = self._roots(device, said, key, anchors)
         self._ready_for(key)
         if said.made:
@@ -240,7 +243,32 @@ class Lives(LifeLog):
             "gateway": canonical(said.gateway) if said.gateway else None,
         }
         found: dict[str, Scalar] = {name: value for name, value in named.items() if value}
+        if said.learnt is not None:
+            found["learnt"] = hashlib.sha256(said.learnt).hexdigest()
         return found | chips.said(said.registers, said.quote, key)
+
+    def _observed(self, device: SubjectId, said: Enrolment) -> Enrolment:
+        """A device that a connector looks at is named in its word by what it is called here.
+
+        Raises:
+            Malformed: ``life.learnt``. Refused: ``life.observer``.
+        """
+        from kizuna.app.wiring.devices.seeing import device_identity, read_learnt
+        from kizuna.app.wiring.devices.shelf import Shelf
+
+        if said.learnt is None:
+            return said
+        read_learnt(said.learnt)
+        known = {d.subject for d in Shelf(self.workspace).devices(secrets=False)}
+        if said.scheme != "observed" or (said.gateway and canonical(said.gateway) not in known):
+            raise Refused(
+                "life.observer",
+                "what was learnt of a device needs an observer who is enrolled, too",
+                why="the device is not of the observed class, or its connector is not enrolled",
+                hint="enrol the connector first, then the device with --scheme observed, "
+                "--gateway CONNECTOR and the connector's key",
+            )
+        return replace(said, identity=said.identity or device_identity(device).hex())
 
     def _ties(self, said: Enrolment) -> list[tuple[Kind, Payload]]:
         from kizuna.app.wiring.devices.fleet import collector_of
@@ -315,9 +343,18 @@ class Lives(LifeLog):
         roots: tuple[Any, ...] = (),
     ) -> None:
         from kizuna.app.wiring.devices import chips
+        from kizuna.app.wiring.devices.seeing import read_learnt
         from kizuna.app.wiring.devices.shelf import Shelf
+        from kizuna.proof.attestation.fleet import OBSERVED
         from kizuna.proof.attestation.scheme import Enrolled
+        from kizuna.proof.attestation.schemes.observed import LEARNT
 
+        bound = chips.bound(about)
+        if said.learnt is not None:
+            bound[LEARNT] = read_learnt(said.learnt)
+        elif said.scheme == OBSERVED:  # a new key of its connector changes nothing in the device
+            known = (d for d in Shelf(self.workspace).devices(secrets=False) if d.subject == device)
+            bound |= {n: v for one in known for n, v in one.about.items() if n == LEARNT}
         try:
             identity = bytes.fromhex(said.identity) if said.identity else None
         except ValueError as fault:
@@ -336,7 +373,7 @@ class Lives(LifeLog):
                     reference=said.reference,
                     identity=identity,
                     position=canonical(said.gateway) if said.gateway else said.position,
-                    about=chips.bound(about),
+                    about=bound,
                 )
             ]
         )
@@ -396,8 +433,6 @@ def _kept(binding: Binding) -> dict[str, Scalar]:
 
 
 def _filled(said: Enrolment, kept: Mapping[str, Scalar], scheme: str) -> Enrolment:
-    from dataclasses import replace
-
     def of(name: str) -> str | None:
         value = kept.get(name)
         return value if isinstance(value, str) else None

@@ -8,12 +8,13 @@ a file, a socket or a clock.
 from kizuna.proof.attestation.fleet.alarm import TAMPERING, Alarm, Event, effect_of
 from kizuna.proof.attestation.fleet.epoch import EPOCH, Epochs
 from kizuna.proof.attestation.fleet.fleet import Fleet, Rules, Standing
-from kizuna.proof.attestation.fleet.register import ENDED, GATEWAY, Register
+from kizuna.proof.attestation.fleet.register import ENDED, GATEWAY, OBSERVED, Register
 
 __all__ = [
     "ENDED",
     "EPOCH",
     "GATEWAY",
+    "OBSERVED",
     "TAMPERING",
     "Alarm",
     "Epochs",

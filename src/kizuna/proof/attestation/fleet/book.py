@@ -45,8 +45,8 @@ class Book:
         return bool(reason) and ALARMS[reason - 1] in KEY_IN_DOUBT
 
     def gateway_is_well(self, index: int) -> bool:
-        """Whether the gateway above a device, if there is one, affirms itself."""
-        position = self.register.position_of(index)
+        """Whether who speaks for a device, gateway or observer, is well; true where nobody does."""
+        position = self.register.position_of(index) or self.register.observer_of(index)
         if position is None:
             return True
         gateway = self.register.find(position)

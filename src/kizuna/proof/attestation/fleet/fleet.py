@@ -206,7 +206,7 @@ class Fleet:
         state = self._state
         status = self.standing_of(index)
         reason = state.reason[index]
-        position = self.register.position_of(index) or ""
+        position = self.register.position_of(index) or self.register.observer_of(index) or ""
         word = ALARMS[reason - 1].value if reason else ""
         if not word and status is Status.NONE and position:
             gateway = self.register.find(position)

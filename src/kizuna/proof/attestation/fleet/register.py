@@ -21,12 +21,15 @@ from kizuna.proof.attestation.scheme import Enrolled
 from kizuna.roots.cose import SharedKey
 from kizuna.roots.keys import Algorithm, PublicKey
 
-__all__ = ["ENDED", "GATEWAY", "Register"]
+__all__ = ["ENDED", "GATEWAY", "OBSERVED", "Register"]
 
 GATEWAY: Final = "gateway"
 """The scheme of a gateway: its evidence is the bundle that it signs."""
 ENDED: Final = "ended"
 """In place of a scheme: the device's key ended, and nothing speaks for it until a new one does."""
+
+OBSERVED: Final = "observed"
+"""The scheme of a device that says nothing: somebody else looks at it and signs what they saw."""
 
 _NO_KEY: Final = 0
 _encode = msgspec.msgpack.Encoder().encode
@@ -48,6 +51,7 @@ class Register:
         self._shared_index: dict[_Shared, int] = {}
         self._secrets: dict[int, SharedKey] = {}
         self._about: dict[int, Mapping[str, Any]] = {}
+        self._observers: dict[int, str] = {}
         self._children: dict[str, list[int]] = {}
         self._sorted: dict[str, list[int]] = {}
 
@@ -82,6 +86,11 @@ class Register:
         self._class[index] = self._share(device)
         self._at[index] = len(self._blob)
         self._blob += self._record(index, device)
+        observer = self._observer(device)
+        if observer is None:
+            self._observers.pop(index, None)
+        else:
+            self._observers[index] = observer
         if device.about:
             self._about[index] = device.about
         else:
@@ -119,10 +128,19 @@ class Register:
     def position_of(self, index: int) -> str | None:
         """The gateway it stands under; None where it speaks for itself.
 
-        A gateway is named by its identifier; any other word for a place is for people.
+        A gateway is named by its identifier; any other word for a place is for people. A device
+        that another one looks at stands under none: see ``observer_of``.
         """
+        if index in self._observers:
+            return None
         position = self._shared[self._class[index]][3]
         return position if position is not None and ":" in position else None
+
+    def observer_of(self, index: int) -> str | None:
+        """The device that looks at this one and signs what it saw, each time for itself: one that
+        attests, and sends no bundles.
+        """
+        return self._observers.get(index)
 
     def children_of(self, gateway: str) -> Sequence[int]:
         """The devices under a gateway, by name: the order of its leaves."""
@@ -132,6 +150,13 @@ class Register:
             found = sorted(self._children.get(gateway, ()), key=subjects.__getitem__)
             self._sorted[gateway] = found
         return found
+
+    def _observer(self, device: Enrolled) -> str | None:
+        if device.scheme != OBSERVED or device.position is None:
+            return None
+        other = self._index.get(device.position)
+        gateway = other is None or self.scheme_of(other) == GATEWAY
+        return None if gateway else device.position
 
     def _leave(self, index: int) -> None:
         position = self.position_of(index)
