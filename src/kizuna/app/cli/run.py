@@ -12,7 +12,8 @@ import typer
 
 from kizuna.app.cli.completing import is_completing, offer
 from kizuna.app.cli.help import speak
-from kizuna.app.cli.tree import build
+from kizuna.app.cli.tree import branch_of, build
+from kizuna.app.cli.typed import take_as_typed
 from kizuna.app.cli.usage import lay_out
 from kizuna.model.outcome import Outcome
 
@@ -39,9 +40,11 @@ def execute(arguments: Sequence[str]) -> int:
             lang, arguments = _language(arguments), _without_language(arguments)
         else:
             lang = _language(arguments)
-        command = typer.main.get_command(build())
+        take_as_typed()
+        completing = is_completing(os.environ)
+        command = typer.main.get_command(build("" if completing else branch_of(arguments)))
         speak(command, lang)
-        if is_completing(os.environ):
+        if completing:
             offer(command, os.environ)
         lay_out(command)
         code = command(list(arguments), prog_name="kizuna", standalone_mode=False)

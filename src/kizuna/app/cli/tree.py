@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -41,7 +42,7 @@ from kizuna.app.cli import (
 )
 from kizuna.app.cli.usage import commands_of
 
-__all__ = ["HEADINGS", "build"]
+__all__ = ["HEADINGS", "branch_of", "build"]
 
 _VERBS = (
     demo,
@@ -85,6 +86,23 @@ _NOUNS = {
     ),
 }
 
+_VERB_NAMES = frozenset(
+    {
+        "demo",
+        "env",
+        "explain",
+        "export",
+        "impact",
+        "import",
+        "init",
+        "join",
+        "publish",
+        "serve",
+        "verify",
+    }
+)
+_KNOWN = _VERB_NAMES | {name for nouns in _NOUNS.values() for name, _, _ in nouns}
+
 HEADINGS = tuple(_NOUNS)
 """What the nouns are about, as the help of the whole tree heads them."""
 
@@ -109,9 +127,17 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@lru_cache(maxsize=1)
-def build() -> typer.Typer:
-    """The whole tree."""
+def branch_of(words: Sequence[str]) -> str:
+    """The first word of a command line where that alone says which part of the tree is asked for,
+    so that nobody waits until some two hundred other commands are made; else nothing.
+    """
+    first = words[0] if words else ""
+    return first if first in _KNOWN else ""
+
+
+@lru_cache(maxsize=4)
+def build(branch: str = "") -> typer.Typer:
+    """The whole tree; or of the nouns only this one, and none for a verb (``branch_of``)."""
     app = typer.Typer(
         name="kizuna",
         cls=_Grouped,
@@ -133,11 +159,14 @@ def build() -> typer.Typer:
     ) -> None:
         """Trust in supply chains and IoT systems, made checkable."""
 
-    for verb in _VERBS:
-        verb.hang(app)
+    wanted = {branch} if branch else _KNOWN
+    if not branch or wanted & _VERB_NAMES:
+        for verb in _VERBS:
+            verb.hang(app)
     for nouns in _NOUNS.values():
         for name, words, noun in nouns:
-            branch = typer.Typer(help=words, no_args_is_help=True, rich_markup_mode=None)
-            noun.hang(branch)
-            app.add_typer(branch, name=name)
+            if name in wanted:
+                below = typer.Typer(help=words, no_args_is_help=True, rich_markup_mode=None)
+                noun.hang(below)
+                app.add_typer(below, name=name)
     return app
