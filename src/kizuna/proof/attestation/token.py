@@ -20,7 +20,14 @@ from kizuna.model.errors import Malformed, Problem
 from kizuna.model.identifier import Digest
 from kizuna.proof.attestation.appraisal import AppraisalCode, AppraisalFinding
 from kizuna.proof.attestation.scheme import Check, Reading
-from kizuna.roots.cose import HMAC_256, SharedKey, decode, decode_header, read_frame
+from kizuna.roots.cose import (
+    HMAC_256,
+    SharedKey,
+    decode,
+    decode_header,
+    decode_unprotected,
+    read_frame,
+)
 from kizuna.roots.cose.message import refuse_critical
 from kizuna.roots.keys import PublicKey
 
@@ -93,9 +100,9 @@ def read_token(data: bytes, *, bare: bool = False) -> Token:
             raise malformed(f"a header of more than {_MAX_HEADER} bytes")
         algorithm, key_id = _header(protected)
         if unprotected != _EMPTY:
-            beside = decode(unprotected)
-            if bare or type(beside) is not dict:
-                raise malformed("the unprotected header is not empty, or no map")
+            if bare:
+                raise malformed("the unprotected header is not empty")
+            beside = decode_unprotected(unprotected, decode_header(protected))
             if key_id is None and type(hint := beside.get(4)) is bytes:
                 key_id = hint
     except Problem as fault:

@@ -31,6 +31,7 @@ __all__ = [
     "Sign1",
     "check_sign1",
     "decode_header",
+    "decode_unprotected",
     "read_frame",
     "read_sign1",
     "refuse_critical",
@@ -120,7 +121,7 @@ def read_sign1(data: bytes, understood: Collection[int | str] = ()) -> Sign1:
     return Sign1(
         protected=header,
         protected_bytes=protected,
-        unprotected=_decode_unprotected(unprotected, header),
+        unprotected=decode_unprotected(unprotected, header),
         payload=payload,
         signature=signature,
     )
@@ -292,7 +293,12 @@ def byte_strings(value: object) -> tuple[bytes, ...]:
     return ()
 
 
-def _decode_unprotected(data: bytes, protected: Mapping[Any, Any]) -> dict[Any, Any]:
+def decode_unprotected(data: bytes, protected: Mapping[Any, Any]) -> dict[Any, Any]:
+    """The unprotected header, which repeats nothing of the protected one and demands nothing.
+
+    Raises:
+        Malformed: ``envelope.malformed``.
+    """
     if data == b"\xa0":
         return {}
     header = decode(data)
@@ -301,6 +307,8 @@ def _decode_unprotected(data: bytes, protected: Mapping[Any, Any]) -> dict[Any, 
     check_labels(header)
     if not protected.keys().isdisjoint(header):
         raise malformed("a label stands in both headers")
+    if 2 in header:
+        raise malformed("critical labels are named outside the protected header")
     return header
 
 

@@ -189,6 +189,10 @@ def test_any_authentic_claims_get_an_appraisal_that_does_not_affirm(value):
         b"\xd1\x84\x43\xa1\x01\x05\xa0\xf6\x41\x00",
         b"\xd1\x84\x4a" + encode({1: 5, 2: ["zz"], "zz": 1})[:10] + b"\xa0\x41\xa0\x41\x00",
         b"\xd1\x84\x45\xa2\x01\x05\x01\x05\xa0\x41\xa0\x41\x00",
+        # what must be understood is named where no signature stands, or a label stands twice
+        make_token(KEY, claims()).replace(b"\xa0\x58", b"\xa1\x02\x81\x18\x63\x58", 1),
+        make_token(KEY, claims()).replace(b"\xa0\x58", b"\xa1\x01\x05\x58", 1),
+        make_token(KEY, claims()).replace(b"\xa0\x58", b"\x80\x58", 1),
     ],
 )
 def test_frames_that_cannot_be_read_have_status_none(token):
