@@ -61,6 +61,7 @@ class Reporter:
         identity: the connector, as it is enrolled.
         url: the verifier.
         behind: the device that is looked at, where there is one.
+        folder: where the program lies; None for this one.
     """
 
     def __init__(
@@ -70,12 +71,14 @@ class Reporter:
         identity: str,
         url: str,
         behind: Behind | None = None,
+        folder: Path | None = None,
     ) -> None:
         self._workspace = workspace
         self._handle = handle
         self._identity = identity
         self._url = checked_url(url)
         self._behind = behind
+        self._folder = folder
         self._boot = _started(workspace.path)
         self._sequence = 0
         self._epoch = -1
@@ -117,7 +120,7 @@ class Reporter:
             identity=connector_instance(self._workspace.unit.public(self._handle)),
             boot=self._boot,
             sequence=self._sequence,
-            measurements=program.measurements(),
+            measurements=program.measurements(self._folder),
             nonce=nonce,
             model=MODEL,
         )
