@@ -71,7 +71,7 @@ def _hang_models(app: typer.Typer) -> None:
                 hint="give a FILE or --statement DIGEST, one of them",
             )
         if statement is not None:
-            made = keep_registered(door.workspace(), statement)
+            made = keep_registered(door.organisation(), statement)
             door.answer(made, [door.text("vcp.kept", **made)])
             return
         assert file is not None  # noqa: S101 - checked above
@@ -91,7 +91,7 @@ def _hang_models(app: typer.Typer) -> None:
             if out != "-":
                 door.answer(told, [door.text("file.written", file=out), *_remarks(door, told)])
             return
-        made = import_process(door.workspace(), data, PurePath(file).name, name)
+        made = import_process(door.organisation(), data, PurePath(file).name, name)
         door.answer(made, [door.text("vcp.imported", **made), *_remarks(door, made)])
 
     @command(app, "show")
@@ -128,14 +128,15 @@ def _hang_models(app: typer.Typer) -> None:
 
         Example: kizuna vcp draw --out process.svg --lang ja
         """
+        from kizuna.app.wiring.profiles import find_profile
         from kizuna.app.wiring.vcp.kept import find_process
         from kizuna.app.wiring.vcp.standing import draw, shown_of
 
         kept = find_process(process, door.settings)
         shown = None
         if profile is not None:
-            workspace = door.workspace(read_only=True)
-            shown = shown_of(workspace, kept, workspace.profile(profile))
+            chosen = find_profile(profile, door.settings)
+            shown = shown_of(door.organisation(read_only=True), kept, chosen)
         Door.write_file(out, draw(kept, door.lang, shown).encode() + b"\n")
         if out != "-":
             door.answer({"file": out}, [door.text("file.written", file=out)])
@@ -164,7 +165,7 @@ def _hang_expecting(app: typer.Typer) -> None:
         kept = find_process(process, door.settings)
         chosen = find_profile(profile, door.settings)
         if sign:
-            made = expect(door.workspace(), kept, chosen, point)
+            made = expect(door.organisation(), kept, chosen, point)
             lines = [door.text("vcp.said.expectation", **m) for m in made]
             door.answer({"statements": made}, lines)
             return
@@ -184,15 +185,18 @@ def _hang_expecting(app: typer.Typer) -> None:
         Example: kizuna vcp gaps shiomi-air --profile building-services
         """
         from kizuna.app.wiring.naming import identifiers_in
+        from kizuna.app.wiring.profiles import find_profile
+        from kizuna.app.wiring.vcp.ground import ground_of
         from kizuna.app.wiring.vcp.kept import find_process
         from kizuna.app.wiring.vcp.shapes import outcome_of, shown_json
         from kizuna.app.wiring.vcp.standing import shown_of
 
         kept = find_process(process, door.settings)
-        workspace = door.workspace(read_only=True)
-        chosen = workspace.profile(profile)
-        shown = shown_of(workspace, kept, chosen, point=point)
-        names = workspace.names(identifiers_in([f for s in shown for f in s.findings]))
+        organisation = door.organisation(read_only=True)
+        chosen = find_profile(profile, door.settings)
+        ground = ground_of(organisation)
+        shown = shown_of(organisation, kept, chosen, point=point, ground=ground)
+        names = ground.names(identifiers_in([f for s in shown for f in s.findings]))
         rows = shown_json(kept, shown, chosen, door.lang, names)
         missing = [r for r in rows if r["state"] not in ("shown", "waived")]
         outcome = outcome_of(rows)
@@ -228,16 +232,18 @@ def _hang_agreeing(app: typer.Typer) -> None:
     ) -> None:
         """Answer an expectation: sign what is shown, and what is promised until when.
 
+        Also from the folder of a member of a store elsewhere: `kizuna join`.
+
         Example: kizuna vcp offer 4711 --profile building-services --until maintained=2027-03-31
         """
         from kizuna.app.cli.pairs import pairs
+        from kizuna.app.wiring.profiles import find_profile
         from kizuna.app.wiring.vcp.kept import find_process
         from kizuna.app.wiring.vcp.saying import offer
 
         kept = find_process(process, door.settings)
-        workspace = door.workspace()
-        chosen = workspace.profile(profile)
-        made = offer(workspace, kept, chosen, expectation, pairs(until or (), "--until"))
+        chosen = find_profile(profile, door.settings)
+        made = offer(door.organisation(), kept, chosen, expectation, pairs(until or (), "--until"))
         lines = [door.text("vcp.said.offer", **{**made, "lacks": len(made["lacks"])})]
         door.answer(made, lines)
 
@@ -254,7 +260,7 @@ def _hang_agreeing(app: typer.Typer) -> None:
         from kizuna.app.wiring.vcp.saying import agree
 
         kept = find_process(process, door.settings)
-        made = agree(door.workspace(), kept, offer)
+        made = agree(door.organisation(), kept, offer)
         door.answer(made, [door.text("vcp.said.agreement", **{**made, "open": len(made["open"])})])
 
     @command(app, "status")
@@ -264,7 +270,7 @@ def _hang_agreeing(app: typer.Typer) -> None:
         from kizuna.app.wiring.vcp.standing import status_of
 
         kept = find_process(process, door.settings)
-        rows = status_of(door.workspace(read_only=True), kept)
+        rows = status_of(door.organisation(read_only=True), kept)
         door.answer({"process": kept.process.name, "points": rows}, lambda: _courses(door, rows))
 
 

@@ -72,6 +72,20 @@ class Elsewhere:
         _, under, _ = self._rows("statements", list(names))
         return {names[name] for name in under if name in names}
 
+    def acts(self, digests: Sequence[Digest]) -> dict[Digest, list[Registered]]:
+        """What was done to some statements, in order."""
+        found: dict[Digest, list[Registered]] = {digest: [] for digest in digests}
+        rows, _, _ = self._rows("statements", [digest.hex() for digest in digests])
+        for raw in rows:
+            row = self._checked(raw)
+            said = None if row is None else row.statement.payload
+            if row is None or not isinstance(said, Status) or said.target.statement is None:
+                continue
+            target = Digest(bytes.fromhex(said.target.statement))
+            if target in found:
+                found[target].append(row)
+        return found
+
     def standing(self, identity: SubjectId) -> tuple[list[Registered], int]:
         """See ``Earlier``."""
         rows, _, size = self._rows("subjects", [identity], kinds=_STANDING)

@@ -7,16 +7,17 @@ it is authority, and authority is ``chain/verify``'s.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from kizuna.model.payload import Action, Status
 
 if TYPE_CHECKING:
+    from kizuna.model.identifier import Digest
     from kizuna.model.statement import Registered
     from kizuna.record.store import StoreReader
 
-__all__ = ["in_force"]
+__all__ = ["in_force", "not_taken_back"]
 
 _OVER = (Action.REVOKE, Action.WITHDRAW, Action.REPLACE, Action.ERASE)
 
@@ -27,10 +28,17 @@ def in_force(reader: StoreReader, rows: Sequence[Registered]) -> list[Registered
 
     keys = {row.statement.digest: statement_key(row.statement.digest) for row in rows}
     acts = reader.by_keys(list(keys.values())) if keys else {}
+    return not_taken_back(rows, {digest: acts.get(key, ()) for digest, key in keys.items()})
+
+
+def not_taken_back(
+    rows: Sequence[Registered], acts: Mapping[Digest, Sequence[Registered]]
+) -> list[Registered]:
+    """As ``in_force``, by what was done to each."""
     return [
         row
         for row in rows
-        if not row.erased and not _taken_back(row, acts.get(keys[row.statement.digest], ()))
+        if not row.erased and not _taken_back(row, acts.get(row.statement.digest, ()))
     ]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kizuna.app.wiring.vcp.ground import ground_of
 from kizuna.app.wiring.vcp.kept import keep, kept_as, own_name, stem_of
 from kizuna.chain.process import process_subject
 from kizuna.criteria.process import from_norm, is_bpmn, read_bpmn, read_process, to_norm
@@ -18,13 +19,13 @@ from kizuna.model.kind import Kind
 from kizuna.model.payload import Norm
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.app.wiring.speaking import Organisation
 
 __all__ = ["import_process", "keep_registered"]
 
 
 def import_process(
-    workspace: Workspace, data: bytes, stem: str, name: str | None
+    organisation: Organisation, data: bytes, stem: str, name: str | None
 ) -> dict[str, Any]:
     """Read a process (YAML, JSON, BPMN), sign and register it, keep it under its name.
 
@@ -48,30 +49,28 @@ def import_process(
         "guesses": list(guesses),
         "not_understood": dict(unknown),
     }
-    before = kept_as(process.name, workspace.settings)
+    before = kept_as(process.name, organisation.settings)
     if (
         before is not None
         and before.process.digest == process.digest
-        and before.owner == workspace.identity
+        and before.owner == organisation.identity
     ):
         return told | {"statement": before.statement, "unchanged": True}
-    own_name(workspace.settings, process.name, workspace.identity)
-    subject = process_subject(workspace.identity, process.name)
-    statement = workspace.sign(Kind.NORM, subject, to_norm(process))
-    digest, index = workspace.register_one(statement)
-    keep(workspace.settings, process, workspace.identity, digest)
+    own_name(organisation.settings, process.name, organisation.identity)
+    subject = process_subject(organisation.identity, process.name)
+    signed = organisation.say(Kind.NORM, subject, to_norm(process))
+    digest, index = organisation.register_one(signed.statement, signed.documents)
+    keep(organisation.settings, process, organisation.identity, digest)
     return told | {"statement": digest, "index": index, "subject": subject, "unchanged": False}
 
 
-def keep_registered(workspace: Workspace, which: str) -> dict[str, Any]:
-    """Keep a process that somebody else registered here, by the statement's index or digest.
+def keep_registered(organisation: Organisation, which: str) -> dict[str, Any]:
+    """Keep a process that somebody else registered, by the statement's index or digest.
 
     Raises:
         Absent: ``statement.unknown``. Malformed: ``vcp.norm``. Refused: ``vcp.foreign-name``.
     """
-    from kizuna.app.wiring.entries import entry_named
-
-    statement = entry_named(workspace, which).statement
+    statement = ground_of(organisation).named(which).statement
     if not isinstance(statement.payload, Norm):
         raise Malformed(
             "vcp.norm",
@@ -88,7 +87,7 @@ def keep_registered(workspace: Workspace, which: str) -> dict[str, Any]:
             hint="take the process from whoever owns it",
             name=process.name,
         )
-    keep(workspace.settings, process, statement.issuer, statement.digest.hex())
+    keep(organisation.settings, process, statement.issuer, statement.digest.hex())
     return {
         "name": process.name,
         "version": process.version,

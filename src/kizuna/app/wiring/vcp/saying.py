@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from kizuna.app.wiring.vcp.ground import ground_of
 from kizuna.app.wiring.vcp.kept import Kept
 from kizuna.app.wiring.vcp.standing import shown_of
 from kizuna.chain.process import (
@@ -29,7 +30,7 @@ from kizuna.model.kind import Kind
 from kizuna.model.payload import Norm
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.app.wiring.speaking import Organisation
     from kizuna.criteria.profiles import Profile
     from kizuna.model.statement import Registered
 
@@ -39,7 +40,7 @@ _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def expect(
-    workspace: Workspace, kept: Kept, profile: Profile, point: str | None
+    organisation: Organisation, kept: Kept, profile: Profile, point: str | None
 ) -> list[dict[str, Any]]:
     """Sign and register what this organisation expects, at one point or wherever it takes in.
 
@@ -47,17 +48,17 @@ def expect(
         Refused: ``vcp.not-party``, ``vcp.not-registered``. Malformed: ``vcp.unnamed``.
     """
     process = kept.process
-    mine = _own_points(workspace, process, "taker", point)
+    mine = _own_points(organisation, process, "taker", point)
     made = []
     for found in mine:
         expected = expectations(process, profile, [found])
         norm = expectation_norm(process, found, profile, expected)
-        made.append(_say(workspace, kept, found, norm) | {"expects": len(expected)})
+        made.append(_say(organisation, kept, found, norm) | {"expects": len(expected)})
     return made
 
 
 def offer(
-    workspace: Workspace,
+    organisation: Organisation,
     kept: Kept,
     profile: Profile,
     which: str,
@@ -69,10 +70,10 @@ def offer(
         Refused: ``vcp.not-party``, ``vcp.not-expected``. Malformed: ``vcp.until``,
             ``vcp.statement``, ``vcp.other-profile``.
     """
-    row, found = _cited(workspace, kept, which)
+    row, found = _cited(organisation, kept, which)
     expectation = row.statement.payload
     assert isinstance(expectation, Norm)  # noqa: S101 - _cited looked
-    _must_be(workspace, kept.process, found.giver, found)
+    _must_be(organisation, kept.process, found.giver, found)
     taker = kept.process.party_of[found.taker].identifier
     if row.statement.issuer != taker:
         raise Refused(
@@ -93,7 +94,7 @@ def offer(
             hint="give the profile that the expectation names with --profile",
             profile=profile.name,
         )
-    shown = shown_of(workspace, kept, profile, point=found.id)
+    shown = shown_of(organisation, kept, profile, point=found.id)
     wanted = set(asked)
     shown = tuple(
         s for s in shown if (s.expectation.subject or "", s.expectation.requirement.id) in wanted
@@ -109,30 +110,28 @@ def offer(
                 requirement=requirement[:80],
             )
     norm = offer_norm(kept.process, found, row.statement.digest.hex(), shown, until)
-    told = _say(workspace, kept, found, norm)
+    told = _say(organisation, kept, found, norm)
     return told | {"shows": len(norm.document["shows"]), "lacks": norm.document["lacks"]}
 
 
-def agree(workspace: Workspace, kept: Kept, which: str) -> dict[str, Any]:
+def agree(organisation: Organisation, kept: Kept, which: str) -> dict[str, Any]:
     """Accept an offer, and with it the expectation that it answers.
 
     Raises:
         Refused: ``vcp.not-party``, ``vcp.not-expected``. Malformed: ``vcp.statement``.
     """
-    from kizuna.app.wiring.entries import entry_named
-
-    row, found = _cited(workspace, kept, which)
+    row, found = _cited(organisation, kept, which)
     payload = row.statement.payload
     assert isinstance(payload, Norm)  # noqa: S101 - _cited looked
     offered = offered_in(payload)
     giver = kept.process.party_of[found.giver].identifier
     parties = (found.giver, found.taker)
     me = next(
-        (p for p in parties if kept.process.party_of[p].identifier == workspace.identity), None
+        (p for p in parties if kept.process.party_of[p].identifier == organisation.identity), None
     )
     if me is None:
-        _must_be(workspace, kept.process, found.taker, found)
-    expectation = entry_named(workspace, offered.answers)
+        _must_be(organisation, kept.process, found.taker, found)
+    expectation = ground_of(organisation).named(offered.answers)
     if row.statement.issuer != giver or expectation.statement.subject != row.statement.subject:
         raise Refused(
             "vcp.not-expected",
@@ -142,36 +141,36 @@ def agree(workspace: Workspace, kept: Kept, which: str) -> dict[str, Any]:
             point=found.id,
         )
     norm = agreement_norm(kept.process, found, offered.answers, row.statement.digest.hex(), offered)
-    return _say(workspace, kept, found, norm) | {"open": norm.document["open"]}
+    return _say(organisation, kept, found, norm) | {"open": norm.document["open"]}
 
 
 def _own_points(
-    workspace: Workspace, process: Process, side: str, point: str | None
+    organisation: Organisation, process: Process, side: str, point: str | None
 ) -> list[Point]:
     if point is not None:
         found = process.point(point)
-        _must_be(workspace, process, getattr(found, side), found)
+        _must_be(organisation, process, getattr(found, side), found)
         return [found]
     mine = [
         p
         for p in process.points
-        if process.party_of[getattr(p, side)].identifier == workspace.identity
+        if process.party_of[getattr(p, side)].identifier == organisation.identity
     ]
     if not mine:
         raise Refused(
             "vcp.not-party",
-            f"{workspace.name} takes nothing in across a border of {process.name}",
-            why="none of its organisations that take something in has this store's identity",
+            f"{organisation.name} takes nothing in across a border of {process.name}",
+            why="none of its organisations that take something in has this folder's identity",
             hint="each organisation signs for itself, with its own key",
             name=process.name,
-            party=workspace.identity,
+            party=organisation.identity,
         )
     return mine
 
 
-def _must_be(workspace: Workspace, process: Process, party: str, point: Point) -> None:
+def _must_be(organisation: Organisation, process: Process, party: str, point: Point) -> None:
     identifier = process.party_of[party].identifier
-    if identifier != workspace.identity:
+    if identifier != organisation.identity:
         raise Refused(
             "vcp.not-party",
             f"at {point.id} that is for {party} to say",
@@ -182,12 +181,10 @@ def _must_be(workspace: Workspace, process: Process, party: str, point: Point) -
         )
 
 
-def _cited(workspace: Workspace, kept: Kept, which: str) -> tuple[Registered, Point]:
+def _cited(organisation: Organisation, kept: Kept, which: str) -> tuple[Registered, Point]:
     """A registered norm about a point of the process, and the point."""
-    from kizuna.app.wiring.entries import entry_named
-
     owner = kept.registered_by()
-    row = entry_named(workspace, which)
+    row = ground_of(organisation).named(which)
     for point in kept.process.points:
         subject = point_subject(owner, kept.process.name, point.id)
         if row.statement.subject == subject and isinstance(row.statement.payload, Norm):
@@ -201,9 +198,10 @@ def _cited(workspace: Workspace, kept: Kept, which: str) -> tuple[Registered, Po
     )
 
 
-def _say(workspace: Workspace, kept: Kept, point: Point, norm: Norm) -> dict[str, Any]:
+def _say(organisation: Organisation, kept: Kept, point: Point, norm: Norm) -> dict[str, Any]:
     subject = point_subject(kept.registered_by(), kept.process.name, point.id)
-    digest, index = workspace.register_one(workspace.sign(Kind.NORM, subject, norm))
+    signed = organisation.say(Kind.NORM, subject, norm)
+    digest, index = organisation.register_one(signed.statement, signed.documents)
     return {
         "point": point.id,
         "type": norm.type,

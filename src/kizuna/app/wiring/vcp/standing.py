@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a process stands: what is expected beside what is there, and how far each point has come.
 
-Keeps: what is shown is judged by this store's verifier, with its own anchors, each time it is
-asked.
+Keeps: what is shown is judged by whoever asks, with its own anchors, each time it is asked: over
+its own store, or over the proof of the store that it joined.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.vcp.ground import ground_of
 from kizuna.app.wiring.vcp.kept import Kept
 from kizuna.app.wiring.vcp.shapes import course_json
 from kizuna.chain.process import (
@@ -25,7 +26,8 @@ from kizuna.chain.process import (
 from kizuna.criteria.process import draw_process
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.app.wiring.speaking import Organisation
+    from kizuna.app.wiring.vcp.ground import Ground
     from kizuna.criteria.profiles import Profile
     from kizuna.record.store import View
 
@@ -33,21 +35,24 @@ __all__ = ["draw", "shown_of", "status_of"]
 
 
 def shown_of(
-    workspace: Workspace,
+    organisation: Organisation,
     kept: Kept,
     profile: Profile,
     *,
     point: str | None = None,
     view: View | None = None,
+    ground: Ground | None = None,
 ) -> tuple[Shown, ...]:
-    """Everything expected beside what is there, at one point or at all."""
+    """Everything expected beside what is there, at one point or at all; ``ground``: whom to ask,
+    where the names it learns are wanted afterwards.
+    """
     points = None if point is None else [kept.process.point(point)]
     expected = expectations(kept.process, profile, points)
-    now = workspace.clock()
+    now, ground = organisation.clock(), ground or ground_of(organisation)
     return set_against(
         profile,
         expected,
-        lambda subject, asked: workspace.verify(Question(subject, asked, at=now, view=view)),
+        lambda subject, asked: ground.verdict(Question(subject, asked, at=now, view=view)),
     )
 
 
@@ -62,23 +67,14 @@ def draw(kept: Kept, lang: str, shown: Sequence[Shown] | None = None) -> str:
 
 
 def status_of(
-    workspace: Workspace, kept: Kept, *, view: View | None = None
+    organisation: Organisation, kept: Kept, *, view: View | None = None
 ) -> list[dict[str, Any]]:
     """How far every interaction point has come."""
-    from kizuna.app.wiring.in_force import in_force
-    from kizuna.record.log.keys import subject_key
-
-    owner = kept.registered_by()
-    reader = workspace.store.reader() if view is None else workspace.store.reader(view)
-    process = kept.process
-    keys = {p.id: subject_key(point_subject(owner, process.name, p.id)) for p in process.points}
-    found = reader.by_keys(list(keys.values())) if keys else {}
-    day = datetime.fromtimestamp(workspace.clock(), UTC).strftime("%Y-%m-%d")
+    owner, process = kept.registered_by(), kept.process
+    subjects = {p.id: point_subject(owner, process.name, p.id) for p in process.points}
+    found = ground_of(organisation).standing(list(subjects.values()), view)
+    day = datetime.fromtimestamp(organisation.clock(), UTC).strftime("%Y-%m-%d")
     return [
-        course_json(
-            process,
-            point,
-            course_of(process, point, in_force(reader, found.get(keys[point.id], ())), day),
-        )
+        course_json(process, point, course_of(process, point, found[subjects[point.id]], day))
         for point in process.points
     ]
