@@ -53,3 +53,24 @@ def test_a_demo_whose_usual_port_is_taken_serves_at_another(monkeypatch):
     assert asked == [demo_command.PORT, 0]
     with pytest.raises(Unavailable):
         demo_command.leave_open(door, SimpleNamespace(workspace=None), 9999)
+
+
+def test_a_demo_that_stays_open_lets_its_guest_sign_in(monkeypatch, capsys):
+    def serve(_workspace, *, port, ready, **_):
+        ready(f"http://127.0.0.1:{port}", "a-token")
+
+    monkeypatch.setattr("kizuna.app.wiring.server.serve", serve)
+    door = Door(store=None, as_json=False, lang="en", quiet=False, verbose=False)
+    demo_command.leave_open(door, SimpleNamespace(workspace=None), 9999)
+    told = capsys.readouterr().err
+    assert "http://127.0.0.1:9999/sign-in with the token a-token" in told
+
+
+def test_the_next_command_can_be_typed_where_the_demo_was_started(monkeypatch):
+    monkeypatch.setattr("sys.argv", [".venv/bin/kizuna", "demo"])
+    monkeypatch.setattr(demo_command, "which", lambda _: None)
+    assert demo_command._program() == ".venv/bin/kizuna"
+    monkeypatch.setattr(demo_command, "which", lambda _: "/usr/bin/kizuna")
+    assert demo_command._program() == "kizuna"
+    monkeypatch.setattr("sys.argv", ["/somewhere/__main__.py", "demo"])
+    assert demo_command._program() == "kizuna"

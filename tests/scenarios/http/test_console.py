@@ -73,6 +73,19 @@ def test_from_portfolio_to_the_reason_and_back_to_trusted(tower):
     assert "Nothing. Every requirement that counts is met." in again.words
 
 
+def test_whoever_spoke_is_called_by_name(tower):
+    assert tower.workspace.name in look(tower, "/log").words.split("Entries")[1]
+    about = look(tower, "/subject", id=tower.root, profile="building-services").words
+    said = about.split("What is said about it")[1].split("What the verdict rests on")[0]
+    assert "Aoba Air Systems" in said
+    assert "did:key" not in said
+
+
+def test_profiles_are_offered_by_their_titles(tower):
+    for path in ("/", "/assess", "/procure"):
+        assert "Building services" in look(tower, path).words, path
+
+
 def test_the_picture_shows_the_chain_and_leads_on(tower):
     answer = tower.client.get(
         "/subject", params={"id": tower.root, "profile": "building-services"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -85,7 +87,11 @@ class _Story:
         if not door.as_json:
             self._say("")
             self._say(
-                "demo.next", root=world.root, profile=world.profile, store=door.settings.store
+                "demo.next",
+                program=_program(),
+                root=world.root,
+                profile=world.profile,
+                store=door.settings.store,
             )
             return
         door.answer(
@@ -147,19 +153,23 @@ def _word(words: Any, lang: str) -> str:  # noqa: ANN401 - a mapping by language
     return str(words.get(lang) or words.get("en") or "")
 
 
+def _program() -> str:
+    """How to call the program again: by its name, or by its place where no name leads to it."""
+    called = Path(sys.argv[0])
+    return "kizuna" if called.name != "kizuna" or which("kizuna") else str(called)
+
+
 def leave_open(door: Door, demo: Demo, port: int) -> None:
     """Serve the demo's store with its console until interrupted."""
     from kizuna.app.wiring.server import serve
     from kizuna.model.errors import Unavailable
 
+    def ready(url: str, token: str) -> None:
+        door.say("serve.ready", url=url)
+        door.say("serve.sign-in", url=url, token=token)
+
     def run(port: int) -> None:
-        serve(
-            demo.workspace,
-            host="127.0.0.1",
-            port=port,
-            progress=door.bars,
-            ready=lambda url, _: door.say("serve.ready", url=url),
-        )
+        serve(demo.workspace, host="127.0.0.1", port=port, progress=door.bars, ready=ready)
 
     try:
         run(port)

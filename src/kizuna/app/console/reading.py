@@ -100,7 +100,9 @@ class Reading:
                     else self.workspace.verify(replace(question, profile=by))
                 )
             )
-        names = self._names(explained)
+        statements = showing.about(self.workspace, subject, _PAGE, self.view)
+        issuers = {one["issuer"] for one in statements}
+        names = showing.names(self.workspace, issuers, self.view) | self._names(explained)
         tree = tree_json(explained.tree, lang, profile=profile, names=names)
         verdict = verdict_json(found, lang, profile=profile, names=names)
         if reading is not None:
@@ -129,7 +131,8 @@ class Reading:
                 ],
             },
             "dependents": self.dependents(subject),
-            "statements": showing.about(self.workspace, subject, _PAGE, self.view),
+            "statements": statements,
+            "own": self.workspace.identity,
             "profiles": self.profiles(lang),
             "mappings": [m.name for m, _ in mappings_of(self.workspace.settings)],
             "through": list(through),
@@ -182,7 +185,9 @@ class Reading:
         """The checkpoint and one page of entries, the newest first."""
         head = showing.log_head(self.workspace)
         page, following = showing.latest_entries(self.workspace, before, _PAGE, self.view)
-        return {**head, "entries": page, "cursor": cursor, "following": following}
+        spoken_of = {one[which] for one in page for which in ("issuer", "subject")}
+        names = showing.names(self.workspace, spoken_of, self.view)
+        return {**head, "entries": page, "names": names, "cursor": cursor, "following": following}
 
     def entry(self, digest: Digest) -> dict[str, Any]:
         """One statement with its proof."""

@@ -309,7 +309,7 @@ class Showing:
             say("processes.title", asked.lang),
             data,
             commands,
-            extra={"picture": picture, "profiles": [p["name"] for p in known]},
+            extra={"picture": picture, "profiles": known},
         )
 
     async def assess(self, asked: Asked) -> Shown:
@@ -326,7 +326,7 @@ class Showing:
             say("assess.title", asked.lang),
             data,
             commands,
-            extra={"profiles": [p["name"] for p in known]},
+            extra={"profiles": known},
         )
 
     async def procure(self, asked: Asked) -> Shown:
@@ -354,7 +354,7 @@ class Showing:
                 f"kizuna procure check request.yaml{under}",
                 *(["kizuna procure offers --check --seen"] if data["inbox"] else []),
             ],
-            extra={"profiles": [p["name"] for p in known]},
+            extra={"profiles": known},
         )
 
     async def risk(self, asked: Asked) -> Shown:

@@ -29,7 +29,7 @@ from kizuna.app.console.sending import foreign, of_this_site
 from kizuna.app.console.showing import Run, Showing, Shown
 from kizuna.app.console.signing_in import Door
 from kizuna.app.console.taking_home import TakingHome
-from kizuna.app.console.texts import say
+from kizuna.app.console.texts import say, typed
 from kizuna.app.wiring.answers import problem_json
 from kizuna.model.errors import Problem
 from kizuna.record.store.view import View
@@ -81,6 +81,7 @@ class Site:
             lstrip_blocks=True,
         )
         self._templates.globals.update(mark=verdict_mark, short=short_name)
+        self._templates.filters["typed"] = typed
 
     # --- addresses ----------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import pytest
 from babel.messages import pofile
 
 from kizuna.app import console
-from kizuna.app.console.texts import PREFIX, say
+from kizuna.app.console.texts import PREFIX, say, typed
 from kizuna.app.wiring.messages import FOLDER
 from kizuna.model.finding import Value
 from kizuna.model.identifier import Element
@@ -75,3 +75,9 @@ def test_every_key_that_a_template_asks_for_exists_and_the_other_way_round():
 
 def test_a_missing_value_shows_as_a_dash():
     assert "–" in say("entry.title", "en")
+
+
+def test_what_is_to_be_typed_stands_out_and_nothing_else_becomes_markup():
+    assert str(typed("run `kizuna serve`")) == "run <code>kizuna serve</code>"
+    assert str(typed("`<b>` & <i>")) == "<code>&lt;b&gt;</code> &amp; &lt;i&gt;"
+    assert str(typed("an odd ` stays")) == "an odd ` stays"
