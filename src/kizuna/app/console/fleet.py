@@ -15,9 +15,11 @@ from markupsafe import Markup, escape
 
 from kizuna.app.wiring.devices.fleet import seen
 from kizuna.app.wiring.devices.shown import fleet_json
+from kizuna.app.wiring.showing import names
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
+    from kizuna.record.store.view import View
 
 __all__ = ["DRAWN", "fleet_data", "over_time"]
 
@@ -32,7 +34,9 @@ _LEFT: Final = 56
 _BOTTOM: Final = 24
 
 
-def fleet_data(workspace: Workspace, status: str, after: str, *, operator: bool) -> dict[str, Any]:
+def fleet_data(
+    workspace: Workspace, status: str, after: str, view: View | None, *, operator: bool
+) -> dict[str, Any]:
     """What the page and its twin show.
 
     Raises:
@@ -48,7 +52,7 @@ def fleet_data(workspace: Workspace, status: str, after: str, *, operator: bool)
         "at": workspace.clock(),
         "status": status,
         "history": found.history(),
-        "names": workspace.names([one["subject"] for one in told["standings"]]),
+        "names": names(workspace, [one["subject"] for one in told["standings"]], view),
     }
 
 

@@ -144,7 +144,7 @@ class AcrossJudge:
         found = self._workspace.names(identifiers)
         for key, session in self._sessions.items():
             if key[0] == subject:
-                found = names_of(session.evidence, identifiers) | found
+                found = names_of(session.evidence, identifiers, self._workspace.anchors()) | found
         return found
 
     def stores(self, subject: SubjectId, profile: Profile) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ class Opened:
         from kizuna.chain.verify import judge
 
         verdict = judge(self.evidence, self.evidence.subject, profile, self.anchors, at=at)
-        return verdict, names_of(self.evidence, identifiers_in(verdict.findings))
+        return verdict, names_of(self.evidence, identifiers_in(verdict.findings), self.anchors)
 
     def explain(self, profile: Profile, *, at: int) -> tuple[Explained, dict[str, str]]:
         """As ``verify``, with the tree of reasons."""
@@ -60,7 +60,7 @@ class Opened:
             tree = {**tree, "value": verdict.value, "findings": own}
         told = Explained(verdict=verdict, tree=tree)
         spoken_of = identifiers_in(told.verdict.findings) | unnamed_in_tree(told.tree)
-        return told, names_of(bundle, spoken_of) | names_in_tree(told.tree)
+        return told, names_of(bundle, spoken_of, self.anchors) | names_in_tree(told.tree)
 
 
 def opened(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kizuna.criteria.profiles import Profile
     from kizuna.model.identifier import Digest
     from kizuna.model.statement import Registered
+    from kizuna.model.trust import Anchors
     from kizuna.record.lists import Entry, ListState
     from kizuna.record.store import View
 
@@ -133,7 +134,7 @@ def judge_each(
     ]
     told = {f for v in verdicts for f in v.findings}
     evidence = [_own(workspace, view), *heard]
-    names = _names(evidence, identifiers_in(told))
+    names = _names(evidence, identifiers_in(told), workspace.anchors())
     answer = {
         "subject": subject,
         "at": when,
@@ -287,10 +288,10 @@ def _own(workspace: Workspace, view: View | None) -> Evidence:
     return workspace.store.reader() if view is None else workspace.store.reader(view)
 
 
-def _names(evidence: Sequence[Evidence], identifiers: set[str]) -> dict[str, str]:
+def _names(evidence: Sequence[Evidence], identifiers: set[str], anchors: Anchors) -> dict[str, str]:
     from kizuna.app.wiring.naming import names_of
 
     names: dict[str, str] = {}
     for some in reversed(evidence):  # what one's own store says stands above what others say
-        names |= names_of(some, identifiers)
+        names |= names_of(some, identifiers, anchors)
     return names

@@ -124,7 +124,7 @@ def names(workspace: Workspace, identifiers: Iterable[str], view: View | None) -
     """What people call these, as far as the view shows."""
     from kizuna.app.wiring.naming import names_of
 
-    return names_of(_reader(workspace, view), identifiers)
+    return names_of(_reader(workspace, view), identifiers, workspace.anchors())
 
 
 def profile_named(workspace: Workspace, name: str) -> Profile:

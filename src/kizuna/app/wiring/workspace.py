@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from kizuna.record.log import EvidenceLog
     from kizuna.record.store import Accepted, Refusal, Store, View
     from kizuna.record.store.hosting import Hosting
+    from kizuna.roots.keys import PublicKey
     from kizuna.roots.units import Handle, Unit
 
 __all__ = ["Workspace"]
@@ -183,13 +184,15 @@ class Workspace:
         store.members.refuses = self._refused_by_lists
         self._seen = remembering(self.settings.state, store.log)
 
-    def _refused_by_lists(self, said: Statement, now: int) -> Problem | None:
+    def _refused_by_lists(
+        self, said: Statement, now: int, batch: Sequence[Registered]
+    ) -> Problem | None:
         """What the policies of lists say to a statement that is about to be registered."""
         if self._rules is None:
             from kizuna.app.wiring.trust_lists_policy import ListRules
 
             self._rules = ListRules(self)
-        return self._rules.refuses(said, now)
+        return self._rules.refuses(said, now, batch)
 
     @property
     def log(self) -> EvidenceLog:
@@ -366,15 +369,23 @@ class Workspace:
         return Kept(self.store.reader())
 
     def import_files(
-        self, files: Sequence[tuple[str, bytes]], *, progress: Progress = quiet
+        self,
+        files: Sequence[tuple[str, bytes]],
+        *,
+        keys: Mapping[str, PublicKey] | None = None,
+        progress: Progress = quiet,
     ) -> ImportOutcome:
-        """Documents in, registered statements out, in the name of the organisation."""
+        """Documents in, registered statements out, in the name of the organisation; ``keys`` are
+        those by which signatures inside are judged, besides the keys of those on lists.
+        """
         from kizuna.app.wiring.importing import outcome_of, prepare, read_all, settled_notices
+        from kizuna.app.wiring.inner_keys import listed_keys
         from kizuna.model.payload import Action, Status, Target
         from kizuna.record.store import Accepted
 
         progress("phase.reading", 0, None)
-        read, earlier = read_all(files, self.identity), self.earlier()
+        read = read_all(files, self.identity, keys, lambda: listed_keys(self))
+        earlier = self.earlier()
         prepared = prepare(
             read,
             unit=self.unit,
@@ -406,10 +417,14 @@ class Workspace:
         return beyond_scope(statements, self.earlier(), self.anchors(), self.clock())
 
     def publish(
-        self, files: Sequence[tuple[str, bytes]], *, progress: Progress = quiet
+        self,
+        files: Sequence[tuple[str, bytes]],
+        *,
+        keys: Mapping[str, PublicKey] | None = None,
+        progress: Progress = quiet,
     ) -> ImportOutcome:
         """As ``import_files``: publishing in one's own store."""
-        return self.import_files(files, progress=progress)
+        return self.import_files(files, keys=keys, progress=progress)
 
     def transparent(self, digest: str) -> bytes:
         """The statement with its receipt inside."""
@@ -545,7 +560,7 @@ class Workspace:
         """
         from kizuna.app.wiring.naming import names_of
 
-        return names_of(self.store.reader(), identifiers)
+        return names_of(self.store.reader(), identifiers, self.anchors())
 
     # --- living -------------------------------------------------------------------------------
 
