@@ -17,6 +17,7 @@ from kizuna.model.payload import Action, Norm, Standing, Status, Target
 from kizuna.record.lists import grant, service_for
 from kizuna.record.lists.policy import POLICY, PROPOSAL, ListPolicy
 from kizuna.record.store import Refusal
+from kizuna.roots.cose import parse_sign1
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units import EphemeralUnit
 
@@ -136,6 +137,55 @@ def test_a_proposal_is_used_once(stage, strict):
     Authoring(stage.association, stage.association.lists).enter_proposal(digest)
     stage.clock.now += 60
     assert refused(stage, entry_citing(stage, lab, digest)) == "list.four-eyes"
+
+
+def test_a_proposal_is_used_once_in_one_batch_too(stage, strict):
+    lab = type(stage.body)().identity
+    digest = proposal(stage, strict, lab)
+    first, second = (entry_citing(stage, lab, digest, name=name) for name in ("Lab", "Laboratory"))
+    results = stage.association.register([first, second])
+    assert [isinstance(result, Refusal) for result in results] == [False, True]
+    assert results[1].problem.code == "list.four-eyes"
+
+
+def test_what_is_taken_back_in_a_batch_is_entered_by_nothing_after_it(stage, strict):
+    lab = type(stage.body)().identity
+    digest = proposal(stage, strict, lab)
+    back = Status(action=Action.WITHDRAW, target=Target(statement=digest), reason="audit failed")
+    results = stage.association.register(
+        [
+            strict.says(lab, back, Kind.STATUS, stage.clock()),
+            entry_citing(stage, lab, digest),
+        ]
+    )
+    assert [isinstance(result, Refusal) for result in results] == [False, True]
+
+
+def test_a_status_on_an_entry_of_the_same_batch_is_no_way_around(stage, strict):
+    lab = type(stage.body)().identity
+    entry = entry_citing(stage, lab, proposal(stage, strict, lab))
+    revoke = Status(
+        action=Action.REVOKE,
+        target=Target(statement=parse_sign1(entry).digest.hex()),
+        reason="so",
+    )
+    results = stage.association.register([entry, stage.association.sign(Kind.STATUS, lab, revoke)])
+    assert [isinstance(result, Refusal) for result in results] == [False, True]
+    assert results[1].problem.code == "list.four-eyes"
+
+
+def test_the_operator_alone_names_no_log(stage, strict):
+    lab = type(stage.body)().identity
+    digest = proposal(stage, strict, lab, logs=["lab.example/log"])
+    for logs in ([], ["other.example/log"], ["lab.example/log", "other.example/log"]):
+        assert refused(stage, entry_citing(stage, lab, digest, logs=logs)) == "list.four-eyes"
+    Authoring(stage.association, stage.association.lists).enter_proposal(digest)
+    assert stage.association.lists.state(LIST).entries[lab].logs == ("lab.example/log",)
+    plain = proposal(stage, strict, lab, state="withdrawn")  # names none: they stay as they are
+    said = entry_citing(stage, lab, plain, state=Standing.WITHDRAWN, logs=["other.example/log"])
+    assert refused(stage, said) == "list.four-eyes"
+    Authoring(stage.association, stage.association.lists).enter_proposal(plain)
+    assert stage.association.lists.state(LIST).entries[lab].logs == ("lab.example/log",)
 
 
 def test_the_operator_alone_pins_no_key_and_lengthens_no_entry(stage, strict):

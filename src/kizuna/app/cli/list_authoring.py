@@ -103,6 +103,14 @@ def hang(app: typer.Typer) -> None:
             list[str] | None,
             typer.Option("--key", metavar="JWK_FILE", help="Pin a public key (did:web)."),
         ] = None,
+        log: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--log",
+                metavar="ORIGIN",
+                help="The log in which its statements stand; repeatable.",
+            ),
+        ] = None,
     ) -> None:
         """Propose, as a confirmation body, what the operator of a list should enter.
 
@@ -124,6 +132,7 @@ def hang(app: typer.Typer) -> None:
             until=None if until is None else instant(until),
             reason=reason,
             keys=[read_jwk(file) for file in key or ()],
+            logs=log or (),
         )
         door.answer(made, [door.text("list.proposed", **made)])
 

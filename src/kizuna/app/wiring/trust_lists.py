@@ -69,15 +69,23 @@ class TrustLists:
             name=name or "",
         )
 
-    def state(self, name: str | None = None, *, size: int | None = None) -> ListState:
-        """The list as registered, optionally as of a log size."""
+    def state(
+        self,
+        name: str | None = None,
+        *,
+        size: int | None = None,
+        after: Sequence[Registered] = (),
+    ) -> ListState:
+        """The list as registered, optionally as of a log size, or after what is to be registered
+        next.
+        """
         from kizuna.record.lists import ListState
 
         anchor = self.anchor(name)
         return ListState.of(
             SubjectId(anchor.id),
             SubjectId(anchor.operator),
-            rows_of_list(self._workspace.store.reader(), anchor.id),
+            [*rows_of_list(self._workspace.store.reader(), anchor.id), *after],
             below_index=size,
         )
 

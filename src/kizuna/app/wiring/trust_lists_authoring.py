@@ -41,7 +41,18 @@ from kizuna.roots.strict_yaml import read_as
 __all__ = ["PROPOSAL", "Authoring", "list_id_for", "propose", "read_whole_list"]
 
 _MAX: Final = 64 << 20
-_COLUMNS: Final = ("id", "name", "roles", "scope", "level", "claims", "until", "state", "reason")
+_COLUMNS: Final = (
+    "id",
+    "name",
+    "roles",
+    "scope",
+    "level",
+    "claims",
+    "until",
+    "state",
+    "reason",
+    "logs",
+)
 
 
 class _Row(Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +68,7 @@ class _Row(Struct, frozen=True, forbid_unknown_fields=True):
     state: Standing = Standing.GRANTED
     reason: str = ""
     keys: list[dict[str, str]] = []
+    logs: list[str] | None = None
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,6 +107,7 @@ def read_whole_list(data: bytes, name: str) -> tuple[str, Mapping[SubjectId, Wan
             reason=row.reason,
             valid_until=instant_of(row.until, f"until of {who}") if row.until else None,
             keys=tuple(PublicKey.from_jwk(k).to_jwk() for k in row.keys),
+            logs=None if row.logs is None else tuple(row.logs),
         )
     return said, wanted
 
@@ -142,6 +155,7 @@ def propose(
     until: int | None,
     reason: str,
     keys: Sequence[Mapping[str, str]],
+    logs: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Sign and register what a confirmation body proposes to the operator of a list.
 
@@ -166,6 +180,7 @@ def propose(
     document |= {"name": name} if name else {}
     document |= {"until": iso(until)} if until is not None else {}
     document |= {"keys": [PublicKey.from_jwk(k).to_jwk() for k in keys]} if keys else {}
+    document |= {"logs": list(dict.fromkeys(logs))} if logs else {}
     norm = Norm(type=PROPOSAL, name=PROPOSAL, version="1", document=document)
     signed = organisation.say(Kind.NORM, who, norm)
     digest, index = organisation.register_one(signed.statement)
@@ -273,6 +288,7 @@ class Authoring:
             reason, name = str(document["reason"]), str(document.get("name", ""))
             until = instant_of(document["until"], "until") if "until" in document else None
             keys = tuple(PublicKey.from_jwk(k).to_jwk() for k in document.get("keys", []))
+            logs = msgspec.convert(document.get("logs"), tuple[str, ...] | None)
         except (KeyError, ValueError, TypeError) as fault:  # msgspec's errors are of the second
             raise _no_proposal(str(fault)[:200]) from fault
         if any(s.type == "self" for s in services):
@@ -285,6 +301,7 @@ class Authoring:
             reason=reason,
             valid_until=until,
             keys=keys,
+            logs=logs,
             ext={"proposal": said.digest.hex(), "proposed-by": said.issuer},
         )
         state_now = self._lists.state(anchor.name)
@@ -359,6 +376,7 @@ def _row(entry: Entry) -> dict[str, Any]:
     if entry.state is not Standing.GRANTED:
         row |= {"state": entry.state.value, "reason": entry.reason}
     row |= {"keys": [dict(k) for k in entry.keys]} if entry.keys else {}
+    row |= {"logs": list(entry.logs)} if entry.logs else {}
     return row
 
 
@@ -381,7 +399,7 @@ def _from_csv(data: bytes, name: str) -> list[_Row]:
 def _csv_row(row: dict[str, Any], name: str, line: int) -> _Row:
     if None in row or any(value is None for value in row.values()):
         raise _written(name, "more or fewer cells than columns", line)
-    several = {"roles", "scope", "claims"}
+    several = {"roles", "scope", "claims", "logs"}
     words: dict[str, Any] = {
         key: value.split() if key in several else value.strip()
         for key, value in row.items()

@@ -88,8 +88,12 @@ class ListRules:
         self._as_of: tuple[int, Anchors] | None = None
         self._policies: dict[str, ListPolicy] = {}
 
-    def refuses(self, said: Statement, now: int) -> Problem | None:
-        """Why a membership, or a status on one, may not be registered."""
+    def refuses(
+        self, said: Statement, now: int, batch: Sequence[Registered] = ()
+    ) -> Problem | None:
+        """Why a membership, or a status on one, may not be registered; ``batch``: the entries and
+        statuses that are registered with it, before it.
+        """
         payload = said.payload
         if not isinstance(payload, Membership | Status):
             return None
@@ -99,30 +103,37 @@ class ListRules:
         if isinstance(payload, Membership):
             list_id, cited = payload.list_id, payload.ext.get("proposal")
         else:
-            acted = self._membership(payload.target.statement)
+            acted = self._membership(payload.target.statement, batch)
             if acted is None:
                 return None
             list_id, cited = acted, None
         policy = policies.get(list_id)
         if policy is None:
             return None
-        state = TrustLists(self._workspace).state(list_id)
+        state = TrustLists(self._workspace).state(list_id, after=batch)
         found = _digest(cited)
         proposals = {} if found is None else self._workspace.store.reader().by_digests([found])
         proposal = next(iter(proposals.values()), None)
         return policy.refuses(
-            said, state, proposal, now, taken_back=proposal is not None and self._back(proposal)
+            said,
+            state,
+            proposal,
+            now,
+            taken_back=proposal is not None and self._back(proposal, batch),
         )
 
-    def _back(self, proposal: Registered) -> bool:
+    def _back(self, proposal: Registered, batch: Sequence[Registered]) -> bool:
         """Whether whoever proposed something took it back."""
         from kizuna.record.log.keys import statement_key
 
-        key = statement_key(proposal.statement.digest)
+        digest = proposal.statement.digest
+        key = statement_key(digest)
+        rows = [*self._workspace.store.reader().by_keys([key]).get(key, ()), *batch]
         return any(
             row.statement.issuer == proposal.statement.issuer
             and isinstance(row.statement.payload, Status)
-            for row in self._workspace.store.reader().by_keys([key]).get(key, ())
+            and row.statement.payload.target.statement == digest.hex()
+            for row in rows
         )
 
     def _known(self) -> dict[str, ListPolicy]:
@@ -134,12 +145,13 @@ class ListRules:
             self._as_of = (size, anchors)
         return self._policies
 
-    def _membership(self, digest: str | None) -> str | None:
+    def _membership(self, digest: str | None, batch: Sequence[Registered]) -> str | None:
         """The list of the entry that a status acts upon."""
         found = _digest(digest)
         if found is None:
             return None
-        for row in self._workspace.store.reader().by_digests([found]).values():
+        here = [row for row in batch if row.statement.digest == found]
+        for row in (*self._workspace.store.reader().by_digests([found]).values(), *here):
             if isinstance(row.statement.payload, Membership):
                 return row.statement.payload.list_id
         return None

@@ -33,6 +33,8 @@ class Wanted:
     reason: str = ""
     valid_until: int | None = None
     keys: tuple[Mapping[str, str], ...] = ()
+    logs: tuple[str, ...] | None = None
+    """None: as the entry has them."""
     ext: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -115,12 +117,15 @@ def _stands(entry: Entry | None, want: Wanted) -> bool:
         and entry.name == want.name
         and entry.valid_until == want.valid_until
         and entry.keys == want.keys
+        and (want.logs is None or set(entry.logs) == set(want.logs))
         and entry.ext.get("proposal") == want.ext.get("proposal", entry.ext.get("proposal"))
     )
 
 
 def _step(state: ListState, member: SubjectId, entry: Entry | None, want: Wanted) -> Step:
     until = want.valid_until
+    had = entry.logs if entry is not None else ()
+    logs = list(had if want.logs is None else want.logs)
     if want.state is Standing.GRANTED:
         made = grant(
             state.list_id,
@@ -128,6 +133,7 @@ def _step(state: ListState, member: SubjectId, entry: Entry | None, want: Wanted
             name=want.name or None,
             valid_until=None if until is None else datetime.fromtimestamp(until, UTC),
             reason=want.reason or None,
+            logs=logs,
             keys=[dict(k) for k in want.keys],
             ext=want.ext,
         )
@@ -138,6 +144,7 @@ def _step(state: ListState, member: SubjectId, entry: Entry | None, want: Wanted
             services=list(want.services or (entry.services if entry else ())),
             name=want.name or (entry.name if entry else "") or None,
             reason=want.reason or None,
+            logs=logs,
             keys=[dict(k) for k in (want.keys or (entry.keys if entry else ()))],
             ext=dict(want.ext),
         )

@@ -12,8 +12,8 @@ parties, two signatures. What a policy does not name goes on as without one.
 
 Keeps: 1. A policy binds its author too. 2. The newest one counts, from its registration on; what
 was entered before stands. 3. Whoever signs an entry is never who proposed it, nor is the member.
-4. What is entered is what was proposed: state, services, keys and end. A key that an entry of any
-state pins is entered with it, and asks for what entering asks for.
+4. What is entered is what was proposed: state, services, keys, logs and end. A key that an entry of
+any state pins is entered with it, and asks for what entering asks for.
 """
 
 from __future__ import annotations
@@ -200,6 +200,8 @@ class Proposed:
     keys: frozenset[bytes]
     """Thumbprints of the keys to be pinned."""
     until: int | None
+    logs: frozenset[str] | None
+    """Where its statements stand; None: as the entry has it."""
 
 
 def proposed(norm: object) -> Proposed | None:
@@ -214,6 +216,7 @@ def proposed(norm: object) -> Proposed | None:
             services=tuple(msgspec.convert(said["services"], list[Service])),
             keys=_thumbprints(msgspec.convert(said.get("keys", []), list[dict[str, str]])),
             until=instant_of(said["until"], "until") if "until" in said else None,
+            logs=frozenset(msgspec.convert(said["logs"], list[str])) if "logs" in said else None,
         )
     except (KeyError, ValueError, TypeError, OverflowError, Problem):  # the second: msgspec's
         return None
@@ -271,6 +274,10 @@ def _not_proposed(
     until = None if payload.valid_until is None else seconds(payload.valid_until)
     if payload.state is Standing.GRANTED and asked.until != until:
         return "the proposal asks for another end"
+    stood = state.entries.get(said.subject)
+    had = frozenset(stood.logs) if stood is not None else frozenset()
+    if frozenset(payload.logs) != (had if asked.logs is None else asked.logs):
+        return "the proposal asks for other logs"
     cited = {step.ext.get("proposal") for step in state.history(said.subject)}
     if proposal.statement.digest.hex() in cited:
         return "the proposal was entered before"

@@ -49,6 +49,8 @@ class Entry:
     valid_until: int | None = None
     keys: tuple[Mapping[str, str], ...] = ()
     """Public JWKs pinned for a member whose name does not carry its key."""
+    logs: tuple[str, ...] = ()
+    """Origins of the logs in which the member's statements stand; none: any."""
     ext: Mapping[str, Any] = field(default_factory=dict)
     """What the entry cites: ``proposal`` (a digest) of who confirmed it, ``source`` (a foreign
     list) it was taken from.
@@ -197,6 +199,7 @@ class _Walk:
             valid_from=seconds(payload.valid_from) if payload.valid_from else None,
             valid_until=seconds(payload.valid_until) if payload.valid_until else None,
             keys=tuple(payload.keys),
+            logs=tuple(payload.logs),
             ext=payload.ext,
             before=self.entries.get(member),
         )

@@ -213,7 +213,7 @@ class Planner:
         changes = statement.payload
         if isinstance(changes, Status | Membership):
             if self.members.refuses is not None:
-                refused = self.members.refuses(statement, now)
+                refused = self.members.refuses(statement, now, plan.changes)
                 if refused is not None:
                     raise refused
             self._check_change(statement, changes, plan, tables)

@@ -14,6 +14,7 @@ import msgspec
 
 from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.kind import Kind, media_type_of
+from kizuna.model.payload import Membership, Status
 from kizuna.model.statement import Envelope, Interval, Registered, Statement
 from kizuna.record.log.keys import keys_of
 from kizuna.record.store.archive import PREFIX, framed
@@ -57,6 +58,8 @@ class Plan:
     """Documents that somebody else had erased, brought by one whose own they are."""
     key_events: list[tuple[str, int]] = field(default_factory=list)
     members: dict[str, MemberRow] = field(default_factory=dict)
+    changes: list[Registered] = field(default_factory=list)
+    """The entries of lists and the statuses among what is registered."""
     touched: set[str] = field(default_factory=set)
     """Identities whose keys changed: forgotten again if the batch fails."""
 
@@ -131,7 +134,10 @@ def add(
         plan.document_refs.append((digests, index))
         if document is not None:
             plan.documents[digests] = document
-    plan.told.append(Registered(statement=statement, origin=origin, index=index, registered=moment))
+    told = Registered(statement=statement, origin=origin, index=index, registered=moment)
+    plan.told.append(told)
+    if isinstance(statement.payload, Membership | Status):
+        plan.changes.append(told)
 
 
 def _read(item: Item, origin: str, index: int, moment: Interval) -> Registered:

@@ -9,7 +9,7 @@ by hash it could be erased and so undone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -18,7 +18,7 @@ from kizuna.model.errors import Problem, Refused
 from kizuna.model.identifier import SubjectId
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Membership, Standing, seconds
-from kizuna.model.statement import Envelope, Statement
+from kizuna.model.statement import Envelope, Registered, Statement
 from kizuna.record.store.backend import MemberRow
 
 __all__ = ["Members", "Rate", "RegistrationPolicy", "check_envelope"]
@@ -44,8 +44,10 @@ class Members:
     def __init__(self, list_id: SubjectId, operator: SubjectId) -> None:
         self.list_id = list_id
         self.operator = operator
-        self.refuses: Callable[[Statement, int], Problem | None] | None = None
-        """What the policies of lists say to an entry, or a status on one; set by who knows them."""
+        self.refuses: Callable[[Statement, int, Sequence[Registered]], Problem | None] | None = None
+        """What the policies of lists say to an entry, or a status on one, after what else of its
+        batch changes lists; set by who knows them.
+        """
         self._entries: dict[str, MemberRow] = {}
 
     def load(self, rows: Iterable[MemberRow]) -> None:
