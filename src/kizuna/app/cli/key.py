@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -47,7 +48,7 @@ def read_jwk(file: str) -> dict[str, str]:
             "key.not-jwk",
             f"{file} holds no JSON Web Key",
             why=str(fault),
-            hint="give a file with one public key as a JWK",
+            hint="give a file with one public key as a JWK: its owner has `kizuna key public`",
             path=file,
         ) from fault
 
@@ -87,6 +88,36 @@ def hang(app: typer.Typer) -> None:
             ]
             + [other(door, k) for k in others],
         )
+
+    @command(app, "public")
+    def public(
+        door: Door,
+        key: Annotated[
+            str | None,
+            typer.Argument(
+                metavar="KEY", help="Thumbprint, or how it begins; else what signs now."
+            ),
+        ] = None,
+        out: Annotated[str, typer.Option("--out", metavar="FILE", help="`-` is stdout.")] = "-",
+    ) -> None:
+        """Write a public key as a JWK, for those who are to know it: nothing secret is in it.
+
+        Example: kizuna key public --out fuji.jwk
+        """
+        from kizuna.app.wiring.keys import the_one
+
+        speaker = door.organisation(read_only=True)
+        rows = speaker.keys.states()
+        if key is None:
+            (row,) = (r for r in rows if r["state"] == "current")
+        else:
+            others = [k for k in placed_keys(speaker) if "thumbprint" in k and k.get("jwk")]
+            every = {r["thumbprint"]: r for r in (*others, *rows)}
+            row = every[the_one(every, key)]
+        jwk = json.dumps(row["jwk"])
+        if out != "-":
+            Door.write_file(out, f"{jwk}\n".encode())
+        door.answer(row["jwk"], [jwk if out == "-" else door.text("file.written", file=out)])
 
     @command(app, "rotate")
     def rotate(

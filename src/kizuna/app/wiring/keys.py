@@ -10,7 +10,7 @@ may sign and stays good, so that nobody locks the door from outside; a spare key
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,7 @@ from kizuna.roots.units import Handle
 if TYPE_CHECKING:
     from kizuna.model.statement import Registered
 
-__all__ = ["ORGANISATION", "Keys", "algorithm_named"]
+__all__ = ["ORGANISATION", "Keys", "algorithm_named", "the_one"]
 
 ORGANISATION = "organization"
 """Label of the keys that sign in the organisation's name."""
@@ -302,8 +302,17 @@ def _done(told: tuple[str, int] | Problem) -> tuple[str, int]:
 
 
 def _find(history: KeyHistory, begins: str) -> PublicKey:
-    every = history.keys()
-    found = [k for k in every if k.thumbprint.hex().startswith(begins.lower())]
+    every = {key.thumbprint.hex(): key for key in history.keys()}
+    return every[the_one(every, begins)]
+
+
+def the_one(thumbprints: Iterable[str], begins: str) -> str:
+    """The one thumbprint that begins so.
+
+    Raises:
+        Absent: ``key.not-found``.
+    """
+    found = [name for name in thumbprints if name.startswith(begins.lower())]
     if len(found) != 1 or len(begins) < 4:
         raise Absent(
             "key.not-found",
