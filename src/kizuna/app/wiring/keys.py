@@ -302,8 +302,9 @@ def _done(told: tuple[str, int] | Problem) -> tuple[str, int]:
 
 
 def _find(history: KeyHistory, begins: str) -> PublicKey:
-    every = {key.thumbprint.hex(): key for key in history.keys()}
-    return every[the_one(every, begins)]
+    keys = history.keys()
+    named = {key.thumbprint.hex(): key for key in keys}
+    return named[the_one(named, begins)]
 
 
 def the_one(thumbprints: Iterable[str], begins: str) -> str:
