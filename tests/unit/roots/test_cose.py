@@ -24,6 +24,7 @@ from kizuna.roots import base64url
 from kizuna.roots.cose import (
     MAX_ENVELOPE,
     Sign1,
+    cbor,
     check_sign1,
     check_signature,
     decode,
@@ -369,6 +370,38 @@ def test_detached_messages_with_external_data_for_receipts():
 def test_a_label_in_both_headers_is_refused():
     with pytest.raises(Malformed):
         read_sign1(sign1(UNIT, HANDLE, {4: b"a"}, b"", unprotected={4: b"b"}))
+
+
+@pytest.mark.parametrize("key", [[1, 2], [], {1: 2}, cbor2.CBORTag(99, 1)], ids=str)
+def test_a_large_map_has_no_keys_whose_hashes_can_be_foretold(key: object):
+    # thousands of such keys can be chosen that fall on one place of a table: minutes for one map
+    filling = dict.fromkeys(range(100), b"x" * 100)
+    assert cbor.decode(cbor2.dumps(filling)) == filling
+    odd = b"\x81\xc1\xa1" + cbor2.dumps(key) + b"\x00"
+    with pytest.raises(Malformed) as refused:
+        cbor.decode(b"\x82" + cbor2.dumps(filling) + odd)
+    assert "the key of a map" in refused.value.why
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**64), 2**64 - 1) | st.text() | st.binary(),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(st.integers(-(2**64), 2**64 - 1) | st.text(), inner, max_size=4)
+            | st.builds(cbor2.CBORTag, st.integers(6, 20), inner)
+        ),
+    )
+)
+def test_what_is_large_is_read_as_what_is_small(value: object):
+    filling = b"\x82\x59\x08\x00" + bytes(2048)  # a list of this and of the value
+    data = cbor2.dumps(value)
+    try:
+        small = cbor.decode(data, 99)
+    except Malformed:
+        return
+    assert cbor.decode(filling + data, 100)[1] == small
 
 
 def test_tags_and_dates_in_cbor_stay_what_they_are():

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 r"""Bodies that carry statements: one, a CBOR sequence of many, or a CBOR array with documents.
 
-Keeps: 1. A body is split, never decoded: each statement reaches the store as the very bytes that
-its sender signed. 2. Reading is linear and bounded in items and depth; what is not one of the three
-forms is refused whole, before anything is registered.
+Keeps: 1. A body is split, never decoded, whatever its form: each statement reaches the store as the
+very bytes that its sender signed. 2. Reading is linear and bounded in items and depth; what is not
+one of the three forms is refused whole, before anything is registered.
 Standard: RFC 9052 (``application/cose``), RFC 8742 (``application/cbor-seq``), RFC 8949.
 
 Example:
@@ -15,9 +15,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-import cbor2
+from typing import Final
 
 from kizuna.app.api.problems import TooLarge, UnknownMedia
 from kizuna.model.errors import Malformed
@@ -25,8 +23,9 @@ from kizuna.model.identifier import Digest, digest_of
 
 __all__ = ["Batch", "read_batch", "split_sequence"]
 
+_MEMBERS: Final = (b"statements", b"documents")
 _DEPTH: Final = 16
-_ITEMS: Final = 4096
+_ITEMS: Final = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,23 +94,48 @@ def split_sequence(body: bytes, *, limit: int) -> list[bytes]:
 
 
 def _array(body: bytes, limit: int) -> Batch:
-    try:
-        value: Any = cbor2.loads(body)
-    except Exception as fault:
-        raise _malformed(f"not CBOR: {type(fault).__name__}") from fault
-    documents: Any = []
-    if isinstance(value, dict):
-        if not set(value) <= {"statements", "documents"}:
-            raise _malformed("the map has members other than statements and documents")
-        documents = value.get("documents", [])
-        value = value.get("statements")
-    if not isinstance(value, list) or not all(isinstance(item, bytes) for item in value):
+    # read by hand: what stands here came from anybody, and a reader of all that CBOR can hold would
+    # also compute what its tags ask for
+    members: dict[bytes, list[bytes]] = {}
+    major, count, position = _head(body, 0)
+    if major == 4:
+        members[b"statements"], position = _strings(body, 0, limit)
+    elif major == 5 and count <= len(_MEMBERS):
+        for _ in range(count):
+            name, position = _string(body, position, 3)
+            if name not in _MEMBERS or name in members:
+                raise _malformed("the map has members other than statements and documents")
+            members[name], position = _strings(body, position, limit)
+    else:
+        raise _malformed("neither an array of statements nor a map that holds one")
+    if position != len(body):
+        raise _malformed("bytes after the end")
+    if b"statements" not in members:
         raise _malformed("statements are not an array of byte strings")
-    if not isinstance(documents, list) or not all(isinstance(item, bytes) for item in documents):
-        raise _malformed("documents are not an array of byte strings")
-    if len(value) > limit or len(documents) > limit:
+    documents = members.get(b"documents", ())
+    return Batch(members[b"statements"], {digest_of(document): document for document in documents})
+
+
+def _strings(body: bytes, position: int, limit: int) -> tuple[list[bytes], int]:
+    """An array of byte strings, and the position after it."""
+    major, count, position = _head(body, position)
+    if major != 4:
+        raise _malformed("an array of byte strings is missing")
+    if count > limit:
         raise _too_many(limit)
-    return Batch(value, {digest_of(document): document for document in documents})
+    found: list[bytes] = []
+    for _ in range(count):
+        one, position = _string(body, position, 2)
+        found.append(one)
+    return found, position
+
+
+def _string(body: bytes, position: int, wanted: int) -> tuple[bytes, int]:
+    """The content of a definite string of one major type, and the position after it."""
+    major, length, position = _head(body, position)
+    if major != wanted or length > len(body) - position:
+        raise _malformed("a string is missing, or cut short")
+    return body[position : position + length], position + length
 
 
 def _content(item: bytes) -> bytes:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 __all__ = ["body_of", "intake", "send_bytes"]
 
 _OPEN: Final = {"permission": "signature"}
+_AT_ONCE: Final = 64 << 10
+"""Bytes of a body that are split without leaving the event loop."""
 
 
 def intake(context: Context) -> Sequence[ControllerRouterHandler]:
@@ -53,7 +55,12 @@ def intake(context: Context) -> Sequence[ControllerRouterHandler]:
                 hint="ask for one of them in `Accept`",
             )
         media_type = header(scope, b"content-type").partition(";")[0].strip().lower()
-        batch = read_batch(media_type, await body_of(receive), limit=context.limits.batch)
+        body = await body_of(receive)
+
+        def split() -> Batch:
+            return read_batch(media_type, body, limit=context.limits.batch)
+
+        batch = await context.intake.run(split) if len(body) > _AT_ONCE else split()
         receipts = query(scope, "receipts") in ("1", "true", "yes")
         lang = language(scope)
 

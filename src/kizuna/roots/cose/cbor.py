@@ -4,6 +4,8 @@
 Keeps: 1. Depth and size are bounded before anything is built. 2. Indefinite lengths, duplicate map
 keys and bytes after the item are refused, because two readers could see two things. 3. Tags mean
 nothing by themselves: a date, regular expression or shared reference stays a tag with a value.
+4. The time to read is linear in the size: in what is large no list, map or tag is the key of a map,
+since their hashes can be foretold, and chosen so that every key falls on the same place.
 Standard: RFC 8949, with the deterministic form (section 4.2.1) for what is written here.
 
 Example:
@@ -25,6 +27,12 @@ __all__ = ["Tag", "bytes_of", "decode", "encode", "end_of_item", "head", "malfor
 Tag = cbor2.CBORTag
 
 MAX_DEPTH: Final = 12
+
+_SMALL: Final = 1 << 10
+"""Below this size no choice of keys costs anything worth looking for."""
+
+_DEEPEST: Final = 100
+"""Deeper than any reader allows."""
 
 _BUILT_IN: Final = (
     *range(6), 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799,
@@ -48,6 +56,8 @@ def decode(data: bytes, max_depth: int = MAX_DEPTH) -> Any:  # noqa: ANN401 - CB
     Raises:
         Malformed: ``envelope.malformed``.
     """
+    if len(data) > _SMALL:
+        _check_keys(data)
     try:
         # the end mark shows whether the item ended where the bytes do: it is read as a second item
         value, end = _loads(
@@ -120,6 +130,40 @@ def end_of_item(data: bytes, at: int) -> int:
     if at > size:
         raise malformed("cut short")
     return at
+
+
+def _check_keys(data: bytes) -> None:
+    """Refuse lists, maps and tags as keys of maps; whatever else is wrong the reader finds."""
+    size, at = len(data), 0
+    outer: list[tuple[int, bool]] = []
+    count, in_map = 1, False  # items that are to come here, and whether they are keys and values
+    while True:
+        while not count:
+            if not outer:
+                return
+            count, in_map = outer.pop()
+        if at >= size:
+            return
+        first = data[at]
+        major, length = first >> 5, first & 31
+        at += 1
+        if length > 23:
+            if length > 27:
+                return
+            wide = 1 << (length - 24)
+            length = int.from_bytes(data[at : at + wide], "big")
+            at += wide
+        if 4 <= major <= 6:
+            if in_map and not count & 1:
+                raise malformed("the key of a map is neither a number nor a text")
+            if len(outer) > _DEEPEST:
+                raise malformed("nested too deeply")
+            outer.append((count - 1, in_map))
+            count, in_map = (1 if major == 6 else length << (major == 5)), major == 5
+            continue
+        count -= 1
+        if 2 <= major <= 3:
+            at += length
 
 
 def malformed(why: str) -> Malformed:

@@ -69,6 +69,54 @@ def test_a_map_carries_statements_with_their_documents():
     assert list(batch.documents.values()) == [b"long"]
 
 
+@given(
+    st.lists(st.binary(max_size=300), min_size=1, max_size=20),
+    st.lists(st.binary(max_size=300), max_size=20),
+)
+def test_a_map_or_an_array_is_read_as_it_was_written(said: list[bytes], documents: list[bytes]):
+    body = cbor2.dumps({"statements": said, "documents": documents})
+    batch = read_batch("application/cbor", body, limit=20)
+    assert batch.statements == said
+    assert set(batch.documents.values()) == set(documents)
+    assert read_batch("application/cbor", cbor2.dumps(said), limit=20).statements == said
+    assert not read_batch("application/cbor", cbor2.dumps({"statements": said}), limit=20).documents
+
+
+def _text(content: bytes) -> bytes:
+    return b"\x7a" + len(content).to_bytes(4, "big") + content
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # what a reader of all of CBOR computes for seconds, hours or ever
+        b"\xc4\x82\x01\xc2\x5a\x00\x3d\x09\x00"
+        + b"\xff" * 4_000_000,  # a decimal of ten million digits
+        b"\xd8\x1e\x82" + (b"\xc2\x5a\x00\x0f\x42\x40" + b"\xff" * 1_000_000) * 2,  # a fraction
+        b"\xd8\x23" + _text(b"(a|b)" * 200_000),  # a regular expression
+        b"\x9a\x00\x98\x96\x80" + b"\x80" * 10_000_000,  # ten million arrays
+        b"\xba\x00\x01\x86\xa0"
+        + b"".join(  # keys that fall on one place of a table
+            b"\xc2\x4a" + ((2**61 - 1) * (2**16 + n)).to_bytes(10, "big") + b"\x00"
+            for n in range(100_000)
+        ),
+        b"\xa2" + _text(b"statements") + b"\x81\x41a" + _text(b"statements") + b"\x81\x41b",
+        b"\xa1" + _text(b"documents") + b"\x81\x41a",
+        b"\x81\x41a\x00",
+        b"\x81\x42a",
+        b"\x81\x61a",
+        b"\xa1\x01\x81\x41a",
+        b"\xa0",
+        b"\x41a",
+    ],
+    ids=lambda body: body[:4].hex(),
+)
+def test_what_holds_no_statements_is_refused_unread(body: bytes):
+    with pytest.raises(Problem) as refused:
+        read_batch("application/cbor", body, limit=10_000)
+    assert refused.value.code in ("batch.malformed", "batch.too-many")
+
+
 def test_more_statements_than_the_bound_are_refused():
     with pytest.raises(TooLarge) as refused:
         read_batch("application/cbor-seq", b"\xd2\x84\x40\xa0\x40\x40" * 6, limit=5)
