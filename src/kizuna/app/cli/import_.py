@@ -15,10 +15,18 @@ from kizuna.app.cli.show import tell_beyond
 if TYPE_CHECKING:
     from kizuna.app.wiring.values import ImportOutcome
 
-__all__ = ["hang", "read_files", "tell_remarks"]
+__all__ = ["KEYS", "hang", "read_files", "tell_remarks", "tell_signatures"]
 
 _REMARKS: Final = 10
 """How many remarks are told; --json tells all."""
+
+
+KEYS = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--key", metavar="FILE", help="A public key by which signatures inside are checked."
+    ),
+]
 
 
 def read_files(names: list[str]) -> list[tuple[str, bytes]]:
@@ -39,13 +47,17 @@ def hang(app: typer.Typer) -> None:
             bool,
             typer.Option("--template", help="Print a CSV table to fill in, and import nothing."),
         ] = False,
+        key: KEYS = None,
     ) -> None:
         """Read CycloneDX, SPDX, in-toto, CSV or Excel files and register what they say.
 
         Statements are made in the name of the store's organisation; an import says no more than
-        "the importer says so". Signatures inside the documents are kept and judged.
+        "the importer says so". Signatures inside the documents are kept and judged: by the keys of
+        those whom your lists name, by the key beside them, or by those that you give.
 
         Example: kizuna import bom.json
+
+        Example: kizuna import provenance.dsse.json --key builder.pem
 
         Example: kizuna import --template > parts.csv
         """
@@ -67,8 +79,11 @@ def hang(app: typer.Typer) -> None:
                 "no file to import",
                 hint="name one or more files, or `-` for stdin",
             )
-        outcome = door.workspace().import_files(read_files(files), progress=door.bars)
         from kizuna.app.wiring.answers import import_json
+        from kizuna.app.wiring.inner_keys import handed_in
+
+        keys = handed_in(read_files(key or []))
+        outcome = door.workspace().import_files(read_files(files), keys=keys, progress=door.bars)
 
         told = import_json(outcome, door.lang)
 
@@ -91,6 +106,7 @@ def hang(app: typer.Typer) -> None:
 
         door.answer(told, lines)
         tell_remarks(door, outcome)
+        tell_signatures(door, outcome)
         tell_unusual_in(door, outcome.statements)
         for problem in outcome.refused:
             door.say("import.refused", code=problem.code, what=problem.what)
@@ -109,3 +125,19 @@ def tell_remarks(door: Door, outcome: ImportOutcome) -> None:
     if len(outcome.remarks) > _REMARKS:
         door.say("findings.more", count=len(outcome.remarks) - _REMARKS)
     tell_beyond(door, outcome.beyond)
+
+
+def tell_signatures(door: Door, outcome: ImportOutcome) -> None:
+    """Say what checking the signatures inside came to; one that does not fit is a warning."""
+    judged = [one for file in outcome.files for one in file.signatures]
+    for one in judged[:_REMARKS]:
+        who = one.identity or one.thumbprint[:16]
+        how = "listed" if one.identity else one.key_from or "unverified"
+        if one.result.value == "wrong":
+            door.warn("import.signature.wrong", where=one.where, who=who or one.key_id or "–")
+        elif one.result.value == "valid":
+            door.say(f"import.signature.{how}", where=one.where, who=who)
+        else:
+            door.say("import.signature.unverified", where=one.where, key=one.key_id or "–")
+    if len(judged) > _REMARKS:
+        door.say("findings.more", count=len(judged) - _REMARKS)

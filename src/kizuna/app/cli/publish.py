@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kizuna.app.cli.door import Door, Failure, command
-from kizuna.app.cli.import_ import read_files, tell_remarks
+from kizuna.app.cli.import_ import KEYS, read_files, tell_remarks, tell_signatures
 from kizuna.model.errors import Malformed
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def hang(app: typer.Typer) -> None:
         waiting: Annotated[
             bool, typer.Option("--waiting", help="Send what waits in the outbox; files may follow.")
         ] = False,
+        key: KEYS = None,
     ) -> None:
         """Read documents, sign what they say with this organisation's key, register it there.
 
@@ -38,6 +39,7 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna publish parts.csv
         """
         from kizuna.app.wiring.answers import import_json
+        from kizuna.app.wiring.inner_keys import handed_in
         from kizuna.app.wiring.member import publisher
 
         sent = _waiting(door)
@@ -56,7 +58,8 @@ def hang(app: typer.Typer) -> None:
                 hint="name files, or send what waits with --waiting",
             )
         with publisher(door.settings) as organisation:
-            outcome = organisation.publish(read_files(files), progress=door.bars)
+            keys = handed_in(read_files(key or []))
+            outcome = organisation.publish(read_files(files), keys=keys, progress=door.bars)
         told = {
             "registered": list(outcome.statements),
             "receipts": [base64.b64encode(r).decode() for r in outcome.receipts],
@@ -65,6 +68,8 @@ def hang(app: typer.Typer) -> None:
             "not_understood": list(outcome.not_understood),
             "remarks": import_json(outcome, door.lang)["remarks"],
             "duplicates": outcome.duplicates,
+            "unchanged": outcome.unchanged,
+            "signatures": import_json(outcome, door.lang)["signatures"],
             "beyond": list(outcome.beyond),
         }
         door.answer(
@@ -80,6 +85,7 @@ def hang(app: typer.Typer) -> None:
             ],
         )
         tell_remarks(door, outcome)
+        tell_signatures(door, outcome)
         for problem in outcome.refused:
             door.say("import.refused", code=problem.code, what=problem.what)
         if outcome.refused:

@@ -198,7 +198,7 @@ def signature_json(file: str, signature: InnerSignature) -> dict[str, Any]:
         "form": signature.form,
         "result": signature.result.value,
     }
-    for member in ("algorithm", "key_id", "thumbprint", "key_from", "reason", "signer"):
+    for member in ("algorithm", "key_id", "thumbprint", "key_from", "reason", "signer", "identity"):
         if value := getattr(signature, member):
             told[member] = value
     return told
@@ -210,6 +210,7 @@ def standing_json(standing: Standing) -> dict[str, Any]:
         "subject": standing.subject,
         "name": standing.name,
         "profile": standing.profile,
+        "through": list(standing.through),
         "verdict": standing.value.word,
         "findings": standing.findings,
         "next_change": standing.next_change,

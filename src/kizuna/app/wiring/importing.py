@@ -12,7 +12,7 @@ restricted.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.earlier import Earlier
     from kizuna.app.wiring.repetition import Place, Repetition
     from kizuna.proof.documents import Draft, Imported
+    from kizuna.roots.keys import PublicKey
     from kizuna.roots.units import Handle, Unit
 
 __all__ = ["Prepared", "outcome_of", "prepare", "read_all", "seal", "settled_notices", "template"]
@@ -54,14 +55,26 @@ class Prepared:
         self.documents: dict[Digest, bytes] = {}
 
 
-def read_all(files: Sequence[tuple[str, bytes]], issuer: SubjectId) -> list[tuple[str, Imported]]:
-    """Every file read, parts of one named in another resolved."""
+def read_all(
+    files: Sequence[tuple[str, bytes]],
+    issuer: SubjectId,
+    keys: Mapping[str, PublicKey] | None = None,
+    listed: Callable[[], Mapping[str, PublicKey]] = dict,
+) -> list[tuple[str, Imported]]:
+    """Every file read, parts of one named in another resolved, signatures inside judged.
+
+    Args:
+        files: name and bytes of each.
+        issuer: who imports.
+        keys: keys handed in for the signatures inside (see ``inner_keys``).
+        listed: gathers the keys of those whom lists name; asked where something is signed.
+    """
     from kizuna.proof.documents import read_all as read
 
-    return [
-        (name, imported)
-        for (name, _), imported in zip(files, read(files, issuer=issuer), strict=True)
-    ]
+    found = read(files, issuer=issuer, keys=keys)
+    if any(one.inner_signatures for one in found) and (named := listed()):
+        found = read(files, issuer=issuer, keys={**named, **(keys or {})})
+    return [(name, imported) for (name, _), imported in zip(files, found, strict=True)]
 
 
 def seal(

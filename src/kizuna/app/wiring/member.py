@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.keys import Keys
     from kizuna.app.wiring.speaking import Organisation, Publisher
     from kizuna.model.statement import Registered
+    from kizuna.roots.keys import PublicKey
     from kizuna.roots.units import Handle, Unit
 
 __all__ = ["Member", "member_of", "organisation", "publisher"]
@@ -72,11 +73,17 @@ class Member(Asks):
     # --- saying -------------------------------------------------------------------------------
 
     def publish(
-        self, files: Sequence[tuple[str, bytes]], *, progress: Progress = quiet
+        self,
+        files: Sequence[tuple[str, bytes]],
+        *,
+        keys: Mapping[str, PublicKey] | None = None,
+        progress: Progress = quiet,
     ) -> ImportOutcome:
-        """Read documents, sign what they say and is not said already, register it there."""
+        """Read documents, sign what they say and is not said already, register it there; ``keys``
+        are those by which signatures inside are judged.
+        """
         unit, handle = self._signer()
-        read, earlier = read_all(files, self.identity), self.earlier()
+        read, earlier = read_all(files, self.identity, keys), self.earlier()
         prepared = prepare(
             read,
             unit=unit,

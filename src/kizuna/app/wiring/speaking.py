@@ -20,6 +20,7 @@ from kizuna.model.payload import Payload
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.keys import Keys
+    from kizuna.roots.keys import PublicKey
 
 __all__ = ["Organisation", "Publisher"]
 
@@ -28,9 +29,13 @@ class Publisher(Protocol):
     """Whoever can publish documents: an organisation with its store, or a member of another."""
 
     def publish(
-        self, files: Sequence[tuple[str, bytes]], *, progress: Progress = quiet
+        self,
+        files: Sequence[tuple[str, bytes]],
+        *,
+        keys: Mapping[str, PublicKey] | None = None,
+        progress: Progress = quiet,
     ) -> ImportOutcome:
-        """Read, sign, register."""
+        """Read, sign, register; ``keys`` judge the signatures inside."""
         ...
 
     def __enter__(self) -> Self: ...

@@ -56,7 +56,8 @@ def read(
         name: what the file is called; used in messages only.
         issuer: who imports; things that a table names only by word get names below this one.
         others: what other documents call their parts (``Imported.names``).
-        keys: public keys at hand, by the key id that signatures inside documents use.
+        keys: public keys at hand, by the key id that signatures inside documents use, or by the
+            identity whose keys they are (``did:…``, ``did:…#thumbprint``).
 
     Raises:
         Malformed: as ``recognise``, and those of the importer.
@@ -64,7 +65,20 @@ def read(
     importer, source = _opened(
         Source(data=data, name=name, issuer=issuer, others=others or {}, keys=keys or {})
     )
-    return importer.read(source)
+    return _named(importer.read(source), source)
+
+
+def _named(made: Imported, source: Source) -> Imported:
+    """With whose keys the signatures inside are, as far as the caller handed in names."""
+    owners = {
+        key.thumbprint.hex(): name.partition("#")[0]
+        for name, key in source.keys.items()
+        if name.startswith("did:")
+    }
+    judged = tuple(
+        replace(one, identity=owners.get(one.thumbprint, "")) for one in made.inner_signatures
+    )
+    return made if judged == made.inner_signatures else replace(made, inner_signatures=judged)
 
 
 def read_all(
@@ -95,7 +109,7 @@ def read_all(
                     data=data, name=name, issuer=issuer, others=known, keys=keys or {}, lent=lent
                 )
             )
-            made.append(importer.read(source))
+            made.append(_named(importer.read(source), source))
         else:
             made.append(one)
     return tuple(made)

@@ -4,7 +4,9 @@
 Keeps: 1. A signature is checked only with a key that stands beside it or that the caller hands
 in; nothing is fetched and no certificate path is trusted. 2. ``valid`` means that the bytes are
 those which the holder of that key signed; who that is nobody here knows. 3. Work is bounded in
-number of signatures and in bytes made canonical; what lies beyond stays ``unverified``.
+number of signatures and in bytes made canonical; what lies beyond stays ``unverified``. 4. The key
+id of DSSE is a hint: where it names no key at hand, those that the caller handed in are tried, and
+one that fits makes ``valid``; that none fits says nothing.
 Standard: JSF 0.82 over RFC 8785, DSSE v1, the canonical JSON of OLPC (in-toto before DSSE).
 """
 
@@ -23,12 +25,14 @@ from kizuna.proof.documents.jsontext import pointer, walk
 from kizuna.proof.documents.names import clean
 from kizuna.proof.documents.values import InnerSignature, SignatureResult
 from kizuna.roots import base64url
-from kizuna.roots.keys import PublicKey, algorithm_named, verify
+from kizuna.roots.keys import PublicKey, algorithm_named, from_der, verify
 
 __all__ = ["judge_dsse", "judge_in_toto", "judge_jsf"]
 
 _MOST: Final = 1_000
 _MOST_BYTES: Final = 96 << 20
+_MOST_TRIED: Final = 64
+"""Keys that are tried for one signature whose key id says nothing."""
 
 Keys = Mapping[str, tuple[PublicKey, str]]
 """Keys by the id that signatures use, each with where it came from."""
@@ -172,39 +176,51 @@ def judge_in_toto(
 def _judge_list(
     form: str, signatures: list[Any], message: bytes, keys: Keys, decode: Callable[[str], bytes]
 ) -> tuple[InnerSignature, ...]:
-    room = _MOST_BYTES
-    judged: list[InnerSignature] = []
-    for place, one in enumerate(signatures[:_MOST]):
-        if isinstance(one, dict):
-            where = f"/signatures/{place}"
-            judged.append(_listed(where, form, one, message if room > 0 else None, keys, decode))
-            room -= len(message) if judged[-1].thumbprint else 0
-    return tuple(judged)
+    budget = _Budget()
+    handed = {key.thumbprint: key for key, key_from in keys.values() if key_from == "caller"}
+    tried = list(handed.values())[:_MOST_TRIED]
+    return tuple(
+        _listed(f"/signatures/{place}", form, one, message, (keys, tried), decode, budget)
+        for place, one in enumerate(signatures[:_MOST])
+        if isinstance(one, dict)
+    )
 
 
 def _listed(
     where: str,
     form: str,
     one: dict[str, Any],
-    message: bytes | None,
-    keys: Keys,
+    message: bytes,
+    at_hand: tuple[Keys, list[PublicKey]],
     decode: Callable[[str], bytes],
+    budget: _Budget,
 ) -> InnerSignature:
     key_id = clean(one.get("keyid"), 200)
+    keys, tried = at_hand
     key, key_from = keys.get(key_id, (None, ""))
-    if key is None or message is None:
+    candidates = tried if key is None else [key]
+    signature, reason, holds = b"", "no-key", False
+    try:
+        signature = decode(str(one.get("sig", "")))
+    except (ValueError, Malformed):
+        candidates, reason = [], "no-key" if key is None else "encoding"
+    for candidate in candidates:
+        if budget.size <= 0:
+            key, reason = None, "too-many"
+            break
+        budget.size -= len(message)
+        holds = bool(message) and _fits(candidate, signature, message)
+        if holds:
+            key, key_from = candidate, key_from or "caller"
+            break
+    if key is None:
         return InnerSignature(
             where=where,
             form=form,
             result=SignatureResult.UNVERIFIED,
             key_id=key_id,
-            reason="no-key" if key is None else "too-many",
+            reason=reason,
         )
-    reason = ""
-    try:
-        holds = bool(message) and verify(key, decode(str(one.get("sig", ""))), message)
-    except (ValueError, Malformed):
-        holds, reason = False, "encoding"
     return InnerSignature(
         where=where,
         form=form,
@@ -213,8 +229,14 @@ def _listed(
         key_id=key_id,
         thumbprint=key.thumbprint.hex(),
         key_from=key_from,
-        reason=reason,
+        reason=reason if reason == "encoding" else "",
     )
+
+
+def _fits(key: PublicKey, signature: bytes, message: bytes) -> bool:
+    """Whether a signature, raw or in DER as the tools of the field write it, is the key's."""
+    raw = from_der(key, signature)
+    return verify(key, signature, message) or (raw is not None and verify(key, raw, message))
 
 
 def _olpc(value: object) -> str:

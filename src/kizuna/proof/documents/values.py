@@ -70,7 +70,8 @@ class InnerSignature:
     ``key_from`` is ``document`` where the key was found beside the signature (then ``valid``
     only means: unchanged since someone with that key signed), ``neighbour`` where another document
     of the same import lists it, and ``caller`` where whoever imports handed it in. ``reason`` says
-    why a signature stayed unverified.
+    why a signature stayed unverified. ``signer`` is who the document says signed; ``identity`` is
+    whose key it is, where the caller knows.
     """
 
     where: str
@@ -82,6 +83,7 @@ class InnerSignature:
     key_from: str = ""
     reason: str = ""
     signer: str = ""
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,6 +187,32 @@ def test_an_envelope_is_judged_with_the_key_at_hand():
     assert results(envelope, k1=PUBLIC) == [("/signatures/0", "wrong", "caller")]
 
 
+def test_a_signature_in_der_is_read_as_the_tools_of_the_field_write_it():
+    kind = b"application/vnd.in-toto+json"
+    message = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(STATEMENT), STATEMENT)
+    envelope = dsse(STATEMENT)
+    der = KEY.sign(message, ec.ECDSA(hashes.SHA256()))
+    envelope["signatures"][0]["sig"] = base64.b64encode(der).decode()
+    assert results(envelope, k1=PUBLIC) == [("/signatures/0", "valid", "caller")]
+
+
+def test_a_key_id_is_a_hint_only():
+    """Keys handed in are tried where it names none; that none of them fits says nothing."""
+    other = PublicKey.from_loaded(ec.generate_private_key(ec.SECP256R1()).public_key())
+    envelope = dsse(STATEMENT)
+    assert results(envelope, some=other, mine=PUBLIC) == [("/signatures/0", "valid", "caller")]
+    assert results(envelope, some=other) == [("/signatures/0", "unverified", "")]
+    assert results(envelope, k1=other, mine=PUBLIC) == [("/signatures/0", "wrong", "caller")]
+
+
+def test_whose_key_it_is_is_said_where_the_caller_knows():
+    whose = {"did:web:ci.example": PUBLIC, f"did:web:ci.example#{PUBLIC.thumbprint.hex()}": PUBLIC}
+    (judged,) = read(json.dumps(dsse(STATEMENT)).encode(), keys=whose).inner_signatures
+    assert (judged.result, judged.identity) == (SignatureResult.VALID, "did:web:ci.example")
+    (judged,) = read(json.dumps(dsse(STATEMENT)).encode(), keys={"k1": PUBLIC}).inner_signatures
+    assert (judged.result, judged.identity) == (SignatureResult.VALID, "")
+
+
 def test_a_bill_inside_an_envelope_is_read_as_a_bill():
     envelope = dsse(json.dumps(bom()).encode(), "application/vnd.cyclonedx+json")
     imported = read(json.dumps(envelope).encode(), keys={"k1": PUBLIC})
