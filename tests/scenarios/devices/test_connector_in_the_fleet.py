@@ -236,6 +236,7 @@ def test_a_connector_that_nobody_enrolled_is_not_heard(plant, running):
         plant.minute(running)
         assert asyncio.run(stranger.report())
     assert stranger.last[other] == "refused"
+    assert stranger.trouble == f"{other}: not-enrolled"
     assert plant.standing(PUMP) == ("affirming", "")
     assert plant.verdict().value is Value.TRUSTED
 

@@ -108,7 +108,7 @@ class Reporter:
         if seen is not None:
             words.append(seen)
         await asyncio.to_thread(self._send, words)
-        self._epoch, self.trouble = epoch, ""
+        self._epoch = epoch
         self.sent += len(words)
         return True
 
@@ -163,14 +163,23 @@ class Reporter:
             4,
         )
         match told:
-            case list() if len(told) == len(words):
+            case list() if len(told) == len(words) and all(_is_answer(one) for one in told):
                 self.last = {
-                    str(word[0]): str(one[1] or one[0])
-                    for word, one in zip(words, told, strict=True)
-                    if isinstance(one, list) and len(one) >= 2
+                    word[0]: standing or status
+                    for word, (status, standing, *_) in zip(words, told, strict=True)
                 }
+                refused = [
+                    f"{word[0]}: {reason}"
+                    for word, (status, _, reason, *_) in zip(words, told, strict=True)
+                    if status == "refused"
+                ]
+                self.trouble = "; ".join(refused)[:400]
             case _:
                 raise _strange()
+
+
+def _is_answer(one: object) -> bool:
+    return isinstance(one, list) and len(one) >= 3 and all(isinstance(x, str) for x in one[:3])
 
 
 def _epoch(message: bytes) -> tuple[int, bytes]:
