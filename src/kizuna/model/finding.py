@@ -68,6 +68,7 @@ class Code(StrEnum):
     CLAIM_CONTRADICTED = "claim.contradicted"
     CLAIM_TIME_UNCERTAIN = "claim.time-uncertain"
     KEY_COMPROMISED = "key.compromised"
+    KEY_ENDED = "key.ended"
     CONDITION_UNDECIDED = "condition.undecided"
     SUBJECT_UNKNOWN = "subject.unknown"
     NOTHING_ASKED = "profile.asks-nothing"
@@ -130,6 +131,7 @@ _EFFECT: Final[dict[Code, tuple[Value, Outcome]]] = {
     Code.CLAIM_CONTRADICTED: (_D, Outcome.EVIDENCE_MISSING),
     Code.CLAIM_TIME_UNCERTAIN: (_D, Outcome.EVIDENCE_MISSING),
     Code.KEY_COMPROMISED: (_D, Outcome.EVIDENCE_MISSING),
+    Code.KEY_ENDED: (_D, Outcome.EVIDENCE_MISSING),
     Code.CONDITION_UNDECIDED: (_D, Outcome.EVIDENCE_MISSING),
     Code.SUBJECT_UNKNOWN: (_D, Outcome.EVIDENCE_MISSING),
     Code.NOTHING_ASKED: (_D, Outcome.EVIDENCE_MISSING),

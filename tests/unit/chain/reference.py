@@ -34,7 +34,8 @@ BORDERS = "/:@?#"
 OWN_MEDIA = {media_type_of(k) for k in Kind}
 INFORMATIVE_ORDER = [
     Code.CLAIM_MISSING, Code.CLAIM_ERASED, Code.CLAIM_RESTRICTED, Code.CLAIM_UNAUTHORISED,
-    "lacking", Code.KEY_COMPROMISED, Code.CLAIM_TIME_UNCERTAIN, Code.CONDITION_UNDECIDED,
+    "lacking", Code.KEY_COMPROMISED, Code.KEY_ENDED, Code.CLAIM_TIME_UNCERTAIN,
+    Code.CONDITION_UNDECIDED,
     Code.CLAIM_NOT_YET_VALID, Code.CLAIM_STALE, Code.CLAIM_EXPIRED, Code.LEVEL_TOO_LOW,
     Code.CONDITION_FAILED, Code.CLAIM_SUSPENDED, Code.CLAIM_REVOKED,
 ]  # fmt: skip
@@ -66,6 +67,7 @@ class Row:
         self.since = sec(getattr(self.payload, "valid_from", None), -FAR)
         self.until = sec(getattr(self.payload, "valid_until", None), FAR)
         self.void = 0
+        self.over = False
         self.bill = getattr(self.payload, "bill", None) if self.kind is Kind.LINK else None
         self.links = getattr(self.payload, "links", [])
         self.described = getattr(self.payload, "described", [])
@@ -186,11 +188,13 @@ class Reference:
             sure = 2 - row.ended if row.issuer == row.subject else 2
             marks.append((row.subject, said.target.key, sec(said.since, 0), sure))
         for row in self.rows:
-            row.void = row.ended
+            row.void, doubt = row.ended, 0
             for identity, key, since, sure in marks:
                 if row.issuer == identity and row.key.hex() == key:
                     worth = 2 if row.low > since else 1 if row.high > since else 0
-                    row.void = max(row.void, min(sure, worth))
+                    doubt = max(doubt, min(sure, worth))
+            row.void = max(row.void, doubt)
+            row.over = doubt < row.void
 
     # --- stratum 1 --------------------------------------------------------------------------
 
@@ -668,7 +672,7 @@ class Reference:
         if maybe < 0:
             return Code.CLAIM_UNAUTHORISED
         if row.void == 2:
-            return Code.KEY_COMPROMISED
+            return Code.KEY_ENDED if row.over else Code.KEY_COMPROMISED
         if fate in ("revoked", "suspended"):
             return Code.CLAIM_REVOKED if fate == "revoked" else Code.CLAIM_SUSPENDED
         if at >= row.until:

@@ -42,7 +42,8 @@ def test_what_is_registered_elsewhere_after_the_end_does_not_count(shop, action)
     world.claim(MAKER, THING, key="old", origin=THERE)
     verdict = asked(shop, world)
     assert verdict.value is not Value.TRUSTED
-    assert Code.KEY_COMPROMISED in codes(verdict)
+    assert Code.KEY_ENDED in codes(verdict)  # nobody said that others had it
+    assert Code.KEY_COMPROMISED not in codes(verdict)
 
 
 @pytest.mark.parametrize("action", [Action.REVOKE, Action.ROTATE, Action.SUSPEND])

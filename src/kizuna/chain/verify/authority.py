@@ -112,6 +112,7 @@ class Authority(Voiding):
         self._last = -1
         self.exists = Column(np.bool_)
         self.void = Column(np.int8)
+        self.over = Column(np.bool_)
         self._entries: dict[tuple[int, int], _Entry] = {}
         self._entry_of: dict[int, tuple[int, int]] = {}  # membership row to its key
         self.members: set[int] = set()
@@ -163,6 +164,7 @@ class Authority(Voiding):
             if first <= row < total:
                 self.exists.view[row] = False
         self.void.extend(np.zeros(total - first, dtype=np.int8))
+        self.over.extend(np.zeros(total - first, dtype=np.bool_))
         self._covered = total
         seq = graph.seq
         kinds = graph.kind.view

@@ -18,6 +18,7 @@ from kizuna.chain.graph.graph import KINDS, State
 from kizuna.chain.verify.found import (
     COMPROMISED,
     CONTRADICTED,
+    ENDED,
     ERASED,
     EXPIRED,
     FAILED,
@@ -130,6 +131,7 @@ class Demands(Gathering):
         rank[fate == SUSPENDED] = IS_SUSPENDED
         rank[fate == REVOKED] = IS_REVOKED
         rank[void == 2] = COMPROMISED
+        rank[(void == 2) & self.frame.authority.over.view[rows]] = ENDED
         rank[maybe < 0] = UNAUTHORISED
         if rule.condition is not None:
             for i in np.flatnonzero(rank == MET):

@@ -55,6 +55,8 @@ class Voiding(Grants):
     anchors: Anchors
     exists: Column
     void: Column
+    over: Column
+    """Of void rows: whether nothing but the end of their key, in another log, makes them so."""
     _operators: dict[str, str]
     _named: dict[int, list[int]]
     _compromised: set[int]
@@ -119,10 +121,10 @@ class Voiding(Grants):
             del introduced[key]
         by_number = {number: key for key, number in graph.keys.items()}
 
-        def marked(row: int) -> int:
+        def doubted(row: int) -> int:
             key = by_number[int(graph.key.view[row])]
             low, high = int(graph.reg_lo.view[row]), int(graph.reg_hi.view[row])
-            worst = ended.get(row, 0)
+            worst = 0
             for name, since, sure in marks:
                 if name == key:
                     worst = max(worst, min(sure, 2 if low > since else 1 if high > since else 0))
@@ -134,8 +136,10 @@ class Voiding(Grants):
         best: dict[bytes, int] = {}  # of each key introduced so far, its best introduction
         brings = {row: key for key, ways in introduced.items() for row in ways}
         for row in sorted({*(int(r) for r in rows), *brings}, key=lambda r: int(seq[r])):
-            worth = max(marked(row), best.get(by_number[int(graph.key.view[row])], 0))
+            doubt = max(doubted(row), best.get(by_number[int(graph.key.view[row])], 0))
+            worth = max(doubt, ended.get(row, 0))
             self.void.view[row] = worth
+            self.over.view[row] = doubt < worth
             brought = brings.get(row)
             if brought is not None:
                 best[brought] = min(worth, best.get(brought, 2))
