@@ -107,10 +107,7 @@ def _body(workspace: Workspace, found: Registered, claim: Claim, *, untp: bool) 
 
 
 def _acted_on(workspace: Workspace, found: Registered) -> bool:
-    from kizuna.record.log.keys import statement_key
-
-    key = statement_key(found.statement.digest)
-    return bool(workspace.store.reader().by_keys([key]).get(key))
+    return bool(workspace.earlier().acted_on([found.statement.digest]))
 
 
 def _instant(moment: datetime) -> str:

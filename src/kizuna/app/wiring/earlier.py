@@ -7,7 +7,7 @@ Keeps: 1. One shape for a store of one's own (``Kept``) and for the store of oth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from kizuna.model.identifier import Digest, SubjectId
@@ -36,7 +36,9 @@ class Earlier(Protocol):
         ...
 
     def acted_on(self, digests: Sequence[Digest]) -> set[Digest]:
-        """Those of the statements that something was done to: suspended, revoked, erased."""
+        """Those of the statements that something was done to (suspended, revoked, erased) by their
+        issuer, or by one above; what a stranger says is done to them is nothing.
+        """
         ...
 
     def standing(self, identity: SubjectId) -> tuple[list[Registered], int]:
@@ -51,8 +53,10 @@ class Earlier(Protocol):
 class Kept:
     """As a store of one's own has it."""
 
-    def __init__(self, reader: StoreReader) -> None:
+    def __init__(self, reader: StoreReader, superiors: Collection[str] = ()) -> None:
         self._reader = reader
+        self._superiors = frozenset(superiors)
+        """Who may act on statements of others: the operators of accepted lists."""
 
     def said(self, issuer: str, subjects: Sequence[SubjectId]) -> list[Registered]:
         """See ``Earlier``."""
@@ -79,7 +83,16 @@ class Kept:
         from kizuna.record.log.keys import statement_key
 
         by_key = {statement_key(digest): digest for digest in digests}
-        return {by_key[key] for key in self._reader.by_keys(list(by_key))}
+        acts = {by_key[key]: rows for key, rows in self._reader.by_keys(list(by_key)).items()}
+        targets = self._reader.by_digests(list(acts))
+        return {
+            digest
+            for digest, rows in acts.items()
+            if (target := targets.get(digest)) is None
+            or any(
+                row.statement.issuer in (target.statement.issuer, *self._superiors) for row in rows
+            )
+        }
 
     def standing(self, identity: SubjectId) -> tuple[list[Registered], int]:
         """See ``Earlier``."""

@@ -366,7 +366,8 @@ class Workspace:
         """What was registered so far."""
         from kizuna.app.wiring.earlier import Kept
 
-        return Kept(self.store.reader())
+        operators = {one.operator for one in self.anchors().lists}
+        return Kept(self.store.reader(), {*operators, self.identity})
 
     def import_files(
         self,

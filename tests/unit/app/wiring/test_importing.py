@@ -12,12 +12,16 @@ from kizuna.app.wiring.entries import parse_digest
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.identifier import SubjectId, canonical
-from kizuna.model.kind import Kind
-from kizuna.model.payload import Action, Links, Notice, Status, Target
+from kizuna.model.kind import Kind, media_type_of
+from kizuna.model.payload import Action, Links, Notice, Status, Target, encode_payload
 from kizuna.model.statement import Registered
 from kizuna.record.lists import Role, grant, service_for
 from kizuna.record.log.keys import subject_key
 from kizuna.record.store import PUBLIC
+from kizuna.roots.cose import sign_statement
+from kizuna.roots.identity import did_key
+from kizuna.roots.keys import Algorithm
+from kizuna.roots.units.ephemeral import EphemeralUnit
 from kizuna.worlds.party import SetClock
 
 NOW = 1_795_305_600
@@ -233,6 +237,40 @@ def test_a_settled_notice_is_withdrawn_once(workspace, clock):
     said = [r.statement.payload for r in about(workspace, "pkg:generic/a@1")]
     assert sum(isinstance(payload, Notice) for payload in said) == 1
     assert [p.action for p in said if isinstance(p, Status)] == [Action.WITHDRAW]
+
+
+def test_what_a_stranger_does_to_a_statement_changes_nothing_of_it(workspace, clock):
+    entry = {"id": "X-1", "affects": [{"ref": "a"}], "analysis": {"state": "exploitable"}}
+    data = bom("unit", part("a"), vulnerabilities=[entry])
+    first = bring(workspace, clock, data)
+    unit = EphemeralUnit()
+    handle = unit.generate(Algorithm.ES256, "rival")
+    rival = did_key(unit.public(handle))
+    workspace.lists.add(rival, roles=["maker"], scope=("pkg:generic/rival",), name="Rival")
+    for digest in first.statements:
+        acts = Status(action=Action.SUSPEND, target=Target(statement=digest), reason="so I say")
+        workspace.register_one(
+            sign_statement(
+                unit,
+                handle,
+                issuer=rival,
+                subject=canonical("pkg:generic/a@1"),
+                media_type=media_type_of(Kind.STATUS),
+                payload=encode_payload(acts),
+                issued_at=clock.now,
+            )
+        )
+    before = size(workspace)
+    bring(workspace, clock, data)  # it stands: nothing is said again
+    assert size(workspace) == before
+    settled = {**entry, "analysis": {"state": "not_affected"}}
+    bring(workspace, clock, bom("unit", part("a"), vulnerabilities=[settled]))
+    withdrawn = [
+        row.statement.payload.action
+        for row in about(workspace, "pkg:generic/a@1")
+        if row.statement.issuer == workspace.identity and isinstance(row.statement.payload, Status)
+    ]
+    assert withdrawn == [Action.WITHDRAW]
 
 
 def test_what_is_settled_and_not_settled_at_once_is_not_settled(workspace, clock):
