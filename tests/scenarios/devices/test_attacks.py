@@ -248,7 +248,7 @@ def test_a_challenge_of_one_device_is_worth_nothing_to_another(scene: Scene) -> 
     nonce = scene.keeper.challenge(OTHER)
 
     (answer,) = scene.hear((BOARD, token(BOARD, nonce)))
-    assert answer == ("none", "affirming", "")
+    assert answer == ("none", "affirming", "attestation.nonce-differs")
     (own, again) = scene.hear((OTHER, token(OTHER, nonce)), (OTHER, token(OTHER, nonce)))
     assert own == ("affirming", "affirming", "")
     assert again[1] == "affirming"

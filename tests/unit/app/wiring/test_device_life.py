@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from kizuna.app.wiring.devices.attesting import attest
 from kizuna.app.wiring.devices.handover import accept, transfer
 from kizuna.app.wiring.devices.life import Enrolment, Lives
 from kizuna.app.wiring.devices.shelf import Shelf
@@ -245,6 +246,12 @@ def test_retired_is_the_end(store):
         lambda lives: lives.enrol(DEVICE, Enrolment(), chain=[b"x"]),
         lambda lives: transfer(lives, DEVICE, "did:key:z1", assertion="guessed"),
         lambda lives: accept(lives, DEVICE, Enrolment()),
+        lambda lives: lives.enrol(
+            DEVICE, Enrolment(key=pem(K1), scheme="psa", identity="no hexadecimal")
+        ),
+        lambda lives: lives.enrol(
+            DEVICE, Enrolment(key=shared_jwk(), scheme="hmac", identity="6831")
+        ),
     ],
 )
 def test_what_cannot_be_done_is_a_problem_and_changes_nothing(store, step):
@@ -336,6 +343,15 @@ NONCE = b"n" * 32
 
 def shared_jwk():
     return "key.jwk", json.dumps({"kty": "oct", "k": "c3Nzc3Nzc3Nzc3Nzc3Nzcw"}).encode()
+
+
+def test_whoever_hands_evidence_in_is_told_why_it_counts_for_nothing(store):
+    Lives(store).enrol(DEVICE, Enrolment(key=shared_jwk(), scheme="hmac", reference="m"))
+
+    told, _ = attest(store, DEVICE, b"no evidence")
+
+    assert (told["status"], told["reason"]) == ("none", "attestation.malformed")
+    assert [one["code"] for one in told["findings"]] == ["attestation.malformed"]
 
 
 def told_of(store, evidence):

@@ -106,7 +106,9 @@ def _lines(door: Door, told: dict[str, Any]) -> list[str]:
     if told["reason"]:
         lines.append("  " + reason_of(door, told["reason"]))
     if told["gateway"]:
-        lines.append(door.text("fleet.status.gateway", gateway=told["gateway"]))
+        seen = told["scheme"] == "observed"
+        words = "fleet.status.observer" if seen else "fleet.status.gateway"
+        lines.append(door.text(words, gateway=told["gateway"]))
     return lines
 
 
@@ -119,9 +121,12 @@ def _attested(door: Door, told: dict[str, Any]) -> list[str]:
             standing=_word(door, told["standing"] or "none"),
         )
     ]
-    if told["reason"]:
+    if told["reason"] and not told["reason"].startswith("attestation."):
         lines.append("  " + reason_of(door, told["reason"]))
-    elif told["status"] in ("none", "refused"):
+    for one in told["findings"]:
+        about = {name: str(value) or "–" for name, value in one["about"].items()}
+        lines.append("  - " + door.text(f"appraisal.{one['code']}.message", **about))
+    if not told["findings"] and not told["reason"] and told["status"] in ("none", "refused"):
         lines.append("  " + door.text("fleet.attested-why"))
     if told.get("ear"):
         lines.append("  " + door.text("fleet.ear-written", file=told["ear"]))

@@ -47,4 +47,6 @@ def attest(
             "enrolled anew",
             subject=device[:200],
         )
-    return {**answer.as_json(), "statements": statements}, result
+    found = () if answer.appraisal is None else answer.appraisal.findings
+    findings = [{"code": one.code.value, "about": dict(one.about)} for one in found]
+    return {**answer.as_json(), "findings": findings, "statements": statements}, result

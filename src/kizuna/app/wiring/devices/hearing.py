@@ -120,6 +120,8 @@ class Hearing:
                 if appraisal.status is Status.AFFIRMING:
                     self._leaf(piece.subject, appraisal, epoch)
                 told = self._answer(piece.subject, appraisal.status.value, "")
+                if not told.reason and appraisal.status is not Status.AFFIRMING:
+                    told = replace(told, reason=next((f.code for f in appraisal.findings), ""))
                 answers[at] = replace(told, appraisal=appraisal)
         return [answer for answer in answers if answer is not None]
 

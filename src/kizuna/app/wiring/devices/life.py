@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.app.wiring.devices.activation import Activation
 from kizuna.app.wiring.devices.appraisal import read_keys
@@ -28,8 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Enrolment", "Lives"]
 
-_SPEAKING = frozenset({"tpm", "psa", "dice", "hmac"})
+HMAC: Final = "hmac"
+_SPEAKING = frozenset({"tpm", "psa", "dice", HMAC})
 """Schemes in which the device itself speaks."""
+_SMALLEST: Final = 7
+_LARGEST: Final = 33
+"""Bytes of a UEID (RFC 9711)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +92,7 @@ class Lives(LifeLog):
         from kizuna.roots.life import idevid, ldevid
 
         device = canonical(subject)
+        _instance(said)
         key, papers = self._key_of(said, chain, anchors)
         named = _named(key)
         about = self._about(said, key) | papers.about | self._proven(said, key, device)
@@ -355,14 +360,7 @@ class Lives(LifeLog):
         elif said.scheme == OBSERVED:  # a new key of its connector changes nothing in the device
             known = (d for d in Shelf(self.workspace).devices(secrets=False) if d.subject == device)
             bound |= {n: v for one in known for n, v in one.about.items() if n == LEARNT}
-        try:
-            identity = bytes.fromhex(said.identity) if said.identity else None
-        except ValueError as fault:
-            raise Malformed(
-                "life.identity",
-                "the instance id is not in hexadecimal",
-                hint="copy it from the device's evidence",
-            ) from fault
+        identity = _instance(said)
         Shelf(self.workspace).add_devices(
             [
                 Enrolled(
@@ -377,6 +375,32 @@ class Lives(LifeLog):
                 )
             ]
         )
+
+
+def _instance(said: Enrolment) -> bytes | None:
+    """The instance id, of a size that evidence of the scheme can have."""
+    if not said.identity:
+        return None
+    try:
+        identity = bytes.fromhex(said.identity)
+    except ValueError as fault:
+        raise Malformed(
+            "life.identity",
+            "the instance id is not in hexadecimal",
+            hint="copy it from the device's evidence",
+        ) from fault
+    if said.scheme == HMAC and not _SMALLEST <= len(identity) <= _LARGEST:
+        raise Malformed(
+            "life.identity-size",
+            f"an instance id of {len(identity)} bytes: evidence of this scheme has {_SMALLEST} to "
+            f"{_LARGEST}",
+            why="a shorter one is no UEID, and no evidence could ever show it",
+            hint="give the device a longer one, and enrol that",
+            size=len(identity),
+            least=_SMALLEST,
+            most=_LARGEST,
+        )
+    return identity
 
 
 @dataclass(frozen=True, slots=True)

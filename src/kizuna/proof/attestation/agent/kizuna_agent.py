@@ -72,9 +72,12 @@ class Agent:
     """Measures regions by their deadlines and makes tokens; times in milliseconds."""
 
     def __init__(self, identity, boot, secret=None, sign=None, budget=100):
-        """``identity`` is the UEID, ``boot`` how often the device has started, ``budget`` the share
-        of the processor in hundredths of a percent; ``secret`` or ``sign`` authenticates.
+        """``identity`` is the UEID (7 to 33 bytes), ``boot`` how often the device has started,
+        ``budget`` the share of the processor in hundredths of a percent; ``secret`` or ``sign``
+        authenticates.
         """
+        if not 7 <= len(identity) <= 33:
+            raise ValueError("a UEID has 7 to 33 bytes")
         self.identity = identity
         self.boot = boot
         self.sequence = 0
