@@ -264,7 +264,7 @@ def _changes(door: Door, told: dict[str, Any], out: str | None) -> list[str]:
         )
         for c in told["changes"]
     ]
-    head = door.text("telling.tailored", count=len(lines), **{k: told[k] for k in ("category",)})
+    head = door.text("risk.tailored", count=len(lines), **{k: told[k] for k in ("category",)})
     tail = [door.text("risk.untouched", viewpoints=", ".join(told["untouched"]))]
     lines = [head, *lines, *(tail if told["untouched"] else [])]
     return [*lines, door.text("file.written", file=out)] if out else lines
