@@ -257,3 +257,25 @@ def test_a_form_of_another_site_is_refused(opened, page, workspace, tmp_path):
     # and the page of answers still knows who is signed in
     page.go(f"{opened.url}/answer")
     page.settle("document.querySelector('fieldset.choice')")
+
+
+def test_no_page_is_wider_than_a_small_telephone(opened, page, workspace):
+    page.ask(
+        "Emulation.setDeviceMetricsOverride",
+        width=360, height=720, deviceScaleFactor=1, mobile=False,
+    )  # fmt: skip
+    page.go(f"{opened.url}/sign-in")
+    page.tab_to("#token")
+    page.write(TOKEN)
+    page.enter()
+    page.settle("location.pathname === '/'")
+    about = urlencode({"id": workspace.identity, "profile": "software-product"})
+    for lang in ("en", "ja"):
+        for path in (
+            *("/", "/fleet", "/log", "/lists", "/federation", "/profiles", "/catalogs"),
+            *("/processes", "/risk", "/assess", "/procure", "/answer", "/entry?index=0"),
+            *(f"/{name}?{about}" for name in ("subject", "explain", "compare", "impact")),
+        ):
+            page.go(f"{opened.url}{path}{'&' if '?' in path else '?'}lang={lang}")
+            assert page.see(f"document.documentElement.lang === '{lang}'"), path
+            assert page.see("document.documentElement.scrollWidth <= 360"), (lang, path)
