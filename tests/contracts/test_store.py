@@ -463,6 +463,29 @@ def test_an_invite_lets_an_organisation_in_once(
             hosting.join(late, "did:web:nobody.example", "Nobody", now=NOW)
 
 
+def test_who_joins_takes_no_name_of_another_and_none_with_signs_that_are_not_seen(
+    place: Place, store: Store, maker: Organisation
+) -> None:
+    hosting = Hosting(store)
+    invite = hosting.invite(now=NOW, expires_at=NOW + 100, uses=5)
+    hosting.join(invite, maker.identity, "Sato Bearings", now=NOW)
+    rival = Organisation(b"rival")
+    for name in ("Sato Bearings", " sato  BEARINGS ", "Ｓato Bearings"):
+        with pytest.raises(Refused) as caught:
+            hosting.join(invite, rival.identity, name, now=NOW + 1)
+        assert caught.value.code == "invite.name-taken"
+    for name in ("Sato\u202e Bearings", "Sato\nBearings", "Sato\x1b[31m", "Sa\u200bto"):
+        with pytest.raises(Refused) as caught:
+            hosting.join(invite, rival.identity, name, now=NOW + 1)
+        assert caught.value.code == "invite.name"
+    assert hosting.invites()[0].uses_left == 4
+    assert not hosting.join(invite, rival.identity, "佐藤　軸受", now=NOW + 1).duplicate
+    ended = Membership(list_id=LIST, state=Standing.WITHDRAWN)
+    accepted(store.submit([place.operator.sign(Kind.MEMBERSHIP, maker.identity, ended)]))
+    third = Organisation(b"third")
+    assert not hosting.join(invite, third.identity, "Sato Bearings", now=NOW + 2).duplicate
+
+
 def test_whom_the_operator_put_out_no_invite_lets_back_in(
     place: Place, store: Store, maker: Organisation
 ) -> None:

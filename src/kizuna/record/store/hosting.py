@@ -4,13 +4,15 @@
 Keeps: 1. An invite is a secret of its operator: the tables hold its hash, and it is used as often
 as it says and not after its end. 2. To join is to be put on the store's list by a membership that
 the operator signs and the log holds; the table of organisations is a convenience beside it.
-3. An invite whose membership could not be registered is given back.
+3. An invite whose membership could not be registered is given back. 4. Whoever joins chooses the
+name that the operator signs: none that another member has, none with signs that are not seen.
 Does not: check that who asks to join holds the key of the identity; the door does (RFC 9421).
 """
 
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -32,6 +34,7 @@ __all__ = ["Hosting", "Invite", "Organisation"]
 
 _CODE_BYTES: Final = 18
 _MAX_NAME: Final = 200
+_UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _SERVICES: Final = msgspec.json.Decoder(list[Service])
 
 
@@ -153,14 +156,15 @@ class Hosting:
 
         Raises:
             Refused: ``invite.not-valid`` (unknown, used up and expired look the same),
-                ``invite.name``, ``policy.membership-not-in-force`` for whom the operator suspended
-                or put out; and what ``submit`` refuses.
+                ``invite.name``, ``invite.name-taken``, ``policy.membership-not-in-force`` for whom
+                the operator suspended or put out; and what ``submit`` refuses.
             Malformed: ``identifier.malformed``, ``identity.malformed``.
             Absent: ``identity.not-pinned`` for a name that carries no key.
         """
         member = canonical(identity)
         genesis_keys(member, self._store.settings.pinned)
-        if not name.strip() or len(name) > _MAX_NAME:
+        seen = all(unicodedata.category(c) not in _UNSEEN for c in name.strip())
+        if not name.strip() or len(name) > _MAX_NAME or not seen:
             raise Refused(
                 "invite.name",
                 f"an organisation's name has 1 to {_MAX_NAME} characters",
@@ -171,6 +175,15 @@ class Hosting:
         if entered is not None:
             return entered
         services = self._use(code, now)
+        if _folded(name) in self._names(now):
+            self._give_back(code)
+            raise Refused(
+                "invite.name-taken",
+                f"another member of this store is called {name.strip()!r}",
+                why="people would take the one for the other",
+                hint="give your full name; ask the store's operator if the other entry is your own",
+                name=name.strip(),
+            )
         try:
             outcome = self._grant(member, name.strip(), services, now)
         except Problem:
@@ -208,6 +221,17 @@ class Hosting:
             return None  # it ran out, and is renewed by an invite
         (entry,) = store.reader().by_indices([row.idx])
         return Accepted(entry.statement.digest, row.idx, entry.registered.latest, duplicate=True)
+
+    def _names(self, now: int) -> set[str]:
+        """What the members in force are called."""
+        store = self._store
+        places = [
+            row.idx
+            for row in store.backend.members(store.settings.list_id)
+            if store.members.is_member(row.member, now)
+        ]
+        entries = (row.statement.payload for row in store.reader().by_indices(places))
+        return {_folded(e.name) for e in entries if isinstance(e, Membership) and e.name}
 
     def organisations(self) -> list[Organisation]:
         """Everyone who joined, in the order they came."""
@@ -264,6 +288,11 @@ class Hosting:
         if isinstance(outcome, Refusal):
             raise outcome.problem
         return outcome
+
+
+def _folded(name: str) -> str:
+    """A name as people tell names apart."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _hash(code: str) -> bytes:
