@@ -250,33 +250,30 @@ class Local:
             about["issuer"] = graph.name(int(graph.issuer.view[row]))
             if rank not in (ERASED, RESTRICTED):
                 about["claim"] = graph.words.texts[int(graph.claim_word.view[best])]
-            match rank:
-                case 10:
-                    about["until"] = str(int(graph.until.view[row]))
-                case 8:
-                    about["from"] = str(int(graph.since.view[row]))
-                case 9:
-                    about["registered"] = str(int(graph.reg_hi.view[row]))
-                    about["max_age"] = str(source.max_age)
-                case 11:
-                    about["need"] = source.level.value
-                    about["have"] = _LEVELS[int(graph.level.view[row])].value
-                case 4 | 12 | 15:
-                    lacking = rule.present - graph.field_sets[int(graph.claim_fields.view[best])]
-                    if lacking:
-                        about["fields"] = ", ".join(sorted(lacking))
-                    if source.condition is not None:
-                        about["expression"] = source.condition
-                case 7:
-                    about["expression"] = source.condition or ""
-                    about["reason"] = _why_undecided(graph, rule, best)
-                case 13 | 14:
-                    fate = frame.statuses.fate(row)
-                    if fate.by >= 0:
-                        statements = (*statements, graph.digests[fate.by].hex())
-                        about["by"] = graph.name(int(graph.issuer.view[fate.by]))
-                case _:
-                    pass
+            if rank == EXPIRED:
+                about["until"] = str(int(graph.until.view[row]))
+            elif rank == NOT_YET_VALID:
+                about["from"] = str(int(graph.since.view[row]))
+            elif rank == STALE:
+                about["registered"] = str(int(graph.reg_hi.view[row]))
+                about["max_age"] = str(source.max_age)
+            elif rank == LEVEL_TOO_LOW:
+                about["need"] = source.level.value
+                about["have"] = _LEVELS[int(graph.level.view[row])].value
+            elif rank in (LACKING, FAILED, CONTRADICTED):
+                lacking = rule.present - graph.field_sets[int(graph.claim_fields.view[best])]
+                if lacking:
+                    about["fields"] = ", ".join(sorted(lacking))
+                if source.condition is not None:
+                    about["expression"] = source.condition
+            elif rank == UNDECIDED:
+                about["expression"] = source.condition or ""
+                about["reason"] = _why_undecided(graph, rule, best)
+            elif rank in (IS_SUSPENDED, IS_REVOKED):
+                fate = frame.statuses.fate(row)
+                if fate.by >= 0:
+                    statements = (*statements, graph.digests[fate.by].hex())
+                    about["by"] = graph.name(int(graph.issuer.view[fate.by]))
         if rank in (MISSING, UNAUTHORISED):
             about["services"] = ", ".join(source.services)
         if source.control is not None:
