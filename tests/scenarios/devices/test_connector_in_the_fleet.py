@@ -224,6 +224,7 @@ def test_a_restart_of_the_connector_is_no_alarm_and_a_copy_of_an_earlier_state_i
     assert plant.standing(PUMP) == ("affirming", "")
     plant.minute(running)  # the earlier one was copied, and runs on
     assert plant.standing(plant.connector)[0] == "contraindicated"
+    assert plant.standing(PUMP)[0] == "contraindicated"
     assert plant.verdict().value is Value.UNTRUSTED
 
 
