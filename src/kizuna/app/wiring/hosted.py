@@ -20,11 +20,12 @@ from typing import TYPE_CHECKING, Any, Final
 from kizuna.model.errors import Absent, Malformed, Refused
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.kind import Kind, media_type_of
-from kizuna.model.payload import Claim, Link, Links, Payload, Reference, encode_payload
+from kizuna.model.payload import Claim, Link, Links, Membership, Payload, Reference, encode_payload
 from kizuna.model.relation import Relation
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
+    from kizuna.model.statement import Registered
     from kizuna.record.store.view import View
     from kizuna.roots.units import Handle
 
@@ -157,13 +158,15 @@ class Hosted:
             )
         issuer = row.statement.issuer
         name = subject_key(issuer)
-        for said in reader.by_keys([name]).get(name, ()):
+        rows = reader.by_keys([name]).get(name, ())
+        for said in rows:
             claim = said.statement.payload
             if (
                 isinstance(claim, Claim)
                 and claim.type == HOSTING
                 and said.statement.issuer == issuer
                 and claim.claims.get("key") == row.statement.key_id.hex()
+                and claim.claims.get("by") in _entered_by(rows, issuer)
             ):
                 return {
                     "statement": digest,
@@ -220,11 +223,21 @@ def signed_for(
         if isinstance(claim := row.statement.payload, Claim)
         and claim.type == HOSTING
         and row.statement.subject == row.statement.issuer
+        and claim.claims.get("by") in _entered_by(rows, row.statement.issuer)
     }
     return {
         subject: [{"by": by[pair], "for": pair[0]} for pair in sorted(pairs & by.keys())]
         for subject, pairs in keys.items()
         if pairs & by.keys()
+    }
+
+
+def _entered_by(rows: Iterable[Registered], member: str) -> set[str]:
+    """Who entered a member in a list: else anybody could say that whom it likes signs for it."""
+    return {
+        row.statement.issuer
+        for row in rows
+        if isinstance(row.statement.payload, Membership) and row.statement.subject == member
     }
 
 

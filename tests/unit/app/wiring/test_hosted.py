@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from kizuna.app.wiring.hosted import Hosted, signed_for, with_signers
+from kizuna.app.wiring.hosted import HOSTING, Hosted, signed_for, with_signers
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Absent, Malformed, Problem, Refused
-from kizuna.model.kind import Kind
-from kizuna.model.payload import Claim
+from kizuna.model.kind import Kind, media_type_of
+from kizuna.model.payload import Claim, encode_payload
+from kizuna.roots.cose import sign_statement
+from kizuna.roots.identity import did_key
+from kizuna.roots.keys import Algorithm
+from kizuna.roots.units.ephemeral import EphemeralUnit
 
 NOW = 1_800_000_000
 PAPER = b"We, Fuji Pumps, let the association sign for us."
@@ -86,6 +90,36 @@ def test_the_tree_of_reasons_says_who_signed_for_whom(store):
     told = with_signers(store, tree)
     assert "signed_for" not in told
     assert [node.get("signed_for") for node in told["children"]] == [[said], None]
+
+
+def test_an_association_signs_only_for_whom_it_entered(store):
+    unit = EphemeralUnit()
+    handle = unit.generate(Algorithm.ES256, "boaster")
+    boaster = did_key(unit.public(handle))
+    store.lists.add(boaster, roles=["maker"], scope=("pkg:generic/b",), name="Boaster")
+    digests = [
+        store.register_one(
+            sign_statement(
+                unit,
+                handle,
+                issuer=boaster,
+                subject=subject,
+                media_type=media_type_of(kind),
+                payload=encode_payload(claim),
+                issued_at=NOW,
+            )
+        )[0]
+        for kind, subject, claim in (
+            (
+                Kind.EVIDENCE,
+                boaster,
+                Claim(type=HOSTING, claims={"by": "did:web:tuv.example", "key": handle.id}),
+            ),
+            (Kind.CAPABILITY, "pkg:generic/b/x@1", Claim(type="t")),
+        )
+    ]
+    assert signed_for(store, ["pkg:generic/b/x@1"]) == {}
+    assert Hosted(store).who(digests[1])["by"] == boaster
 
 
 def test_nobody_is_said_to_sign_for_one_who_never_said_so(store):
