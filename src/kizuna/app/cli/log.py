@@ -26,7 +26,10 @@ def _anchors(door: Door, trust: str | None) -> Anchors:
     from kizuna.model.trust import Anchors
 
     if trust is None:
-        return door.workspace(read_only=True).anchors()
+        from kizuna.app.wiring.member import member_of
+
+        member = member_of(door.settings)
+        return member.believed() if member else door.workspace(read_only=True).anchors()
     return Anchors.from_json(Door.read(trust, limit=4 << 20))
 
 

@@ -38,9 +38,10 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna publish parts.csv
         """
-        from kizuna.app.wiring.answers import import_json
+        from kizuna.app.wiring.answers import import_json, problem_json
         from kizuna.app.wiring.inner_keys import handed_in
         from kizuna.app.wiring.member import publisher
+        from kizuna.app.wiring.messages import render_problem
 
         sent = _waiting(door)
         if waiting and not files:
@@ -69,6 +70,8 @@ def hang(app: typer.Typer) -> None:
             "remarks": import_json(outcome, door.lang)["remarks"],
             "duplicates": outcome.duplicates,
             "unchanged": outcome.unchanged,
+            "kept": outcome.kept,
+            "unproven": outcome.unproven and problem_json(outcome.unproven, door.lang),
             "signatures": import_json(outcome, door.lang)["signatures"],
             "beyond": list(outcome.beyond),
         }
@@ -88,6 +91,12 @@ def hang(app: typer.Typer) -> None:
         tell_signatures(door, outcome)
         for problem in outcome.refused:
             door.say("import.refused", code=problem.code, what=problem.what)
+        if outcome.kept:
+            door.say("publish.receipts", count=outcome.kept, folder=door.settings.store)
+        if outcome.unproven is not None:
+            what, hint = render_problem(outcome.unproven, door.lang)
+            door.warn("publish.unproven", what=what, hint=hint)
+            raise Failure(outcome.unproven.outcome)
         if outcome.refused:
             raise Failure(outcome.refused[0].outcome)
 

@@ -21,6 +21,7 @@ from kizuna.app.wiring.importing import outcome_of, prepare, read_all, seal, set
 from kizuna.app.wiring.joined import Answered, Joined, checked_answer
 from kizuna.app.wiring.member_asking import Asks
 from kizuna.app.wiring.member_joining import enter
+from kizuna.app.wiring.receipts import Receipts
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.units import open_home
 from kizuna.app.wiring.values import ImportOutcome, Progress, Signed, quiet
@@ -98,16 +99,25 @@ class Member(Asks):
             prepared.statements.append(self.say(Kind.STATUS, subject, status).statement)
         results: list[Answered] = []
         receipts: list[bytes] = []
+        kept = Receipts(self.folder.path / "receipts", self.believed())
         total = len(prepared.statements)
         for start in range(0, total, _BATCH):
             part = prepared.statements[start : start + _BATCH]
-            for result, receipt in self._send(part, list(prepared.documents.values())):
+            sent = self._send(part, list(prepared.documents.values()))
+            for statement, (result, receipt) in zip(part, sent, strict=True):
                 results.append(result)
                 if receipt is not None:
                     receipts.append(receipt)
+                if result.problem is None:
+                    kept.take(statement, result.digest, receipt)
             progress("phase.registering", len(results), total)
         beyond = self.beyond(prepared.statements)
-        return replace(outcome_of(prepared, results, receipts), beyond=beyond)
+        return replace(
+            outcome_of(prepared, results, receipts),
+            beyond=beyond,
+            kept=kept.kept,
+            unproven=kept.problem,
+        )
 
     def beyond(self, statements: Sequence[bytes]) -> tuple[SubjectId, ...]:
         """Subjects about which the lists of the store that was joined do not let it speak so."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from kizuna.model.errors import Absent, Malformed
+from kizuna.model.errors import Absent, Malformed, Tampered
 from kizuna.model.trust import Anchors, LogAnchor
 from kizuna.model.verdict import Known
 
@@ -106,26 +106,47 @@ def _check_proof(data: bytes, anchors: Anchors, entry: str | None) -> dict[str, 
     }
 
 
-def _check_transparent(data: bytes, anchors: Anchors) -> dict[str, Any]:
+def receipt_holds(raw: bytes, entry: bytes, anchors: Anchors) -> dict[str, Any]:
+    """What a receipt shows of an entry (its digest), by the log keys that are believed.
+
+    A key that was closed counts no more, however small the tree that it names: whoever stole it
+    writes any size, and nobody cosigns a receipt. The log gives a new one under its present key.
+
+    Raises:
+        Tampered: ``log.receipt-wrong``, ``log.key-closed``. Malformed: ``log.receipt-malformed``.
+        Absent: ``log.not-accepted`` where the anchors name neither its log nor its key.
+    """
     from kizuna.record.log import NoteKey, check_receipt, read_receipt
+
+    receipt = read_receipt(raw)
+    anchor = anchor_of(anchors, (receipt.origin or "").removeprefix("https://"))
+    keys = [NoteKey.parse(text) for text in anchor.keys]
+    key = next((k for k in keys if k.public.thumbprint == receipt.key_id), None)
+    if key is None:
+        raise Absent(
+            "log.not-accepted",
+            f"a receipt of {receipt.origin} is signed with a key that is not believed",
+            hint="check the log's keys in the trust file",
+            origin=receipt.origin or "",
+        )
+    root = check_receipt(receipt, entry, key.public)
+    if key.label in anchor.closed:
+        raise Tampered(
+            "log.key-closed",
+            f"the key that signed this receipt of {anchor.origin} was closed",
+            why="it was lost or stolen: whoever has it writes receipts over any tree",
+            hint="ask the log for a receipt signed with its present key",
+            origin=anchor.origin,
+            size=receipt.size,
+        )
+    return {"origin": anchor.origin, "root": root.hex()}
+
+
+def _check_transparent(data: bytes, anchors: Anchors) -> dict[str, Any]:
     from kizuna.roots.cose import parse_sign1
 
     envelope = parse_sign1(data)
-    held = []
-    for raw in envelope.receipts:
-        receipt = read_receipt(raw)
-        anchor = anchor_of(anchors, (receipt.origin or "").removeprefix("https://"))
-        keys = [NoteKey.parse(text).public for text in anchor.keys]
-        key = next((k for k in keys if k.thumbprint == receipt.key_id), None)
-        if key is None:
-            raise Absent(
-                "log.not-accepted",
-                f"a receipt of {receipt.origin} is signed with a key that is not believed",
-                hint="check the log's keys in the trust file",
-                origin=receipt.origin or "",
-            )
-        root = check_receipt(receipt, envelope.digest, key)
-        held.append({"origin": anchor.origin, "root": root.hex()})
+    held = [receipt_holds(raw, envelope.digest, anchors) for raw in envelope.receipts]
     if not held:
         raise Absent(
             "log.no-receipt",

@@ -74,6 +74,10 @@ class ImportOutcome:
     registered: int = 0
     """How many say what was not said before."""
     receipts: tuple[bytes, ...] = ()
+    kept: int = 0
+    """How many receipts of another store were checked and kept."""
+    unproven: Problem | None = None
+    """Why the other store's word that something is registered is not proven."""
     beyond: tuple[SubjectId, ...] = ()
     """Subjects about which no list that is believed lets the importer speak so."""
 
@@ -126,6 +130,8 @@ class Change:
     before: Value | None
     after: Value
     at: int
+    through: tuple[str, ...] = ()
+    """Mappings through which the profile is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +147,8 @@ class Standing:
     at: int
     stores: tuple[tuple[str, str], ...] = ()
     """Stores elsewhere that did not tell what was needed: (finding, origin of the log)."""
+    through: tuple[str, ...] = ()
+    """Mappings through which the profile is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
