@@ -6,8 +6,9 @@ import multiprocessing
 
 import pytest
 
-from kizuna.app.wiring.devices.fleet import Keeper
+from kizuna.app.wiring.devices.fleet import Keeper, Piece
 from kizuna.app.wiring.devices.life import Enrolment, Lives
+from kizuna.app.wiring.devices.look import look
 from kizuna.app.wiring.devices.shelf import Shelf
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
@@ -15,6 +16,7 @@ from kizuna.model.errors import Malformed
 from kizuna.proof.attestation.fleet import GATEWAY
 from kizuna.proof.attestation.reference import Reference
 from kizuna.proof.attestation.scheme import Enrolled
+from kizuna.proof.attestation.schemes.hmac import make_token, tiny_claims
 from kizuna.roots.cose import SharedKey
 from kizuna.roots.keys import Algorithm
 from kizuna.roots.units import EphemeralUnit
@@ -168,3 +170,24 @@ def test_a_gateway_brings_no_device_back_whose_key_ended(kept):
     keeper.fleet.affirm(gate, epoch=NOW // 60, exceptions={}, now=NOW)
     assert keeper.standing(DEVICE).status.value == "affirming"
     assert keeper.standing(OTHER).status.value == "none"
+
+
+def test_whoever_looks_beside_the_keeper_sees_a_change_within_seconds(kept):
+    workspace, keeper = kept
+    digest = b"1" * 32
+    value = Reference(model="m", component="fw", digest_alg="sha-256", digest=digest, signed=True)
+    keeper.accept_references([value])
+    keeper.enrol([device(OTHER, reference="m")])
+    claims = tiny_claims(
+        identity=b"device-1",
+        boot=1,
+        sequence=1,
+        measurements={"fw": digest},
+        nonce=keeper.epochs.nonce(keeper.epochs.number(NOW)),
+    )
+    (answer,) = keeper.hear([Piece(OTHER, make_token(SharedKey(b"s" * 32), claims))], "net")
+    assert answer.standing == "affirming"
+    keeper.settle()
+    workspace.settings.clock.now = NOW + 2
+    keeper.tick()
+    assert look(workspace).standing(OTHER).status.value == "affirming"

@@ -61,6 +61,8 @@ __all__ = [
 ]
 
 _STATE_EVERY: Final = 300
+_SOON: Final = 2
+"""Seconds after which a standing that changed is written down."""
 _SAID_AGAIN: Final = 7 * 86_400
 """Age at which a standing is said again: profiles ask for one of the last eight days."""
 _RENEW_EVERY: Final = 900
@@ -98,6 +100,7 @@ class Keeper:
         self._epoch = epochs.number(now)
         self._published: tuple[int, bytes] = (-1, b"")
         self._noted = self._renewed = now
+        self._moved = False
         self._closed = False
 
     def _clock_of_epochs(self, now: int) -> Epochs:
@@ -246,9 +249,12 @@ class Keeper:
                 if now - self._renewed >= _RENEW_EVERY:
                     self._renewed = now
                     self._kept.events += self._kept.fleet.grown_old(now, _SAID_AGAIN)
-            every = _STATE_EVERY if len(self._kept.fleet) > _LARGE else self._kept.epochs.seconds
+            large = len(self._kept.fleet) > _LARGE
+            every = _STATE_EVERY if large else self._kept.epochs.seconds
+            if self._moved and not large:
+                every = _SOON  # who looks beside this process is to see the same
             if now - self._noted >= every:
-                self._noted = now
+                self._noted, self._moved = now, False
                 self._shelf.keep_state(self._kept.fleet.snapshot())
 
     def _read_shelf(self, now: int, own: Collection[SubjectId | None] = ()) -> None:
@@ -280,6 +286,7 @@ class Keeper:
                 kept.events, kept.roots = events + kept.events, roots + kept.roots
                 raise
             self._shelf.keep_notices(self._sayings.notices)
+            self._moved = self._moved or any(event.changed for event in events)
             return count
 
     def close(self) -> None:
