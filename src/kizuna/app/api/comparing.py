@@ -58,6 +58,14 @@ def comparing(context: Context) -> Sequence[ControllerRouterHandler]:
         ] = None,
         at: Annotated[str | None, QueryParameter(max_length=40)] = None,
         known: Annotated[list[str] | None, QueryParameter(name="known", max_items=16)] = None,
+        through: Annotated[
+            list[str] | None,
+            QueryParameter(
+                description="Count claims made under another catalog as far as these mappings "
+                "carry them.",
+                max_items=16,
+            ),
+        ] = None,
         *,
         across: Annotated[
             bool,
@@ -78,7 +86,7 @@ def comparing(context: Context) -> Sequence[ControllerRouterHandler]:
             told, _ = judge_each(
                 workspace,
                 what,
-                measures_of(workspace, chosen, lists, each=True),
+                measures_of(workspace, chosen, lists, each=True, through=through or ()),
                 lang,
                 at=when,
                 known=workspace.known(registered),

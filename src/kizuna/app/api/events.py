@@ -169,6 +169,7 @@ def as_text(epoch: int, number: int, change: Change) -> bytes:
         {
             "subject": change.subject,
             "profile": change.profile,
+            "through": list(change.through),
             "before": None if change.before is None else change.before.word,
             "after": change.after.word,
             "at": change.at,

@@ -200,6 +200,7 @@ class _Followed:
                         Change(
                             subject=now.subject,
                             profile=now.profile,
+                            through=now.through,
                             before=before.value,
                             after=now.value,
                             at=now.at,
@@ -216,7 +217,8 @@ def _by_key(standings: list[Standing]) -> dict[_Key, Standing]:
     found: dict[_Key, Standing] = {}
     for standing in standings:
         place = 0
-        while (standing.subject, standing.profile, place) in found:
+        measure = " ".join((standing.profile, *standing.through))
+        while (standing.subject, measure, place) in found:
             place += 1
-        found[standing.subject, standing.profile, place] = standing
+        found[standing.subject, measure, place] = standing
     return found

@@ -39,6 +39,8 @@ class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     subject: str
     profile: str
     lists: list[str] | None = None
+    through: list[str] = []
+    """Names of mappings through which claims made under another catalog count."""
 
 
 def watches(context: Context) -> Sequence[ControllerRouterHandler]:
@@ -72,7 +74,9 @@ def watches(context: Context) -> Sequence[ControllerRouterHandler]:
 
         def begin() -> dict[str, Any]:
             profile = showing.profile_named(workspace, data.profile)
-            return standing_json(workspace.watch(subject, profile, data.lists))
+            return standing_json(
+                workspace.watch(subject, profile, data.lists, through=data.through)
+            )
 
         return await context.repeated.once(
             request.scope,
@@ -92,10 +96,20 @@ def watches(context: Context) -> Sequence[ControllerRouterHandler]:
         request: Request[Any, Any, Any],
         subject: Annotated[str, QueryParameter(max_length=2048)],
         profile: Annotated[str, QueryParameter(max_length=200)],
+        through: Annotated[
+            list[str] | None,
+            QueryParameter(
+                description="Only what is read through these mappings; none: all.", max_items=16
+            ),
+        ] = None,
     ) -> dict[str, Any]:
         await context.readers.operator(request.scope, b"")
         what = as_subject(subject)
-        return {"removed": await context.intake.run(lambda: workspace.unwatch(what, profile))}
+
+        def end() -> dict[str, int]:
+            return {"removed": workspace.unwatch(what, profile, through=through)}
+
+        return await context.intake.run(end)
 
     @asgi("/api/events", opt=_READ, copy_scope=False, name="events")
     async def events(scope: Scope, receive: Receive, send: Send) -> None:

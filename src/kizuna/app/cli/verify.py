@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -121,12 +121,6 @@ def hang(app: typer.Typer) -> None:
             )
         wanted = None if subject is None else canonical(subject)
         if each_list or len(profile) > 1:
-            if through:
-                raise Malformed(
-                    "verify.through-one",
-                    "mappings are read with one profile at a time",
-                    hint="ask once for each profile",
-                )
             _several(
                 door,
                 wanted,
@@ -135,6 +129,7 @@ def hang(app: typer.Typer) -> None:
                 moment,
                 known,
                 each=each_list,
+                through=through or (),
                 bundle=bundle,
                 offline=offline,
             )
@@ -230,6 +225,7 @@ def _several(
     known: list[str] | None,
     *,
     each: bool,
+    through: Sequence[str],
     bundle: str | None,
     offline: bool,
 ) -> None:
@@ -260,7 +256,13 @@ def _several(
     told, outcome = judge_each(
         workspace,
         subject,
-        measures_of(workspace, [workspace.profile(name) for name in profiles], lists, each=each),
+        measures_of(
+            workspace,
+            [workspace.profile(name) for name in profiles],
+            lists,
+            each=each,
+            through=through,
+        ),
         door.lang,
         at=at,
         known=workspace.known(known_of(known or ())),

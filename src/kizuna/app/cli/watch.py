@@ -28,6 +28,21 @@ def _stores(row: dict[str, Any]) -> list[str]:
     return [f"    {one['code']}  {one['origin']}" for one in row["stores"]]
 
 
+_Through = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--through",
+        metavar="MAPPING",
+        help="Count claims made under another catalog as far as this mapping carries them.",
+    ),
+]
+
+
+def _measure(row: dict[str, Any]) -> str:
+    """The profile, and the mappings through which it is read."""
+    return " ".join([row["profile"], *(f"--through {name}" for name in row["through"])])
+
+
 def hang(app: typer.Typer) -> None:
     """Hang the noun's commands into the tree."""
 
@@ -37,6 +52,7 @@ def hang(app: typer.Typer) -> None:
         subject: Annotated[str, typer.Argument(metavar="SUBJECT")],
         profile: Annotated[str, typer.Option("--profile", "-p")],
         lists: Annotated[list[str] | None, typer.Option("--list", metavar="NAME")] = None,
+        through: _Through = None,
     ) -> None:
         """Keep a verdict true: it shows in the portfolio, and the server tells its changes.
 
@@ -48,9 +64,11 @@ def hang(app: typer.Typer) -> None:
 
         workspace = door.workspace()
         _say_asking(door, workspace)
-        standing = workspace.watch(canonical(subject), workspace.profile(profile), lists)
+        standing = workspace.watch(
+            canonical(subject), workspace.profile(profile), lists, through=through or ()
+        )
         told = standing_json(standing)
-        line = f"{mark(door, told['verdict'])}  {told['subject']}  {told['profile']}"
+        line = f"{mark(door, told['verdict'])}  {told['subject']}  {_measure(told)}"
         door.answer(told, [line, *_stores(told)])
 
     @command(app, "list")
@@ -68,7 +86,7 @@ def hang(app: typer.Typer) -> None:
                 for r in rows
                 for line in (
                     f"{mark(door, r['verdict'])}  {r['subject']}  {r['name']}  "
-                    f"{r['profile']}".rstrip(),
+                    f"{_measure(r)}".rstrip(),
                     *_stores(r),
                 )
             ]
@@ -80,9 +98,10 @@ def hang(app: typer.Typer) -> None:
         door: Door,
         subject: Annotated[str, typer.Argument(metavar="SUBJECT")],
         profile: Annotated[str, typer.Option("--profile", "-p")],
+        through: _Through = None,
     ) -> None:
         """Stop keeping a verdict true."""
         from kizuna.model.identifier import canonical
 
-        removed = door.workspace().unwatch(canonical(subject), profile)
+        removed = door.workspace().unwatch(canonical(subject), profile, through=through)
         door.answer({"removed": removed}, [door.text("watch.removed", count=removed)])

@@ -64,6 +64,7 @@ class Reading:
                     "subject": s.subject,
                     "name": s.name,
                     "profile": s.profile,
+                    "through": list(s.through),
                     "verdict": s.value.word,
                     "findings": s.findings,
                     "next_change": s.next_change,
@@ -163,19 +164,27 @@ class Reading:
         }
 
     def compare(
-        self, subject: SubjectId, profiles: Sequence[str], lists: Sequence[str] | None, lang: str
+        self,
+        subject: SubjectId,
+        profiles: Sequence[str],
+        lists: Sequence[str] | None,
+        lang: str,
+        through: Sequence[str] = (),
     ) -> dict[str, Any]:
-        """A verdict under each list and profile, and what makes them differ."""
+        """A verdict under each list and profile, and what makes them differ; ``through``: mappings
+        through which claims made under another catalog count.
+        """
         chosen = [showing.profile_named(self.workspace, name) for name in profiles]
         told, _ = judge_each(
             self.workspace,
             subject,
-            measures_of(self.workspace, chosen, lists, each=True),
+            measures_of(self.workspace, chosen, lists, each=True, through=through),
             lang,
             view=self.view,
         )
         names = showing.names(self.workspace, [subject], self.view)
-        return {**told, "name": names.get(subject) or short_name(subject), "profile": profiles[0]}
+        called = names.get(subject) or short_name(subject)
+        return {**told, "name": called, "profile": profiles[0], "through": list(through)}
 
     def impact(self, of: str) -> dict[str, Any]:
         """Everything that depends on a subject or statement."""

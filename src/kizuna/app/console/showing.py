@@ -149,11 +149,13 @@ class Showing:
         subject = canonical(asked.needed("id"))
         profiles = asked.text("profile").split() or [await self._first_profile(asked)]
         lists = asked.text("lists").split()
+        through = asked.many("through")
         data = await self._run(
-            lambda: self.of(asked).compare(subject, profiles, lists or None, asked.lang)
+            lambda: self.of(asked).compare(subject, profiles, lists or None, asked.lang, through)
         )
         words = [f"--profile {quoted(name)}" for name in profiles]
         words += [f"--list {quoted(name)}" for name in lists]
+        words += [f"--through {quoted(name)}" for name in through]
         return Shown(
             "compare.html",
             say("compare.title", asked.lang, name=data["name"]),

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from kizuna.app.wiring.measures import marked, measured, stamp_of
 from kizuna.app.wiring.owner import Keeper
 from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.values import Change, Standing
@@ -86,26 +87,26 @@ class FarWatches:
         own = self._workspace.log.origin
         return any(g.url is not None and g.origin != own for g in self._workspace.anchors().logs)
 
-    def begin(self, subject: SubjectId, profile: str, lists: tuple[str, ...]) -> Verdict:
+    def begin(self, subject: SubjectId, measure: str, lists: tuple[str, ...]) -> Verdict:
         """The verdict that is watched from now on."""
-        verdict = self._verdict((subject, profile, lists))
+        verdict = self._verdict((subject, measure, lists))
         with self._lock:
-            self._found[subject, profile, lists] = self._standing(verdict)
+            self._found[subject, measure, lists] = marked(self._standing(verdict), measure)
         return verdict
 
-    def forget(self, subject: SubjectId, profile: str, lists: tuple[str, ...]) -> None:
+    def forget(self, subject: SubjectId, measure: str, lists: tuple[str, ...]) -> None:
         """Watch it no longer."""
         with self._lock:
-            self._found.pop((subject, profile, lists), None)
+            self._found.pop((subject, measure, lists), None)
 
     def portfolio(self) -> list[Standing]:
         """How everything watched stood at the last look; what was never looked at is, now."""
         for watch in self._watches():
-            key = (watch.subject, watch.profile, watch.lists)
+            key = (watch.subject, watch.measure, watch.lists)
             if key not in self._found:
                 self._look_at(key)
         with self._lock:
-            return sorted(self._found.values(), key=lambda s: (s.subject, s.profile))
+            return sorted(self._found.values(), key=lambda s: (s.subject, s.profile, s.through))
 
     def look(self) -> list[Change]:
         """Judge again what may have changed; tell and give what did."""
@@ -113,7 +114,7 @@ class FarWatches:
 
         watches = self._watches()
         with self._lock:
-            keys = {(w.subject, w.profile, w.lists) for w in watches}
+            keys = {(w.subject, w.measure, w.lists) for w in watches}
             for gone in self._found.keys() - keys:
                 del self._found[gone]
         if not watches or not self.needed:
@@ -122,11 +123,12 @@ class FarWatches:
             self._across().glance(),
             self._workspace.head(),
             self._workspace.anchors().to_json(),
+            stamp_of(self._workspace.settings),
         )
         now = self._workspace.clock()
         renewed, changes = [], []
         for watch in watches:
-            key = (watch.subject, watch.profile, watch.lists)
+            key = (watch.subject, watch.measure, watch.lists)
             before = self._found.get(key)
             due = before is None or (before.next_change or now + 1) <= now or bool(before.stores)
             if seen == self._seen and not due:
@@ -140,6 +142,7 @@ class FarWatches:
                     Change(
                         subject=after.subject,
                         profile=after.profile,
+                        through=after.through,
                         before=value,
                         after=after.value,
                         at=after.at,
@@ -149,6 +152,7 @@ class FarWatches:
                     Watch(
                         subject=watch.subject,
                         profile=watch.profile,
+                        through=watch.through,
                         lists=watch.lists,
                         value=after.value,
                         judged_at=after.at,
@@ -201,14 +205,14 @@ class FarWatches:
         return Watchlist(self._workspace.store.backend).all()[:MOST]
 
     def _verdict(self, key: _Watched) -> Verdict:
-        subject, profile, lists = key
-        chosen = self._workspace.profile(profile)
+        subject, measure, lists = key
+        chosen = measured(self._workspace, measure)
         return self._across().verify(Question(subject, chosen, lists=lists or None))
 
     def _look_at(self, key: _Watched) -> Standing | None:
         """How it stands now; None where its profile or list is gone."""
         try:
-            found = self._standing(self._verdict(key))
+            found = marked(self._standing(self._verdict(key)), key[1])
         except Absent:
             return None
         except Problem as problem:

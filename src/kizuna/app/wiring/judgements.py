@@ -37,7 +37,9 @@ class Kept:
 
     def __init__(self, judgement: Judgement, profile: str, lists: tuple[str, ...]) -> None:
         self.judgement = judgement
-        self.profile = profile
+        self.measures = {profile}
+        """The words under which it is watched: a profile that mappings carry nothing to is the same
+        measure with them and without."""
         self.lists = lists
         self.watches: Watches | None = None
 

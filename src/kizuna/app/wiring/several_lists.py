@@ -23,6 +23,7 @@ from kizuna.model.outcome import Outcome, worst
 from kizuna.model.verdict import Known, Verdict
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.through import Reading
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.chain.graph.evidence import Evidence
     from kizuna.criteria.profiles import Profile
@@ -49,6 +50,13 @@ class Measure:
 
     profile: Profile
     lists: tuple[str, ...] | None
+    reading: Reading | None = None
+    """The profile read through mappings, where some are named."""
+
+    @property
+    def by(self) -> Profile:
+        """The profile that is judged by."""
+        return self.profile if self.reading is None else self.reading.profile
 
     def title(self, *, profiles: bool) -> str:
         """What people call it."""
@@ -79,11 +87,26 @@ def measures_of(
     named: Sequence[str] | None,
     *,
     each: bool,
+    through: Sequence[str] = (),
 ) -> list[Measure]:
-    """Every profile under every set of lists."""
+    """Every profile under every set of lists; ``through``: mappings by which each is read.
+
+    Raises:
+        Absent: ``mapping.unknown``, ``catalog.unknown``. Refused: ``mapping.too-many``.
+    """
+    from kizuna.app.wiring.through import reading_through
+
     believed = [anchor.name for anchor in workspace.anchors().lists]
     sets = list_sets(named, believed, each=each)
-    return [Measure(profile=profile, lists=lists) for profile in profiles for lists in sets]
+    settings = workspace.settings
+    readings = {
+        p.digest: reading_through(settings, p, through) if through else None for p in profiles
+    }
+    return [
+        Measure(profile=profile, lists=lists, reading=readings[profile.digest])
+        for profile in profiles
+        for lists in sets
+    ]
 
 
 def judge_each(
@@ -128,10 +151,14 @@ def judge_each(
     several = len({m.profile.digest for m in measures}) > 1
     titles = [m.title(profiles=several) for m in measures]
     ask = verify or workspace.verify
-    verdicts = [
-        ask(Question(subject, m.profile, at=when, known=known, lists=m.lists, view=view))
-        for m in measures
-    ]
+
+    def drawn_up(measure: Measure) -> Verdict:
+        def put(by: Profile) -> Verdict:
+            return ask(Question(subject, by, at=when, known=known, lists=measure.lists, view=view))
+
+        return put(measure.profile) if measure.reading is None else measure.reading.judge(put)
+
+    verdicts = [drawn_up(measure) for measure in measures]
     told = {f for v in verdicts for f in v.findings}
     evidence = [_own(workspace, view), *heard]
     names = _names(evidence, identifiers_in(told), workspace.anchors())
@@ -145,7 +172,8 @@ def judge_each(
                     "profile": measure.profile.name,
                     "lists": None if measure.lists is None else list(measure.lists),
                 },
-                **verdict_json(verdict, lang, profile=measure.profile, names=names),
+                **verdict_json(verdict, lang, profile=measure.by, names=names),
+                **({} if measure.reading is None else {"through": measure.reading.told(lang)}),
             }
             for title, measure, verdict in zip(titles, measures, verdicts, strict=True)
         ],
@@ -178,7 +206,7 @@ def _differences(
     for key in differ[:_TOLD]:
         found = has[key]
         place, finding = next(iter(found.items()))
-        words = finding_json(finding, lang, profile=measures[place].profile, names=names)
+        words = finding_json(finding, lang, profile=measures[place].by, names=names)
         rows.append(
             {
                 "subject": finding.subject,

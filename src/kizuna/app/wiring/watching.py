@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kizuna.app.wiring.evidence import Evidence
 from kizuna.app.wiring.far_watches import FarWatches, short_of
 from kizuna.app.wiring.judgements import Judgements, Kept
+from kizuna.app.wiring.measures import marked, measured, stamp_of
 from kizuna.app.wiring.owner import Keeper
 from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.values import Change, Progress, Standing
-from kizuna.model.errors import Absent
+from kizuna.model.errors import Absent, Problem
 from kizuna.model.finding import Code
 from kizuna.model.identifier import SubjectId
 from kizuna.model.verdict import Verdict
@@ -39,7 +40,7 @@ __all__ = ["Watching"]
 _log = logging.getLogger(__name__)
 
 _Watched = tuple[SubjectId, str, tuple[str, ...]]
-"""Subject, profile by name, lists."""
+"""Subject, measure (a profile by name, and mappings), lists."""
 
 
 class Watching:
@@ -64,6 +65,8 @@ class Watching:
         self._unheard: list[Change] = []
         self._listeners: list[Callable[[Change], None]] = []
         self._watched: dict[_Watched, Standing] = {}
+        self._digests: dict[_Watched, str] = {}
+        self._stamp: tuple[int, ...] = ()
         self._doubtful: set[_Watched] = set()
         self._woken = threading.Event()
         self._renewer: threading.Thread | None = None
@@ -71,49 +74,64 @@ class Watching:
         self._far: FarWatches | None = None
         judgements.hear = self._hear
 
-    def watch(self, subject: SubjectId, profile: Profile, lists: Sequence[str] | None) -> Standing:
-        """Keep a verdict true."""
-        from kizuna.record.store.watches import Watch, Watchlist
+    def watch(
+        self,
+        subject: SubjectId,
+        profile: Profile,
+        lists: Sequence[str] | None,
+        through: Sequence[str] = (),
+    ) -> Standing:
+        """Keep a verdict true; ``through``: mappings through which the profile is read."""
+        from kizuna.record.store.watches import Watch, Watchlist, measure_of
 
         chosen, far = tuple(sorted(lists or ())), self.far
+        measure = measure_of(profile.name, through)
+        by = measured(self._workspace, measure) if through else profile
         if far is None:
-            verdict = self._verify(Question(subject, profile, lists=lists))
+            verdict = self._verify(Question(subject, by, lists=lists))
         else:
-            verdict = far.begin(subject, profile.name, chosen)
+            verdict = far.begin(subject, measure, chosen)
         kept = Watch(
             subject=subject,
             profile=profile.name,
+            through=tuple(sorted(set(through))),
             lists=chosen,
             value=verdict.value,
             judged_at=verdict.at,
             next_change=verdict.next_change,
         )
         Watchlist(self._workspace.store.backend).put([kept])
-        standing = self._standing(verdict)
+        standing = marked(self._standing(verdict), measure)
         with self._lock:
             if self._evidence.graph is not None:
-                self._begin(subject, profile.name, kept.lists)
+                self._begin(subject, measure, kept.lists)
         self._woken.set()
         return standing
 
-    def unwatch(self, subject: SubjectId, profile: str) -> int:
-        """Stop keeping verdicts of this subject and profile true."""
+    def unwatch(
+        self, subject: SubjectId, profile: str, through: Sequence[str] | None = None
+    ) -> int:
+        """Stop keeping verdicts of this subject and profile true; ``through``: only those read
+        through these mappings, None: all of them.
+        """
         from kizuna.record.store.watches import Watchlist
 
         watchlist = Watchlist(self._workspace.store.backend)
         ended = [
             w
             for w in watchlist.all()
-            if w.subject == subject and w.profile == profile and watchlist.remove(w)
+            if w.subject == subject
+            and w.profile == profile
+            and (through is None or w.through == tuple(sorted(set(through))))
+            and watchlist.remove(w)
         ]
         with self._lock:
             for watch in ended:
-                self._watched.pop((watch.subject, watch.profile, watch.lists), None)
+                key = (watch.subject, watch.measure, watch.lists)
+                self._watched.pop(key, None)
                 if self._far is not None:
-                    self._far.forget(watch.subject, watch.profile, watch.lists)
-                for kept in self._judgements:
-                    if (kept.profile, kept.lists) == (watch.profile, watch.lists):
-                        kept.forget(watch.subject)
+                    self._far.forget(*key)
+                self._let_go(key)
         return len(ended)
 
     def portfolio(self, *, view: View | None = None) -> list[Standing]:
@@ -128,18 +146,19 @@ class Watching:
             local = far is None and self._evidence.serves(view)
             if self._evidence.graph is not None and local and self._watched:
                 self._judgements.believe()
+                self._look_at_measures()
                 return self._settled()
         rows = []
         for watch in Watchlist(self._workspace.store.backend).all():
             try:
-                profile = self._workspace.profile(watch.profile)
+                profile = measured(self._workspace, watch.measure)
                 verdict = self._verify(
                     Question(watch.subject, profile, lists=watch.lists or None, view=view)
                 )
             except Absent:
                 continue  # the profile or list is gone: nothing can be judged by it
             if self._shows(verdict, view):
-                rows.append(self._standing(verdict, view))
+                rows.append(marked(self._standing(verdict, view), watch.measure))
         return rows
 
     def subscribe(self, listener: Callable[[Change], None]) -> Callable[[], None]:
@@ -155,7 +174,7 @@ class Watching:
 
         watches = Watchlist(self._workspace.store.backend).all()
         for done, watch in enumerate(watches, start=1):
-            self._begin(watch.subject, watch.profile, watch.lists)
+            self._begin(watch.subject, watch.measure, watch.lists)
             progress("phase.judging", done, len(watches))
 
     def start(self) -> None:
@@ -224,56 +243,92 @@ class Watching:
         """Every watched standing, with the findings of those that changed drawn up anew."""
         now = self._workspace.clock()
         for key in sorted(self._doubtful & self._watched.keys()):
-            subject, name, lists = key
+            subject, measure, lists = key
             try:
-                profile = self._workspace.profile(name)
+                profile = measured(self._workspace, measure)
                 question = Question(subject, profile, lists=lists or None)
                 kept = self._judgements.kept(question, now)
             except Absent:
                 continue
             verdict = self._judgements.verdict(kept.judgement, question)
-            self._watched[key] = self._standing(verdict)
+            self._watched[key] = marked(self._standing(verdict), measure)
         self._doubtful.clear()
-        return sorted(self._watched.values(), key=lambda s: (s.subject, s.profile))
+        return sorted(self._watched.values(), key=lambda s: (s.subject, s.profile, s.through))
 
     def _hear(self, kept: Kept, renewed: Sequence[Renewed]) -> None:
         """Remember what changed, for those who are told of it."""
         for one in renewed:
-            key = (SubjectId(one.subject), kept.profile, kept.lists)
-            before = self._watched.get(key)
-            self._doubtful.add(key)
-            if before is None or before.value is one.after:
-                continue
-            now = replace(before, value=one.after, at=kept.judgement.at)
-            self._watched[key] = now
+            for measure in kept.measures:
+                key = (SubjectId(one.subject), measure, kept.lists)
+                before = self._watched.get(key)
+                if before is None:
+                    continue
+                self._doubtful.add(key)
+                if before.value is not one.after:
+                    now = replace(before, value=one.after, at=kept.judgement.at)
+                    self._watched[key] = now
+                    self._changed(before, now)
+                    self._woken.set()
+
+    def _changed(self, before: Standing, now: Standing) -> None:
+        """Remember a change for those who are told of it."""
+        if before.value is not now.value:
             self._unheard.append(
                 Change(
                     subject=now.subject,
                     profile=now.profile,
+                    through=now.through,
                     before=before.value,
                     after=now.value,
                     at=now.at,
                 )
             )
-            self._woken.set()
 
-    def _begin(self, subject: SubjectId, profile: str, lists: tuple[str, ...]) -> None:
+    def _let_go(self, key: _Watched) -> None:
+        """Stop renewing a judgement for a subject that nothing watches under it any more."""
+        subject, measure, lists = key
+        for kept in self._judgements:
+            if measure in kept.measures and kept.lists == lists:
+                others = (key in self._watched for key in _under(subject, kept.measures, lists))
+                if not any(others):
+                    kept.forget(subject)
+
+    def _look_at_measures(self) -> None:
+        """Begin anew where a profile, a mapping or a catalog was exchanged; say what differs."""
+        stamp = stamp_of(self._workspace.settings)
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        for key, before in list(self._watched.items()):
+            try:
+                digest = measured(self._workspace, key[1]).digest
+            except Problem:
+                continue  # what cannot be read now is judged as it was, until it can
+            if digest != self._digests.get(key):
+                del self._watched[key]
+                self._let_go(key)
+                self._begin(*key)
+                self._changed(before, self._watched.setdefault(key, before))
+
+    def _begin(self, subject: SubjectId, measure: str, lists: tuple[str, ...]) -> None:
         """Keep one verdict true in memory; nothing where its profile or list is gone, or where
         other stores have a say in it.
         """
         if self.far is not None:
-            self._watched.pop((subject, profile, lists), None)
+            self._watched.pop((subject, measure, lists), None)
             return
         try:
-            chosen = self._workspace.profile(profile)
+            chosen = measured(self._workspace, measure)
             self._judgements.believe()
             question = Question(subject, chosen, lists=lists or None)
             kept = self._judgements.kept(question, self._workspace.clock())
+            kept.measures.add(measure)
             kept.watch(subject)
             verdict = self._judgements.verdict(kept.judgement, question)
         except Absent:
             return
-        self._watched[(subject, profile, lists)] = self._standing(verdict)
+        self._digests[subject, measure, lists] = chosen.digest
+        self._watched[subject, measure, lists] = marked(self._standing(verdict), measure)
 
     def _renew(self) -> None:
         """The thread that keeps watches true: after each batch, and when time alone is due."""
@@ -310,17 +365,8 @@ class Watching:
             ):  # whom to believe changed: begin anew, and say what differs
                 for key, before in list(self._watched.items()):
                     self._begin(*key)
-                    after = self._watched.get(key, before)
-                    if after.value is not before.value:
-                        self._unheard.append(
-                            Change(
-                                subject=after.subject,
-                                profile=after.profile,
-                                before=before.value,
-                                after=after.value,
-                                at=after.at,
-                            )
-                        )
+                    self._changed(before, self._watched.get(key, before))
+            self._look_at_measures()
             now = self._workspace.clock()
             for kept in self._judgements:
                 if kept.watches is not None:
@@ -329,14 +375,19 @@ class Watching:
             renewed = [
                 Watch(
                     subject=subject,
-                    profile=profile,
+                    profile=standing.profile,
+                    through=standing.through,
                     lists=lists,
                     value=standing.value,
                     judged_at=standing.at,
                     next_change=standing.next_change,
                 )
-                for (subject, profile, lists), standing in self._watched.items()
-                if any(c.subject == subject and c.profile == profile for c in changes)
+                for (subject, _, lists), standing in self._watched.items()
+                if any(
+                    (c.subject, c.profile, c.through)
+                    == (subject, standing.profile, standing.through)
+                    for c in changes
+                )
             ]
         Watchlist(self._workspace.store.backend).put(renewed)
         return changes
@@ -367,3 +418,9 @@ class Watching:
                     if (described.subject or row.statement.subject) == subject and described.name:
                         name = described.name
         return name
+
+
+def _under(
+    subject: SubjectId, measures: Iterable[str], lists: tuple[str, ...]
+) -> Iterable[_Watched]:
+    return ((subject, measure, lists) for measure in measures)

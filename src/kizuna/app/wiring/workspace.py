@@ -541,14 +541,24 @@ class Workspace:
         return self.judge.export(subject, profile, view=view, progress=progress)
 
     def watch(
-        self, subject: SubjectId, profile: Profile, lists: Sequence[str] | None = None
+        self,
+        subject: SubjectId,
+        profile: Profile,
+        lists: Sequence[str] | None = None,
+        *,
+        through: Sequence[str] = (),
     ) -> Standing:
-        """Keep this verdict true: it shows in the portfolio and in the stream of changes."""
-        return self.judge.watching.watch(subject, profile, lists)
+        """Keep this verdict true: it shows in the portfolio and in the stream of changes.
 
-    def unwatch(self, subject: SubjectId, profile: str) -> int:
+        ``through``: mappings through which claims made under another catalog count.
+        """
+        return self.judge.watching.watch(subject, profile, lists, through)
+
+    def unwatch(
+        self, subject: SubjectId, profile: str, *, through: Sequence[str] | None = None
+    ) -> int:
         """Stop keeping it true; how many watches ended."""
-        return self.judge.watching.unwatch(subject, profile)
+        return self.judge.watching.unwatch(subject, profile, through)
 
     def portfolio(self, *, view: View | None = None) -> list[Standing]:
         """Every watched subject and how it stands now."""

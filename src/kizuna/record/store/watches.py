@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Watches: which verdicts are kept true, and when time alone could next change them.
 
-Keeps: one row a (subject, profile, lists); the row of a watch that is due is found by index.
+Keeps: one row a (subject, measure, lists); the row of a watch that is due is found by index. A
+measure is a profile by name, and the mappings through which it is read; the two stand in one
+column, so that rows of before stay what they were.
 Does not: judge; whoever judges writes the new value and the next instant here.
 """
 
@@ -19,7 +21,10 @@ from kizuna.model.identifier import SubjectId
 from kizuna.record.store.backend import Backend
 from kizuna.record.store.schema import watches
 
-__all__ = ["Watch", "Watchlist"]
+__all__ = ["Watch", "Watchlist", "measure_of", "measure_parts"]
+
+_THROUGH = " through "
+"""Between a profile's name and those of mappings; no name has a space in it."""
 
 _LISTS = msgspec.json.Decoder(tuple[str, ...])
 
@@ -31,9 +36,28 @@ class Watch:
     subject: SubjectId
     profile: str
     lists: tuple[str, ...] = ()
+    through: tuple[str, ...] = ()
+    """Names of mappings through which the profile is read."""
     value: Value | None = None
     judged_at: int | None = None
     next_change: int | None = None
+
+    @property
+    def measure(self) -> str:
+        """Profile and mappings in one word."""
+        return measure_of(self.profile, self.through)
+
+
+def measure_of(profile: str, through: Iterable[str] = ()) -> str:
+    """A profile and the mappings through which it is read, in one word."""
+    names = sorted(set(through))
+    return f"{profile}{_THROUGH}{','.join(names)}" if names else profile
+
+
+def measure_parts(measure: str) -> tuple[str, tuple[str, ...]]:
+    """The profile's name, and those of the mappings."""
+    profile, _, through = measure.partition(_THROUGH)
+    return profile, tuple(name for name in through.split(",") if name)
 
 
 class Watchlist:
@@ -53,7 +77,7 @@ class Watchlist:
                 [
                     {
                         "subject": row.subject,
-                        "profile": row.profile,
+                        "profile": row.measure,
                         "lists": _lists(row.lists),
                         "value": None if row.value is None else int(row.value),
                         "judged_at": row.judged_at,
@@ -94,7 +118,7 @@ class Watchlist:
 def _is(watch: Watch) -> ColumnElement[bool]:
     return and_(
         watches.c.subject == watch.subject,
-        watches.c.profile == watch.profile,
+        watches.c.profile == watch.measure,
         watches.c.lists == _lists(watch.lists),
     )
 
@@ -104,9 +128,11 @@ def _lists(lists: Sequence[str]) -> str:
 
 
 def _watch(row: Row[tuple[object, ...]]) -> Watch:
+    profile, through = measure_parts(str(row.profile))
     return Watch(
         subject=SubjectId(row.subject),
-        profile=row.profile,
+        profile=profile,
+        through=through,
         lists=_LISTS.decode(row.lists),
         value=None if row.value is None else Value(row.value),
         judged_at=row.judged_at,
