@@ -160,6 +160,7 @@ def run(scale: float = 1.0) -> list[dict[str, Any]]:
         from tests.unit.record.store.postgres import PostgresServer  # noqa: PLC0415 - optional
 
         server = PostgresServer(durable=True)
+        server.worn_in()
     except (ImportError, OSError, RuntimeError) as fault:
         print(f"PostgreSQL left out: {fault}", file=sys.stderr)
         return rows

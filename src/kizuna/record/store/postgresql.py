@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -28,10 +28,10 @@ from kizuna.record.store.backend import (
     busy,
     damaged,
     disk_full,
-    head_of,
     unreachable,
 )
 from kizuna.record.store.connections import Connections
+from kizuna.record.store.postgresql_arrays import Byteas, Int4s, Int8s, know_arrays
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine, Executable
@@ -93,6 +93,7 @@ class PostgresqlBackend:
         connection = psycopg.connect(self.url, autocommit=True)
         connection.execute("SET synchronous_commit = on")
         connection.execute(f"SET search_path = {self.schema}")
+        know_arrays(connection)
         return connection
 
     @contextmanager
@@ -256,8 +257,8 @@ class PostgresqlBackend:
         with self._reading() as connection:
             found = _all(
                 connection,
-                "SELECT digest, idx, issuer, audience FROM statements WHERE digest_head = ANY(%s)",
-                ([head_of(digest) for digest in wanted],),
+                "SELECT digest, idx, issuer, audience FROM statements WHERE digest_head = ANY(%b)",
+                (_heads(wanted),),
             )
         return [row for row in found if row[0] in wanted]
 
@@ -266,8 +267,8 @@ class PostgresqlBackend:
         with self._reading() as connection:
             found = _all(
                 connection,
-                "SELECT key, idx FROM map_rows WHERE key = ANY(%s)",
-                ([key[:16] for key in keys],),
+                "SELECT key, idx FROM map_rows WHERE key = ANY(%b)",
+                (Byteas([key[:16] for key in keys]),),
             )
         found.sort()
         return found
@@ -435,8 +436,8 @@ class _PostgresqlWriting:
             content: index
             for content, index in _all(
                 self._connection,
-                "SELECT content, idx FROM statements WHERE content_head = ANY(%s)",
-                ([head_of(content) for content in contents],),
+                "SELECT content, idx FROM statements WHERE content_head = ANY(%b)",
+                (_heads(contents),),
             )
             if content in wanted
         }
@@ -462,7 +463,7 @@ class _PostgresqlWriting:
             self._connection.execute(
                 "INSERT INTO map_buckets SELECT * FROM unnest(%b::int4[], %b::bytea[])"
                 " ON CONFLICT (bucket) DO UPDATE SET heads = excluded.heads",
-                (numbers, [contents[number] for number in numbers]),
+                (Int4s.of(numbers), Byteas([contents[number] for number in numbers])),
             )
 
     def add_documents(self, rows: Sequence[tuple[bytes, bytes]], stored_at: int) -> None:
@@ -544,6 +545,11 @@ def _all(
         return cursor.execute(statement, values).fetchall()
 
 
+def _heads(digests: Iterable[bytes]) -> Int8s:
+    """Their first eight bytes, which are the form of the number that the tables know them by."""
+    return Int8s([digest[:8] for digest in digests])
+
+
 def _document_refs(
     connection: psycopg.Connection[tuple[Any, ...]], digests: Sequence[bytes]
 ) -> list[tuple[bytes, int]]:
@@ -563,8 +569,8 @@ def _rows_of_digests(
         row[1]: row
         for row in _all(
             connection,
-            f"SELECT {_COLUMNS} FROM statements WHERE digest_head = ANY(%s)",  # noqa: S608
-            ([head_of(digest) for digest in wanted],),
+            f"SELECT {_COLUMNS} FROM statements WHERE digest_head = ANY(%b)",  # noqa: S608
+            (_heads(wanted),),
         )
         if row[1] in wanted
     }
@@ -610,8 +616,8 @@ def _buckets(
     return dict(
         _all(
             connection,
-            "SELECT bucket, heads FROM map_buckets WHERE bucket = ANY(%s)",
-            (list(numbers),),
+            "SELECT bucket, heads FROM map_buckets WHERE bucket = ANY(%b)",
+            (Int4s.of(numbers),),
         )
     )
 
