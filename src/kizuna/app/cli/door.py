@@ -98,8 +98,10 @@ class Door:
     def workspace(self, *, read_only: bool = False) -> Workspace:
         """The store's workspace, opened once and closed with the command."""
         if self._workspace is None:
+            from kizuna.app.wiring.messages.logged import plain_log
             from kizuna.app.wiring.workspace import Workspace
 
+            plain_log()
             self._workspace = Workspace.open(settings=self.settings, read_only=read_only)
         return self._workspace
 
