@@ -10,7 +10,7 @@ from kizuna.app.wiring.member import Member
 from kizuna.app.wiring.proofs import check
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.upkeep import log_key_compromised
-from kizuna.model.errors import Problem, Tampered
+from kizuna.model.errors import Malformed, Problem, Tampered
 from kizuna.record.lists import Role, service_for
 from kizuna.record.store.hosting import Hosting
 
@@ -89,3 +89,17 @@ def test_a_receipt_of_a_closed_key_counts_no_more(served, member):
         check(file.read_bytes(), served.workspace.anchors(), entry=None)
     assert caught.value.code == "log.key-closed"
     assert check(file.read_bytes(), member.believed(), entry=None)["what"] == "statement"
+
+
+def test_a_receipt_alone_is_checked_for_the_entry_that_is_named(served, member):
+    member.publish([("parts.csv", TABLE)])
+    digest = files(member)[0].stem
+    receipt = served.client.get(f"{served.url}/entries/{digest}").content
+    found = check(receipt, member.believed(), entry=digest)
+    assert (found["what"], found["entry"]) == ("receipt", digest)
+    with pytest.raises(Tampered) as caught:
+        check(receipt, member.believed(), entry="00" * 32)
+    assert caught.value.code == "log.receipt-wrong"
+    with pytest.raises(Malformed) as unnamed:
+        check(receipt, member.believed(), entry=None)
+    assert unnamed.value.code == "log.entry-unnamed"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from kizuna.model.errors import Absent, Malformed, Tampered
+from kizuna.model.errors import Absent, Malformed, Problem, Tampered
 from kizuna.model.trust import Anchors, LogAnchor
 from kizuna.model.verdict import Known
 
@@ -32,10 +32,11 @@ def read_checkpoint(data: bytes) -> Known:
 
 
 def check(data: bytes, anchors: Anchors, *, entry: str | None) -> dict[str, Any]:
-    """Judge a checkpoint, a proof of inclusion, or a transparent statement, with these anchors.
+    """Judge a checkpoint, a proof of inclusion, a transparent statement, or a receipt alone (as
+    SCRAPI hands it out; then ``entry`` says of what), with these anchors.
 
     Raises:
-        Tampered: ``log.*`` where it does not hold. Malformed: where it is none of the three.
+        Tampered: ``log.*`` where it does not hold. Malformed: where it is none of them.
         Absent: ``log.not-accepted`` where the anchors do not name its log.
     """
     from kizuna.record.log import read_checkpoint as judged
@@ -43,7 +44,12 @@ def check(data: bytes, anchors: Anchors, *, entry: str | None) -> dict[str, Any]
     if data.startswith(_FIRST_PROOF_LINE):
         return _check_proof(data, anchors, entry)
     if data[:1] in (b"\xd2", b"\x84"):
-        return _check_transparent(data, anchors)
+        if not _is_receipt(data):
+            return _check_transparent(data, anchors)
+        digest = _named(entry)
+        return {"what": "receipt", "entry": digest} | receipt_holds(
+            data, bytes.fromhex(digest), anchors
+        )
     known = read_checkpoint(data)
     signed = judged(data, anchor_of(anchors, known.origin), anchors.witnesses)
     return {
@@ -77,13 +83,7 @@ def anchor_of(anchors: Anchors, origin: str) -> LogAnchor:
 def _check_proof(data: bytes, anchors: Anchors, entry: str | None) -> dict[str, Any]:
     from kizuna.record.log.proof import check_proof, read_proof
 
-    if entry is None or not _HEX64.fullmatch(entry):
-        raise Malformed(
-            "log.entry-unnamed",
-            "a proof shows one entry: which?",
-            hint="give the statement's digest with --entry",
-            value=entry or "",
-        )
+    entry = _named(entry)
     proof = read_proof(data)
     anchor = anchor_of(anchors, read_checkpoint(proof.note).origin)
     signed = check_proof(
@@ -104,6 +104,27 @@ def _check_proof(data: bytes, anchors: Anchors, entry: str | None) -> dict[str, 
         "quorum": signed.quorum,
         "quorum_asked": anchors.quorum,
     }
+
+
+def _named(entry: str | None) -> str:
+    if entry is None or not _HEX64.fullmatch(entry):
+        raise Malformed(
+            "log.entry-unnamed",
+            "a proof shows one entry: which?",
+            hint="give the statement's digest with --entry",
+            value=entry or "",
+        )
+    return entry
+
+
+def _is_receipt(data: bytes) -> bool:
+    from kizuna.record.log import read_receipt
+
+    try:
+        read_receipt(data)
+    except Problem:
+        return False
+    return True
 
 
 def receipt_holds(raw: bytes, entry: bytes, anchors: Anchors) -> dict[str, Any]:
