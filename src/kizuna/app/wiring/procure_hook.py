@@ -236,7 +236,11 @@ class _Pinned(http.client.HTTPConnection):
         plain = socket.create_connection((self._address, self.port), _TIMEOUT)
         if self._secure:
             context = ssl.create_default_context()
-            self.sock = context.wrap_socket(plain, server_hostname=self.host)
+            try:
+                self.sock = context.wrap_socket(plain, server_hostname=self.host)
+            except BaseException:
+                plain.close()
+                raise
         else:
             self.sock = plain
 
@@ -244,7 +248,7 @@ class _Pinned(http.client.HTTPConnection):
 def _resolve(host: str, port: int) -> list[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as fault:
+    except (OSError, UnicodeError) as fault:  # a label that no name can have is a UnicodeError
         raise Unavailable(
             "procure.hook-unreachable",
             f"cannot find {host}",

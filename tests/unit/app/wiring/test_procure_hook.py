@@ -202,6 +202,12 @@ def test_nobody_there_is_told_and_not_raised(workspace, monkeypatch):
     assert (told.tries, told.problem) == (3, "procure.hook-unreachable")
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 70 + ".example"])
+def test_a_name_that_nothing_can_have_is_told_and_not_raised(workspace, host):
+    told = deliver(workspace, Hook(url=f"https://{host}/x"), {"x": 1}, pause=lambda _: None)
+    assert (told.status, told.problem) == (0, "procure.hook-unreachable")
+
+
 def test_hooks_are_the_operators_own_file(workspace):
     add_hook(workspace, "https://erp.example/x")
     add_hook(workspace, "https://erp.example/x")
