@@ -160,6 +160,19 @@ def test_what_a_person_reads(kizuna, sensor):
     assert "Traceback" not in stale.stderr
 
 
+def test_what_a_device_listed_with_its_digests_is_signed_as_it_stands(store, sensor):
+    words = ["device", "reference", "make", "--values", "list", "--model", "acme/sensor"]
+    made = store(*words, "--out", "listed.corim", "--json", cwd=sensor)
+    assert made.code == 0
+    listed = (sensor / "list").read_text().split()
+    assert made.json["digests"] == dict(zip(listed[1::2], listed[::2], strict=True))
+    assert store("device", "reference", "import", "listed.corim", cwd=sensor).code == 0
+    (sensor / "torn").write_text("no digest  name\n")
+    torn = store(*words[:4], "torn", *words[5:], "--out", "torn.corim", cwd=sensor)
+    assert (torn.code, "[reference.list]" in torn.stderr) == (2, True)
+    assert not (sensor / "torn.corim").exists()
+
+
 def test_reference_values_are_made_taken_in_listed_and_used(store, sensor):
     made = store(
         *["device", "reference", "make", "fw=firmware", "--model", "acme/sensor"],

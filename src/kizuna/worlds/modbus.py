@@ -90,6 +90,7 @@ class PumpDevice:
 
         values = SimData(0, count=REGISTERS, values=0, datatype=DataType.REGISTERS)
         device = SimDevice(1, simdata=[values])
-        said = ModbusDeviceIdentification(info_name=self._said)
+        identification: Any = ModbusDeviceIdentification  # the library types it not
+        said = identification(info_name=self._said)
         self._server = ModbusTcpServer(device, address=self._wanted, identity=said)
         await self._server.listen()

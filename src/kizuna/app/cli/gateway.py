@@ -46,6 +46,17 @@ def hang(app: typer.Typer) -> None:
         ask: Annotated[
             str, typer.Option("--ask", metavar="HOW", help="modbus[:UNIT], banner or hex:BYTES.")
         ] = "modbus",
+        machine: Annotated[
+            str | None,
+            typer.Option("--machine", metavar="SUBJECT", help="The machine it runs on: quote it."),
+        ] = None,
+        chip: Annotated[
+            str | None,
+            typer.Option("--chip", metavar="tpm:TCTI", help="That machine's TPM."),
+        ] = None,
+        registers: Annotated[
+            str, typer.Option("--registers", help="Which registers, for instance 0-7,16.")
+        ] = "0-7",
     ) -> None:
         """Stand before a legacy device (or its users): TLS 1.3 to enrolled peers, nobody else."""
         from kizuna.app.wiring.devices.connector import Running
@@ -64,8 +75,22 @@ def hang(app: typer.Typer) -> None:
                 "only a connector that stands before a device, and reports, can look at it",
                 hint="give --report URL, and --side device",
             )
-        behind = None if device is None else (device, ask)
-        running = Running(door.workspace(), side, listen, to, peer, report=report, behind=behind)
+        if (machine is None) != (chip is None) or (machine is not None and report is None):
+            raise Malformed(
+                "connector.machine",
+                "a machine is quoted by its chip, for a verifier",
+                hint="give --machine SUBJECT, --chip tpm:TCTI and --report URL together",
+            )
+        running = Running(
+            door.workspace(),
+            side,
+            listen,
+            to,
+            peer,
+            report=report,
+            behind=None if device is None else (device, ask),
+            machine=None if machine is None or chip is None else (machine, chip, registers),
+        )
         for subject in running.missing():
             door.warn("connector.peer-missing", subject=subject)
 

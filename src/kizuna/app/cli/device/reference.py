@@ -91,9 +91,10 @@ def hang(app: typer.Typer) -> None:
     def make(
         door: Door,
         part: Annotated[
-            list[str],
+            list[str] | None,
             typer.Argument(metavar="NAME=FILE...", help="Component and its firmware file."),
-        ],
+        ] = None,
+        *,
         model: Annotated[
             str,
             typer.Option("--model", help="The class of device: VENDOR/MODEL or an id in hex."),
@@ -105,19 +106,32 @@ def hang(app: typer.Typer) -> None:
         days: Annotated[
             int | None, typer.Option("--days", min=1, max=36_500, help="How long it is valid.")
         ] = None,
+        values: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--values", metavar="FILE", help="Digests and names, as a device wrote them."
+            ),
+        ] = None,
     ) -> None:
         """Make signed reference values (CoRIM) from firmware files.
 
         Example: kizuna device reference make fw=fan.bin --model acme/fan --out fan.corim
+
+        Example: kizuna device reference make --values values.txt --model server --out server.corim
         """
         from kizuna.app.wiring.devices.reference import make_references
 
         parts = []
-        for one in part:
+        for one in part or ():
             name, _, file = one.partition("=")
             parts.append((name, Door.read(file or name)))
         signed, made = make_references(
-            door.workspace(), parts, model=model, version=version, days=days
+            door.workspace(),
+            parts,
+            model=model,
+            version=version,
+            days=days,
+            lists=[(name, Door.read(name, limit=16 << 20)) for name in values or ()],
         )
         Door.write_file(out, signed)
         if out != "-":

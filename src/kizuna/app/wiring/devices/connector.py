@@ -104,6 +104,7 @@ class Running:
         peers: subjects whose present key is admitted.
         report: the verifier that is told once an epoch what program this is; None for nobody.
         behind: the device that it is told about, and how that is asked who it is.
+        machine: the machine that it runs on, its chip, and the registers that this quotes.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class Running:
         *,
         report: str | None = None,
         behind: tuple[str, str] | None = None,
+        machine: tuple[str, str, str] | None = None,
     ) -> None:
         from kizuna.guard.gateway.connector import Connector, Side
 
@@ -131,7 +133,7 @@ class Running:
         self._size = -1
         self._known: list[DeviceLife] = []
         self._waiting: list[Refusal] = []
-        self._reporter = self._speaker(report, behind, place(to))
+        self._reporter = self._speaker(report, behind, machine, place(to))
         self._connector: Connector = Connector(
             Side(side),
             place(listen),
@@ -216,9 +218,14 @@ class Running:
             await asyncio.sleep(_ASK_EPOCH)
 
     def _speaker(
-        self, url: str | None, behind: tuple[str, str] | None, to: tuple[str, int]
+        self,
+        url: str | None,
+        behind: tuple[str, str] | None,
+        machine: tuple[str, str, str] | None,
+        to: tuple[str, int],
     ) -> Reporter | None:
-        from kizuna.app.wiring.devices.reporting import Behind, Reporter
+        from kizuna.app.wiring.devices.quoting import read_selection
+        from kizuna.app.wiring.devices.reporting import Behind, Machine, Reporter
         from kizuna.guard.gateway.connector.sight import read_ask
         from kizuna.roots.identity import did_key
 
@@ -227,9 +234,15 @@ class Running:
         looked_at = None
         if behind is not None:
             looked_at = Behind(subject=canonical(behind[0]), to=to, ask=read_ask(behind[1]))
+        stands_on = None
+        if machine is not None:
+            subject, unit, registers = machine
+            stands_on = Machine(
+                subject=canonical(subject), unit=unit, registers=read_selection(registers)
+            )
         handle = connector_key(self._workspace)
         identity = did_key(self._workspace.unit.public(handle))
-        return Reporter(self._workspace, handle, identity, url, looked_at)
+        return Reporter(self._workspace, handle, identity, url, looked_at, machine=stands_on)
 
     def report(self) -> int:
         """Register what is to be told of refusals; how many notices it took."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -139,11 +140,13 @@ def make_references(
     name: str | None = None,
     version: str | None = None,
     days: int | None = None,
+    lists: Iterable[tuple[str, bytes]] = (),
 ) -> tuple[bytes, dict[str, Any]]:
-    """A signed document with the digests of these parts, by component name.
+    """A signed document with the digests of these parts, by component name, and of what is listed
+    with its digest already (``HEX  NAME`` a line, as a device's own measurements are written).
 
     Raises:
-        Malformed: ``reference.component``, ``corim.malformed``.
+        Malformed: ``reference.component``, ``reference.list``, ``corim.malformed``.
     """
     from kizuna.proof.attestation.corim import make_corim, sign_corim
     from kizuna.proof.attestation.reference import Reference
@@ -168,6 +171,9 @@ def make_references(
                 version=version,
             )
         )
+    for file, data in lists:
+        listed = _digest_list(file, data, model=model, allow_unsigned=True)
+        values += [replace(value, version=version) for value in listed.values]
     content = make_corim(
         name or f"{model} {version or now}",
         maker=workspace.name,

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kizuna.roots.keys import PublicKey
     from kizuna.roots.units import Handle
 
-__all__ = ["MODEL", "Behind", "Reporter", "connector_instance"]
+__all__ = ["MODEL", "Behind", "Machine", "Reporter", "connector_instance"]
 
 MODEL: Final = "kizuna/connector"
 """The class of device that a connector is, unless its enrolment names another."""
@@ -36,6 +36,8 @@ _ANSWER: Final = 1 << 20
 _TURNS: Final = 1 << 20
 """Words of one run of the program, at most: a start lies beyond all that an earlier one said."""
 _STARTS: Final = "connector-starts"
+CHIP: Final = "connector-chip"
+"""Where in the store the chip's wrapped key lies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,16 @@ class Behind:
     subject: str
     to: tuple[str, int]
     ask: Ask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """The machine that the connector runs on, with the chip that speaks for it."""
+
+    subject: str
+    unit: str
+    """The chip, as ``kizuna device quote`` names it."""
+    registers: tuple[int, ...]
 
 
 def connector_instance(key: PublicKey) -> bytes:
@@ -62,6 +74,7 @@ class Reporter:
         url: the verifier.
         behind: the device that is looked at, where there is one.
         folder: where the program lies; None for this one.
+        machine: whose chip's quote goes along, where it has one.
     """
 
     def __init__(
@@ -72,6 +85,7 @@ class Reporter:
         url: str,
         behind: Behind | None = None,
         folder: Path | None = None,
+        machine: Machine | None = None,
     ) -> None:
         self._workspace = workspace
         self._handle = handle
@@ -79,6 +93,7 @@ class Reporter:
         self._url = checked_url(url)
         self._behind = behind
         self._folder = folder
+        self._machine = machine
         self._boot = _started(workspace.path)
         self._sequence = 0
         self._epoch = -1
@@ -107,7 +122,11 @@ class Reporter:
         seen = await self._seen(nonce)
         if seen is not None:
             words.append(seen)
+        quoted, fault = await asyncio.to_thread(self._quoted, nonce)
+        if quoted is not None:
+            words.append(quoted)
         await asyncio.to_thread(self._send, words)
+        self.trouble = self.trouble or fault
         self._epoch = epoch
         self.sent += len(words)
         return True
@@ -144,6 +163,25 @@ class Reporter:
             nonce=nonce,
         )
         return [behind.subject, await asyncio.to_thread(self._signed, claims)]
+
+    def _quoted(self, nonce: bytes) -> tuple[list[Any] | None, str]:
+        """The chip's word about the machine; none where the chip does not answer, and why."""
+        from kizuna.app.wiring.devices.quoting import quote_device
+
+        machine = self._machine
+        if machine is None:
+            return None, ""
+        try:
+            done = quote_device(
+                machine.unit,
+                self._workspace.path / CHIP,
+                self._workspace.settings,
+                nonce=nonce,
+                selection=machine.registers,
+            )
+        except (Problem, OSError) as fault:
+            return None, str(fault)[:400]
+        return [machine.subject, done.evidence], ""
 
     def _signed(self, claims: dict[int, Any]) -> bytes:
         from kizuna.roots.cose import encode, sign1
