@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from inspect import cleandoc
 from typing import Any, Final
 
 import msgspec
@@ -124,6 +125,9 @@ def schemas() -> dict[str, dict[str, Any]]:
         )
         # Python ends a pattern with \Z where JSON Schema (ECMA 262) has $
         definitions = json.loads(json.dumps(definitions).replace("\\\\Z", "$"))
+        for definition in definitions.values():  # from 3.13 on docstrings come without indentation
+            if "description" in definition:
+                definition["description"] = cleandoc(definition["description"])
         made[kind.value] = {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": kind.value,
