@@ -26,6 +26,7 @@ def test_enrol_swap_rotate_revoke_and_ask(store, keys):
     assert store("device", "enrol", DEVICE, "--key", keys[0], "--scheme", "psa").code == 0
     swap = store("device", "enrol", DEVICE, "--key", keys[1], "--json")
     assert (swap.code, swap.json["code"]) == (10, "life.no-effect")
+    assert "bound to another key: `kizuna device rotate`" in swap.json["why"]
     assert store("device", "rotate", DEVICE, "--key", keys[1]).code == 0
     unsure = store("device", "revoke", DEVICE, "--why", "lost")
     assert (unsure.code, "[command.needs-yes]" in unsure.stderr) == (2, True)

@@ -64,7 +64,11 @@ def test_a_list_goes_from_a_spreadsheet_to_a_follower_and_a_rollback_is_loud(
     assert association(*words).code == 2, "leaving needs a reason"
     assert association(*words, "--reason", "left").code == 0
     assert association("list", "publish", "--list", "makers", "--out", second).code == 0
+    entered = buyer("list", "take", second, "--as", "makers-jp")
+    assert (entered.code, entered.stdout.count("operated by")) == (2, 1), "nobody agreed"
     assert buyer("list", "take", second, "--as", "makers-jp", "--yes").code == 0
+    unchanged = buyer("list", "take", second, "--as", "makers-jp")
+    assert (unchanged.code, unchanged.stdout.count("operated by")) == (0, 1), "told once"
     back = buyer("list", "take", first, "--as", "makers-jp", "--yes", "--json")
     assert (back.code, json.loads(back.stdout)["code"]) == (11, "list.rolled-back")
     shown = buyer("list", "show", "--list", "makers-jp")

@@ -40,6 +40,12 @@ def test_profiles_lists_and_keys_are_offered(filled):
     assert len(key) == 64
 
 
+def test_roles_kinds_and_what_profiles_ask_for_are_offered(kizuna):
+    assert offered(kizuna, "kizuna list add did --role mak", 5) == ["maker"]
+    assert offered(kizuna, "kizuna statement sign --kind cap", 4) == ["capability"]
+    assert offered(kizuna, "kizuna statement claim pkg security", 4) == ["security-test"]
+
+
 def test_without_a_store_nothing_is_offered_and_nothing_fails(kizuna):
     assert offered(kizuna, "kizuna verify p", 2) == []
     assert offered(kizuna, "kizuna verify --list ", 3) == []

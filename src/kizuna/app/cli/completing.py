@@ -67,6 +67,12 @@ def _offer_of(part: Any) -> _Offer | None:  # noqa: ANN401 - see help
         return offers.profiles
     if "--list" in options:
         return offers.lists
+    if "--role" in options:
+        return offers.roles
+    if "--kind" in options:
+        return offers.kinds
+    if metavar == "TYPE":
+        return offers.claims
     return offers.keys if metavar == "KEY" else None
 
 

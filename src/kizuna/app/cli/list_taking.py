@@ -135,7 +135,8 @@ def hang(app: typer.Typer) -> None:
         if "://" not in source:
             source = str(Path(source).resolve())  # `list refresh` may run in another folder
         foreign = _foreign(door, read_only=preview)
-        if not preview and not yes:
+        told_before = not preview and not yes
+        if told_before:
             shown = foreign.take(
                 source, once, name=name, signer=signer, mapping=rules, preview=True
             )
@@ -146,7 +147,7 @@ def hang(app: typer.Typer) -> None:
             ):
                 raise typer.Abort
         told = foreign.take(source, once, name=name, signer=signer, mapping=rules, preview=preview)
-        lines = _lines(door, told)
+        lines = [] if told_before else _lines(door, told)
         if preview:
             lines += [*change_lines(door, told["changes"]), door.text("list.preview")]
         else:

@@ -171,7 +171,7 @@ def _exchange(
         raise Unavailable(
             "request.unreachable",
             f"cannot reach {host}",
-            why="it answers too slowly" if deadline.passed else str(fault) or type(fault).__name__,
+            why="it answers too slowly" if deadline.passed else _cause(fault),
             hint="check the address and the network, then try again",
             url=url,
         ) from fault
@@ -186,6 +186,11 @@ def _exchange(
             limit=limit >> 20,
         )
     return answer.status, data
+
+
+def _cause(fault: Exception) -> str:
+    """What the system says of a failure, without the number that it gives it."""
+    return str(getattr(fault, "strerror", None) or fault) or type(fault).__name__
 
 
 def _failed(url: str, status: int, body: bytes) -> Unavailable:

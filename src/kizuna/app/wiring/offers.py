@@ -15,7 +15,7 @@ from kizuna.app.wiring.folder import Folder
 from kizuna.app.wiring.settings import Settings
 from kizuna.model.errors import Problem
 
-__all__ = ["keys", "lists", "profiles", "subjects"]
+__all__ = ["claims", "keys", "kinds", "lists", "profiles", "roles", "subjects"]
 
 _NEWEST: Final = 5_000
 """Statements looked at."""
@@ -52,6 +52,35 @@ def profiles(settings: Settings, begins: str) -> list[str]:
 
     kept = (file.stem for file in sorted((settings.store / "profiles").glob("*.json")))
     return _some((*SHIPPED, *kept), begins)
+
+
+def claims(settings: Settings, begins: str) -> list[str]:
+    """Types of claims that profiles at hand ask for and that begin so."""
+    from kizuna.app.wiring.profiles import every_profile
+
+    try:
+        asked = sorted(
+            {c for p in every_profile(settings) for r in p.requirements for c in r.claim}
+        )
+    except Problem:
+        return []
+    return _some(asked, begins)
+
+
+def roles(settings: Settings, begins: str) -> list[str]:
+    """Roles that a list can give and that begin so."""
+    from kizuna.record.lists.roles import Role
+
+    del settings  # the same in every store
+    return _some((role.value for role in Role), begins)
+
+
+def kinds(settings: Settings, begins: str) -> list[str]:
+    """Kinds of statements that begin so."""
+    from kizuna.model.kind import Kind
+
+    del settings  # the same in every store
+    return _some((kind.value for kind in Kind), begins)
 
 
 def lists(settings: Settings, begins: str) -> list[str]:

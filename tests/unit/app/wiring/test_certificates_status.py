@@ -256,6 +256,8 @@ def test_only_an_address_that_somebody_named_is_asked():
     with pytest.raises(Problem) as caught:
         fetch_status("https://127.0.0.1:1/status")
     assert caught.value.code == "request.unreachable"
+    assert caught.value.why
+    assert "Errno" not in caught.value.why
 
 
 def _elsewhere(name="did:web:list.example"):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.model.errors import Absent, Refused
 from kizuna.model.identifier import SubjectId
@@ -172,12 +172,26 @@ class LifeLog:
             raise Refused(
                 "life.no-effect",
                 f"this would have no effect on the life of the device: {flag}",
-                why=f"owner {life.owner or 'none'}, {len(life.bindings)} keys, offered to "
+                why=f"{_WHY.get(flag, flag)}; it is owned by {life.owner or 'nobody'}, on offer to "
                 + (life.offer.to if life.offer else "nobody"),
                 hint="`kizuna device history` shows whose the device is and which voucher it needs",
                 subject=device,
                 flag=flag,
             )
+
+
+_WHY: Final = {
+    "after-retirement": "the device was scrapped",
+    "broken-chain": "it does not follow the voucher before it",
+    "double-sale": "the device was given away already, or is on offer",
+    "expired-voucher": "its voucher was used, or its time is over",
+    "no-voucher": "it needs the voucher by which the device was given",
+    "nothing-changed": "it says what is so already",
+    "stranger": "whoever says it has no say over this device",
+    "swap": "the device is bound to another key: `kizuna device rotate` gives it a new one",
+    "unreadable": "what it says cannot be read",
+}
+"""What each flag of a device's history says to a person."""
 
 
 def _binding_json(binding: Binding) -> dict[str, Any]:
