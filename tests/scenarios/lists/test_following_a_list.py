@@ -302,3 +302,48 @@ def test_a_list_of_lists_says_who_signs_another_and_its_own_signer_is_pinned(sta
         signer=Signer.of((), asked("https://other.example/list")), preview=True,
     )  # fmt: skip
     assert told["pointers"] == []
+
+
+def test_the_reason_of_their_suspension_comes_along(stage):
+    stage.take(stage.issue(), first=True)
+    stage.later()
+    stage.association.lists.set_state(
+        stage.body.identity, "suspended", reason="the audit found a hole", list_name="bodies"
+    )
+    stage.take(stage.issue(again=True))
+    entry = entries(stage)[stage.body.identity]
+    assert entry.state is Standing.SUSPENDED
+    assert entry.reason.endswith(": the audit found a hole")
+
+
+def test_an_entry_past_its_end_is_shown_as_ended_and_none_begins_so(stage):
+    lists, who = stage.association.lists, "did:web:late.example"
+    with pytest.raises(Malformed) as caught:
+        lists.add(
+            who,
+            roles=["maker"],
+            scope=["pkg:generic/late"],
+            until=stage.clock(),
+            list_name="bodies",
+        )
+    assert caught.value.code == "list.until-past"
+    lists.add(
+        who,
+        roles=["maker"],
+        scope=["pkg:generic/late"],
+        until=stage.clock() + 60,
+        list_name="bodies",
+    )
+    before = lists.show("bodies")["members"]
+    stage.later()
+    shown = lists.show("bodies")
+    (entry,) = [e for e in shown["entries"] if e["member"] == who]
+    assert (entry["state"], entry["in_force"]) == ("granted", False)
+    assert shown["members"] == before - 1
+
+
+def test_a_list_that_is_kept_elsewhere_says_so_instead_of_looking_empty(stage):
+    operator = stage.association.identity
+    stage.buyer.lists.accept(f"{operator}/lists/bodies", operator, "theirs")
+    assert stage.buyer.lists.show("theirs")["kept_elsewhere"]
+    assert not stage.association.lists.show("bodies")["kept_elsewhere"]

@@ -122,12 +122,17 @@ def hang(app: typer.Typer) -> None:
             told,
             [door.text("list.title", **{k: v for k, v in told.items() if k != "taken"})]
             + list_taking.age_lines(door, told.get("taken"))
+            + ([door.text("list.kept-elsewhere")] if told["kept_elsewhere"] else [])
             + [
                 door.text(
                     "list.entry",
                     member=e["member"],
                     name=e["name"] or "–",
-                    state=door.text(f"state.{e['state']}"),
+                    state=door.text(
+                        "state.expired"
+                        if e["state"] == "granted" and not e["in_force"]
+                        else f"state.{e['state']}"
+                    ),
                     roles=", ".join(s["type"] for s in e["services"]) or "–",
                 )
                 for e in told["entries"]

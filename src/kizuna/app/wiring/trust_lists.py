@@ -137,7 +137,17 @@ class TrustLists:
         """Enter a member, or renew its entry whole.
 
         ``logs``: origins of the logs in which its statements stand; without any it may be any.
+
+        Raises:
+            Malformed: ``list.until-past``, ``list.no-services``, ``identifier.malformed``.
         """
+        if until is not None and until <= self._workspace.clock():
+            raise Malformed(
+                "list.until-past",
+                "the entry would have ended before it begins",
+                why="whoever is entered so may say nothing, and would look as if it might",
+                hint="give a later --until, or end an entry with `kizuna list withdraw`",
+            )
         from kizuna.record.lists import grant
         from kizuna.roots.identity import genesis_keys
 
@@ -224,14 +234,17 @@ class TrustLists:
         """The members as they stand."""
         anchor = self.anchor(name)
         state = self.state(name, size=size)
-        entries = [_entry_json(e) for e in state.entries.values()]
+        now = self._workspace.clock()
+        entries = [{**_entry_json(e), "in_force": e.in_force(now)} for e in state.entries.values()]
+        theirs = anchor.operator != self._workspace.identity and anchor.fresh_until is None
         policy = policy_of(self._workspace, anchor.id, anchor.operator)
         return {
             "name": anchor.name,
             "id": anchor.id,
             "operator": anchor.operator,
-            "members": sum(e["state"] == "granted" for e in entries),
+            "members": sum(e["in_force"] for e in entries),
             "entries": entries,
+            "kept_elsewhere": theirs and not entries,
             **self._age(anchor),
             **({"policy": policy.document()["acts"]} if policy and policy.rules else {}),
             "disregarded": [

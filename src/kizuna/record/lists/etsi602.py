@@ -61,6 +61,7 @@ _STATES: Final = {
     ),
 }
 EXTENSION: Final = "membership"
+_REASON: Final = 1_000
 _UNDERSTOOD: Final = frozenset({"alg", "typ", "cty", "x5c", "x5t#S256", "iat", "sigT", "kid"})
 _MANY: Final = 64
 """Most services, names or keys of one entity."""
@@ -197,7 +198,7 @@ def _read_service(service: Mapping[str, Any], name: str) -> ForeignEntry | None:
     member = member_named(names, keys)
     if member is None:
         return None
-    state, until, scope = _stated(info, extensions)
+    state, until, scope, reason = _stated(info, extensions)
     since = info.get("StatusStartingTime")
     history = service.get("ServiceHistory", [])
     if not isinstance(history, list) or len(history) > 1000:
@@ -212,6 +213,7 @@ def _read_service(service: Mapping[str, Any], name: str) -> ForeignEntry | None:
         until=until,
         keys=keys,
         scope=scope,
+        reason=reason,
         history=spells(
             [
                 (
@@ -235,14 +237,15 @@ def spells(found: Sequence[tuple[Standing, int, tuple[str, ...]]]) -> tuple[Spel
 
 def _stated(
     info: Mapping[str, Any], extensions: object
-) -> tuple[Standing, int | None, tuple[str, ...]]:
-    """The state of a service, when it ends, and about whose names it is. A list without states
-    lists what is granted.
+) -> tuple[Standing, int | None, tuple[str, ...], str]:
+    """The state of a service, when it ends, about whose names it is, and why it is in that state.
+    A list without states lists what is granted.
     """
     status = info.get("ServiceStatus")
     state = Standing.GRANTED if status is None else _STATES.get(str(status), Standing.WITHDRAWN)
     until = None
     scope: tuple[str, ...] = ()
+    reason = ""
     for one in extensions if isinstance(extensions, list) else ():
         terms = one.get(EXTENSION) if isinstance(one, dict) else None
         if isinstance(terms, dict):
@@ -250,12 +253,13 @@ def _stated(
                 state = Standing.SUSPENDED
             if terms.get("until") is not None:
                 until = instant_of(terms["until"], "until")
+            reason = str(terms.get("reason") or "")[:_REASON]
             service = terms.get("service")
             names = service.get("scope", []) if isinstance(service, dict) else []
             if not isinstance(names, list) or len(names) > 1000:
                 raise foreign_malformed("a scope is no list, or too long")
             scope = tuple(str(name)[:2048] for name in names)
-    return state, until, scope
+    return state, until, scope, reason
 
 
 def _identity(value: object) -> tuple[tuple[PublicKey, ...], list[object]]:
@@ -278,7 +282,7 @@ def _identity(value: object) -> tuple[tuple[PublicKey, ...], list[object]]:
 
 def _was(spell: Mapping[str, Any]) -> Standing:
     """The state of a part of the history."""
-    state, _, _ = _stated(spell, spell.get("ServiceInformationExtensions"))
+    state, _, _, _ = _stated(spell, spell.get("ServiceInformationExtensions"))
     return Standing.WITHDRAWN if "ServiceStatus" not in spell else state
 
 

@@ -74,6 +74,8 @@ class ForeignEntry:
     """About whose names it speaks, where the list says so."""
     history: tuple[Spell, ...] = ()
     """Earlier states, the newest first."""
+    reason: str = ""
+    """Why it is in this state, where the list says so."""
 
     def at(self, instant: int) -> Standing | None:
         """Its state at an instant, as the list tells it; None before it was listed."""

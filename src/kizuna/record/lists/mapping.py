@@ -161,11 +161,18 @@ def _wanted(
         services=tuple(granted),
         name=(own.name if own is not None and own.name else entries[0].name)[:400],
         state=best,
-        reason="" if best is Standing.GRANTED else f"{best.value} in {foreign.id}"[:400],
+        reason="" if best is Standing.GRANTED else _reason(best, foreign, entries),
         valid_until=min(until) if until and best is Standing.GRANTED else None,
         keys=() if named else tuple(k.to_jwk() for k in keys.values()),
         ext={"source": source},
     )
+
+
+def _reason(state: Standing, foreign: ForeignList, entries: tuple[ForeignEntry, ...]) -> str:
+    """Why a member is no longer in force: what the list did, and in its own words why."""
+    theirs = next((e.reason for e in entries if e.state is state and e.reason), "")
+    told = f"{state.value} in {foreign.id}"[:400]
+    return f"{told}: {theirs}" if theirs else told
 
 
 def _service(rule: _Rule, scope: list[str]) -> Service:
