@@ -20,6 +20,8 @@ _INSERT: Final = re.compile(r"\{\{\s*insert:\s*param\s*,\s*([^\s}]+)\s*\}\}")
 _SHOWN: Final = frozenset({"statement", "item", "guidance", "example", "overview"})
 _DEEP: Final = 12
 _NESTED: Final = 3
+_LONGEST: Final = 1 << 16
+"""Most characters that are put into the blanks of one part."""
 
 
 def wording_of(
@@ -73,9 +75,17 @@ def _lines(node: Mapping[str, Any], blanks: Mapping[str, str], depth: int) -> It
 
 
 def _filled(prose: str, blanks: Mapping[str, str]) -> str:
-    words = prose
+    words, room = prose, _LONGEST
+
+    def fill(blank: re.Match[str]) -> str:
+        nonlocal room
+        value = blanks.get(blank[1], f"[{blank[1]}]")
+        room -= len(value)
+        # blanks that hold blanks that hold blanks could come to any length
+        return value if room > 0 else f"[{blank[1]}]"
+
     for _ in range(_NESTED):  # a choice may hold a blank of its own
-        words = _INSERT.sub(lambda m: blanks.get(m[1], f"[{m[1]}]"), words)
+        words = _INSERT.sub(fill, words)
     return " ".join(words.split())
 
 

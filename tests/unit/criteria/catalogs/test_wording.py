@@ -77,3 +77,30 @@ def test_an_unknown_control_is_named():
 def test_the_publishers_own_words_are_found(shared, file, control, words):
     data = (shared / "data/oscal" / file).read_bytes()
     assert words in [line.strip() for line in wording_of(read_catalog(data), control, data)]
+
+
+def test_blanks_that_hold_blanks_come_to_no_endless_text():
+    many = "{{ insert: param, %s }}"
+    params = [
+        {"id": "a", "values": [(many % "b") * 2_000]},
+        {"id": "b", "values": [(many % "c") * 2_000]},
+        {"id": "c", "values": ["x" * 2_000]},
+    ]
+    control = {
+        "id": "c-1",
+        "title": "C",
+        "params": params,
+        "parts": [{"id": "s", "name": "statement", "prose": (many % "a") * 2_000}],
+    }
+    head = {"title": "C", "last-modified": "2026-01-01T00:00:00Z", "version": "1"}
+    source = json.dumps(
+        {
+            "catalog": {
+                "uuid": "33333333-1111-4111-8111-111111111111",
+                "metadata": {**head, "oscal-version": "1.1.2"},
+                "controls": [control],
+            }
+        }
+    ).encode()
+    lines = wording_of(read_catalog(source), "c-1", source)
+    assert sum(map(len, lines)) < 1_000_000
