@@ -16,10 +16,11 @@ logged, and are signed by a key of its issuer; whether that key still counts is 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -39,6 +40,8 @@ _MALFORMED: Final = b"\x02"
 _LINE: Final = 33
 """What a process says of one statement: an answer and the digest."""
 _MOST_KEYS: Final = 65_536
+_AT_ONCE: Final = 512
+"""Statements that a process reads before it checks any of them."""
 _PROGRAM: Final = "from kizuna.record.store.recheck import serve; serve()"
 _SETTLE: Final = "envelope.signature-wrong"
 
@@ -190,34 +193,51 @@ def serve() -> None:
     keys: dict[str, tuple[PublicKey, ...]] = {}
     while (piece := receive(sys.stdin.buffer)) is not None:
         start, end = piece.split()
-        said = [_said(record.raw, keys) for record in archive.records(int(start), int(end))]
+        records = archive.records(int(start), int(end))
+        said: list[bytes] = []
+        while some := [record.raw for record in islice(records, _AT_ONCE)]:
+            said += _said(some, keys)
         send(sys.stdout.buffer, b"".join(said))
 
 
-def _said(raw: bytes, keys: dict[str, tuple[PublicKey, ...]]) -> bytes:
-    """An answer about one statement, and its digest."""
-    digest = sha256(raw).digest()
+def _said(raws: Sequence[bytes], keys: dict[str, tuple[PublicKey, ...]]) -> list[bytes]:
+    """An answer about each statement, and its digest.
+
+    One step after the other for all of them: a signature is checked faster where the processor
+    did nothing else in between.
+    """
+    opened = [_opened(raw, keys) for raw in raws]
+    answers = [_MALFORMED if one is None else _GOOD if _holds(*one) else _ASK for one in opened]
+    return [answer + sha256(raw).digest() for answer, raw in zip(answers, raws, strict=True)]
+
+
+def _opened(
+    raw: bytes, keys: dict[str, tuple[PublicKey, ...]]
+) -> tuple[tuple[PublicKey, ...], bytes, bytes] | None:
+    """The keys that may have signed a statement, the signature, and what it covers."""
     try:
         protected, _, _, signature, _, covered = read_frame(raw)
         header = decode_header(protected)
         named, issuer, algorithm = header.get(4, b""), header[15][1], header[1]
     except (Problem, KeyError, TypeError):
-        return _MALFORMED + digest
+        return None
     if type(issuer) is not str or type(named) is not bytes or type(algorithm) is not int:
-        return _MALFORMED + digest
+        return None
     known = keys.get(issuer)
     if known is None:
         if len(keys) > _MOST_KEYS:
             keys.clear()
         known = keys[issuer] = _from_name(issuer)
-    for key in known:
-        if (
-            (len(named) != 32 or key.thumbprint == named)
-            and key.algorithm.answers_to(algorithm)
-            and verify(key, signature, covered)
-        ):
-            return _GOOD + digest
-    return _ASK + digest
+    fitting = tuple(
+        key
+        for key in known
+        if (len(named) != 32 or key.thumbprint == named) and key.algorithm.answers_to(algorithm)
+    )
+    return fitting, signature, covered
+
+
+def _holds(keys: tuple[PublicKey, ...], signature: bytes, covered: bytes) -> bool:
+    return any(verify(key, signature, covered) for key in keys)
 
 
 def _from_name(issuer: str) -> tuple[PublicKey, ...]:
