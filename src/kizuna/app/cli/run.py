@@ -62,6 +62,7 @@ def execute(arguments: Sequence[str]) -> int:
 
 def _usage(wrong: typer.TyperException, arguments: Sequence[str]) -> int:
     from kizuna.app.cli.door import fail
+    from kizuna.app.cli.misuse import next_step, what_is_wrong
     from kizuna.model.errors import Malformed
 
     context = getattr(wrong, "ctx", None)
@@ -71,20 +72,19 @@ def _usage(wrong: typer.TyperException, arguments: Sequence[str]) -> int:
         return int(Outcome.USAGE)
     words = list(arguments)
     path = context.command_path if context is not None else "kizuna"
-    what = wrong.format_message().rstrip(".")
-    hint = f"see `{path} --help`"
-    named = getattr(wrong, "option_name", None)
-    if named in _EVERYWHERE and path == "kizuna":
-        hint = f"{named} stands after the command: `kizuna verify ... {named} ...`"
-    elif "'--profile'" in what:
-        hint = "name one with --profile: `kizuna profile list` shows them"
+    what = what_is_wrong(wrong, "en")
+    named = getattr(wrong, "option_name", None) or ""
+    misplaced = named in _EVERYWHERE and path == "kizuna"
+    lang = _language(words)
     problem = Malformed(
         "command.usage",
         what or "this is not how the command is used",
-        hint=hint,
+        hint=next_step(what, named, path, "en", everywhere=misplaced),
         command=path,
+        said=what_is_wrong(wrong, lang),
+        next=next_step(what, named, path, lang, everywhere=misplaced),
     )
-    return fail(problem, as_json="--json" in words, lang=_language(words), verbose=False)
+    return fail(problem, as_json="--json" in words, lang=lang, verbose=False)
 
 
 def _language(arguments: Sequence[str]) -> str:
