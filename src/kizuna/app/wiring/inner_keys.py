@@ -4,7 +4,7 @@
 Keeps: 1. Keys come from whoever imports (``--key``) and from the lists that this store believes:
 the key in a member's name, and those pinned for it. Nothing is fetched. 2. A key stands under every
 id by which signatures name it: thumbprint (hex, base64url), SHA-256 of its SPKI, its ``kid``; one
-of a list also under its member, so that the answer says whose it is. 3. A suspended or withdrawn
+of a list also under its member, so that the answer says whose it is: no file says that. 3. A suspended or withdrawn
 member lends no key.
 
 Does not: give a signature inside any authority: it says who signed the bytes, and the statements
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from kizuna.model.errors import Absent, Malformed
 from kizuna.roots import base64url
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace
 
 __all__ = ["handed_in", "listed_keys"]
+
+_NAMES: Final = ("did:", "https:", "http:", "urn:")
+"""How the names of issuers begin."""
 
 
 def handed_in(files: Sequence[tuple[str, bytes]]) -> dict[str, PublicKey]:
@@ -38,7 +41,9 @@ def handed_in(files: Sequence[tuple[str, bytes]]) -> dict[str, PublicKey]:
     for name, data in files:
         try:
             for key, kid in _keys_of(data):
-                _enter(found, key, kid)
+                # a file says what its keys are called, not whose they are: else a key set of one
+                # issuer would verify what claims to be another's
+                _enter(found, key, "" if kid.lower().startswith(_NAMES) else kid)
         except Malformed as fault:
             raise Malformed(
                 "key.not-read",
