@@ -4,8 +4,8 @@
 Keeps: 1. Keys come from whoever imports (``--key``) and from the lists that this store believes:
 the key in a member's name, and those pinned for it. Nothing is fetched. 2. A key stands under every
 id by which signatures name it: thumbprint (hex, base64url), SHA-256 of its SPKI, its ``kid``; one
-of a list also under its member, so that the answer says whose it is: no file says that. 3. A suspended or withdrawn
-member lends no key.
+of a list also under its member, so that the answer says whose it is: no file says that. 3. A
+suspended or withdrawn member lends no key.
 
 Does not: give a signature inside any authority: it says who signed the bytes, and the statements
 made of a document stay the importer's word.
