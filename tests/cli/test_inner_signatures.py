@@ -81,3 +81,21 @@ def test_a_file_without_a_key_is_a_problem_and_nothing_is_imported(store, envelo
     ran = store("import", envelope, "--key", envelope, "--json")
     assert (ran.code, ran.json["code"]) == (2, "key.not-read")
     assert store("log", "checkpoint", "--json").json["size"] == before
+
+
+def test_what_one_organisation_wraps_another_reads_and_knows_whose_it_is(store, envelope, tmp_path):
+    document = base64.b64decode(json.loads(envelope.read_text())["payload"])
+    (tmp_path / "plain.json").write_bytes(document)
+    other = tmp_path / "other"
+    assert store("init", "--name", "Other", "--store", other, "-q").code == 0
+    wrapped = tmp_path / "wrapped.json"
+    made = store(
+        "statement", "wrap", tmp_path / "plain.json", "--out", wrapped, "--store", other, "--json"
+    )
+    assert made.code == 0
+    assert base64.b64decode(json.loads(wrapped.read_text())["payload"]) == document
+    maker = json.loads((other / "kizuna.json").read_text())["organization"]
+    store("list", "add", maker, "--role", "maker", "--scope", "pkg:generic/fuji", "-q")
+    assert judged(store("import", wrapped, "--json")) == ("valid", maker, None)
+    refused = store("statement", "wrap", wrapped, "--out", "-", "--type", "no type", "--json")
+    assert (refused.code, refused.json["code"]) == (2, "document.media-type")

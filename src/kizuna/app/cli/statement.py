@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from kizuna.app.cli import statement_wrap
 from kizuna.app.cli.assess import tell_unusual
 from kizuna.app.cli.door import Door, Failure, command
 from kizuna.app.cli.show import entry_line, tell_beyond
@@ -177,6 +178,8 @@ def hang(app: typer.Typer) -> None:
             _tell_idle(door, [signed.statement])
         if out != "-":
             door.answer(told, [signed.digest])
+
+    statement_wrap.hang(app)
 
     @command(app, "revoke")
     def revoke(

@@ -2,9 +2,9 @@
 """For what: the purpose of a signature, read off the bytes that are to be signed.
 
 Keeps: 1. The caller's word is not asked: every message that this house signs begins in a way that
-no other kind does (COSE's Sig_structure, a JWS signing input, a TLS handshake, a checkpoint), and
-names the media type inside what is signed. 2. What is none of these is ``other``: never an error,
-and never one of the named purposes by accident.
+no other kind does (COSE's Sig_structure, a JWS signing input, a DSSE envelope, a TLS handshake, a
+checkpoint), and names the media type inside what is signed. 2. What is none of these is ``other``:
+never an error, and never one of the named purposes by accident.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _CHECKPOINT: Final = re.compile(
 )
 _CERTIFICATE: Final = bytes.fromhex("a003020102")
 """How the signed part of an X.509 certificate of version 3 begins, after its length."""
+_DSSE: Final = re.compile(rb"DSSEv1 [0-9]{1,3} ([!-~]{1,200}) [0-9]{1,9} ")
 _JWS: Final = re.compile(rb"[A-Za-z0-9_-]{4,65536}\.[A-Za-z0-9_-]*\Z")
 _MAX_LOOK: Final = 16 << 20
 
@@ -47,6 +48,8 @@ def purpose_of(message: bytes) -> str:
         return "checkpoint"
     if _JWS.match(message):
         return _jws(message)
+    if wrapped := _DSSE.match(message):
+        return f"dsse:{wrapped[1].decode()}"[:200]
     return "other"
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from kizuna.model.errors import Absent, Malformed, Misconfigured, Problem, Refused, Tampered
 from kizuna.model.kind import Kind, media_type_of
 from kizuna.roots.cose import sign_statement
+from kizuna.roots.dsse import pae
 from kizuna.roots.gates import (
     Agreed,
     FileBook,
@@ -237,6 +238,10 @@ def test_purposes_are_read_off_the_bytes():
     assert purpose_of(handshake) == "tls-client"
     root = "A" * 43 + "="
     assert purpose_of(f"log.example/x\n12\n{root}\n".encode()) == "checkpoint"
+    assert purpose_of(pae("application/vnd.in-toto+json", b"{}")) == (
+        "dsse:application/vnd.in-toto+json"
+    )
+    assert purpose_of(b"DSSEv1 without the rest") == "other"
     assert purpose_of(b"") == purpose_of(b"\x84junk") == purpose_of(b"word") == "other"
 
 
