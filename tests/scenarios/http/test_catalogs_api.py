@@ -3,7 +3,7 @@
 
 import pytest
 
-from kizuna.app.wiring.mappings import coverage
+from kizuna.app.wiring.coverage import coverage
 from kizuna.app.wiring.risk import frameworks, placing
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.kind import Kind

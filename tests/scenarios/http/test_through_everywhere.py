@@ -2,14 +2,17 @@
 """Mappings are read by watches, by comparisons of lists and by bundles as ``verify`` reads them."""
 
 import json
+import shutil
 import threading
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from kizuna.app.cli.tree import build
 from kizuna.app.wiring.catalogs import import_catalog
 from kizuna.app.wiring.mappings import register_mappings
+from kizuna.app.wiring.member import Member
 from kizuna.app.wiring.profiles import read_text
 from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
@@ -18,7 +21,10 @@ from kizuna.model.errors import Absent
 from kizuna.model.finding import Code, Value
 from kizuna.model.identifier import SubjectId
 from kizuna.model.kind import Kind
-from kizuna.model.payload import Action, Claim, Status, Target
+from kizuna.model.payload import Action, Claim, Norm, Status, Target
+from kizuna.record.lists import Role, service_for
+from kizuna.record.log.keys import subject_key
+from kizuna.record.store.hosting import Hosting
 from kizuna.record.store.watches import measure_of, measure_parts
 
 from .conftest import Party
@@ -241,3 +247,169 @@ def test_several_profiles_are_each_read_through_it(workspace, world, monkeypatch
     code, told = run(workspace, monkeypatch, *words[:-2])
     assert [v["verdict"] for v in told["verdicts"]] == ["undetermined", "trusted"]
     assert told["differences"]
+
+
+# --- bundles ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def offline(workspace, world, tmp_path, monkeypatch):
+    """A verifier without a store: a profile in a file, a trust file, and nothing else at hand."""
+    (tmp_path / "by-right.yaml").write_text(
+        PROFILE.format(name="by-right", claim="r-claim", control="right#R.1")
+    )
+    settings = Settings(store=tmp_path / "nobody", clock=workspace.clock)
+
+    def verify(bundle, *, lists=None, verifier=None, through=NAME):
+        anchors = workspace.anchors()
+        if lists is not None:
+            anchors = msgspec.structs.replace(anchors, lists=lists, verifier=verifier)
+        (tmp_path / "trust.json").write_bytes(anchors.to_json())
+        (tmp_path / "proof.kz").write_bytes(bundle)
+        with monkeypatch.context() as patch:
+            patch.setattr(Settings, "from_environment", lambda **_: settings)
+            words = ["verify", "--bundle", tmp_path / "proof.kz", "--trust"]
+            words += [tmp_path / "trust.json", "-p", tmp_path / "by-right.yaml"]
+            words += ["--through", through] if through else []
+            done = CliRunner().invoke(build(), [*map(str, words), "--json"])
+            return done.exit_code, json.loads(done.stdout)
+
+    verify.settings = settings
+    return verify
+
+
+def bundled(workspace, subject, *through):
+    return workspace.export_bundle(subject, workspace.profile("by-right"), through=through).data
+
+
+def test_a_mapping_travels_and_the_verifier_says_the_same(workspace, world, offline):
+    subject, _ = world
+    accept(workspace)
+    verdict = verified(workspace, subject)
+    code, told = offline(bundled(workspace, subject, NAME))
+    assert (code, told["verdict"]) == (0, "trusted")
+    assert told["profile_digest"] == verdict.profile_digest
+    (mapping,) = told["through"]["mappings"]
+    assert (mapping["origin"], mapping["by"], mapping["counts"]) == (
+        "bundle",
+        workspace.identity,
+        True,
+    )
+    assert offline(bundled(workspace, subject, NAME), through=None)[1]["verdict"] == "undetermined"
+
+
+def test_a_verifier_who_does_not_believe_its_author_takes_it_for_a_proposal(
+    workspace, world, offline
+):
+    subject, _ = world
+    accept(workspace)
+    data = bundled(workspace, subject, NAME)
+    stranger = Party().identity
+    code, told = offline(data, lists=[], verifier=stranger)
+    assert (code, told["code"]) == (13, "catalog.unknown"), "a stranger's catalog is not read"
+    for folder in ("catalogs", "profiles"):
+        shutil.copytree(workspace.path / folder, offline.settings.store / folder)
+    shutil.rmtree(offline.settings.store / "catalogs" / "mappings")
+    code, told = offline(data, lists=[], verifier=stranger)
+    (mapping,) = told["through"]["mappings"]
+    assert (mapping["status"], mapping["counts"]) == ("proposed", False)
+    assert told["verdict"] != "trusted"
+
+
+def test_what_the_verifier_says_itself_goes_before_what_travels(workspace, world, offline):
+    subject, _ = world
+    accept(workspace)
+    data = bundled(workspace, subject, NAME)
+    shutil.copytree(workspace.path / "catalogs", offline.settings.store / "catalogs")
+    own = offline.settings.store / "catalogs" / "mappings" / f"{NAME}.json"
+    document = json.loads(own.read_bytes())
+    for tie in document["ties"]:
+        tie.pop("accepted", None)
+    own.write_text(json.dumps(document))
+    code, told = offline(data)
+    (mapping,) = told["through"]["mappings"]
+    assert "counts" not in mapping
+    assert (mapping["status"], told["verdict"], code != 0) == ("proposed", "undetermined", True)
+
+
+def test_a_bundle_made_without_it_lacks_it(workspace, world, offline):
+    subject, _ = world
+    accept(workspace)
+    code, told = offline(bundled(workspace, subject))
+    assert (code, told["code"]) == (13, "mapping.unknown")
+
+
+def test_a_mapping_that_was_taken_back_does_not_travel_as_one(workspace, world, offline):
+    subject, _ = world
+    accept(workspace)
+    where = SubjectId(f"{workspace.identity}/mappings/{NAME}")
+    reader = workspace.store.reader()
+    (row,) = reader.by_keys([subject_key(where)])[subject_key(where)]
+    status = Status(action=Action.WITHDRAW, target=Target(statement=row.statement.digest.hex()))
+    workspace.register_one(workspace.sign(Kind.STATUS, where, status))
+    code, told = offline(bundled(workspace, subject, NAME))
+    assert (code, told["code"]) == (13, "mapping.unknown")
+
+
+def test_a_norm_under_somebody_elses_name_is_nobodys(workspace, world, offline):
+    """Whoever writes into another's name space gets no mapping accepted by it."""
+    subject, _ = world
+    accept(workspace)
+    stranger = Party()
+    where = SubjectId(f"{workspace.identity}/mappings/{NAME}")
+    document = json.loads((workspace.path / "catalogs/mappings" / f"{NAME}.json").read_bytes())
+    norm = Norm(type="mapping", name=NAME, version="9", document=document)
+    workspace.register_one(stranger.sign(where, norm, kind=Kind.NORM, at=workspace.clock()))
+    _, told = offline(bundled(workspace, subject, NAME))
+    (mapping,) = told["through"]["mappings"]
+    assert (mapping["by"], mapping["version"]) == (workspace.identity, "1")
+
+
+def test_a_member_judges_through_the_mapping_of_the_store_it_joined(
+    served, workspace, world, tmp_path, clock, monkeypatch
+):
+    subject, _ = world
+    accept(workspace)
+    hosting = Hosting(workspace.store)
+    services = [service_for(Role.MAKER, scope=["pkg:generic/sato"])]
+    code = hosting.invite(now=clock(), expires_at=clock() + 3600, services=services)
+    settings = Settings(store=tmp_path / "member", clock=clock)
+    Member.join(settings.store, served.url, code, "Sato", settings=settings)
+    (tmp_path / "by-right.yaml").write_text(
+        PROFILE.format(name="by-right", claim="r-claim", control="right#R.1")
+    )
+    monkeypatch.setattr(Settings, "from_environment", lambda **_: settings)
+
+    def run_it(*words):
+        done = CliRunner().invoke(build(), [*map(str, words), "--json"])
+        return done.exit_code, json.loads(done.stdout)
+
+    measure = ("-p", tmp_path / "by-right.yaml")
+    code, told = run_it("verify", subject, *measure, "--through", NAME)
+    assert (code, told["verdict"]) == (0, verified(workspace, subject).value.word)
+    code, made = run_it(
+        "export", subject, *measure, "--through", NAME, "--out", tmp_path / "proof.kz"
+    )
+    assert (code, made["through"]) == (0, [NAME])
+    code, told = run_it(
+        "verify", "--bundle", tmp_path / "proof.kz", "--trust", settings.store / "trust.json",
+        *measure, "--through", NAME,
+    )  # fmt: skip
+    assert (code, told["verdict"]) == (0, "trusted")
+    over = served.client.get(
+        "/api/export", params={"subject": subject, "profile": "by-right", "through": "nothing"}
+    )
+    assert over.status_code == 404
+
+
+def test_what_was_withdrawn_about_a_thing_below_an_identitys_name_leaves_proofs_readable(
+    workspace, world, offline
+):
+    """Such a name begins like an identity and is none: it has no keys that could have ended."""
+    subject, digest = world
+    assert subject.startswith(f"{workspace.identity}/")
+    gone = Status(action=Action.WITHDRAW, target=Target(statement=digest))
+    workspace.register_one(workspace.sign(Kind.STATUS, subject, gone))
+    told = offline(bundled(workspace, subject), through=None)[1]
+    plain = workspace.verify(Question(subject, workspace.profile("by-right")))
+    assert told["verdict"] == plain.value.word

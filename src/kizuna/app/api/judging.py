@@ -247,14 +247,20 @@ def judging(context: Context) -> Sequence[ControllerRouterHandler]:
         "comes from the verifier, never from the bundle.",
     )
     async def export(
-        request: Request[Any, Any, Any], subject: _Subject, profile: _Profile
+        request: Request[Any, Any, Any],
+        subject: _Subject,
+        profile: _Profile,
+        through: Annotated[
+            list[str] | None,
+            QueryParameter(description="Mappings that shall travel along.", max_items=16),
+        ] = None,
     ) -> Response[bytes]:
         view = await context.view(request.scope)
         what = as_subject(subject)
 
         def write() -> Any:  # noqa: ANN401 - WrittenBundle
             return workspace.export_bundle(
-                what, showing.profile_named(workspace, profile), view=view
+                what, showing.profile_named(workspace, profile), view=view, through=through or ()
             )
 
         written = await context.ask(write)

@@ -36,6 +36,14 @@ def hang(app: typer.Typer) -> None:
             bool,
             typer.Option("--all", help="Everything, for the operator alone."),
         ] = False,
+        through: Annotated[
+            list[str] | None,
+            typer.Option(
+                "--through",
+                metavar="MAPPING",
+                help="Let this mapping travel along, with what it is read with.",
+            ),
+        ] = None,
     ) -> None:
         """Write a proof bundle: statements, proofs, and the complete list of every key used.
 
@@ -43,6 +51,9 @@ def hang(app: typer.Typer) -> None:
 
         In the folder of an organisation that joined a store elsewhere, it is fetched from there and
         checked.
+
+        With --through it can be judged by what was shown under another catalog, where the verifier
+        believes who said that the mapping holds.
 
         Example: kizuna export pkg:npm/left-pad@1.3.0 --profile software-product --out proof.kz
         """
@@ -62,7 +73,7 @@ def hang(app: typer.Typer) -> None:
                     hint="leave --for and --all out, or ask the store's operator",
                 )
             chosen = find_profile(profile, door.settings)
-            written = member.export_bundle(canonical(subject), chosen)
+            written = member.export_bundle(canonical(subject), chosen, through=through or ())
         else:
             workspace = door.workspace(read_only=True)
             written = export_for(
@@ -70,6 +81,7 @@ def hang(app: typer.Typer) -> None:
                 canonical(subject),
                 workspace.profile(profile),
                 view,
+                through=through or (),
                 progress=door.bars,
             )
         Door.write_file(out, written.data)
@@ -90,6 +102,7 @@ def hang(app: typer.Typer) -> None:
                 "bytes": len(written.data),
                 "subject": written.subject,
                 "profile": written.profile,
+                "through": through or [],
                 "view": "" if member is not None else view.name,
                 "restricted": written.restricted,
                 "withheld": list(written.withheld),
@@ -103,4 +116,5 @@ def hang(app: typer.Typer) -> None:
                 )
             ],
         )
-        door.say("export.next", file=out, profile=profile)
+        more = "".join(f" --through {name}" for name in through or ())
+        door.say("export.next", file=out, profile=profile + more)

@@ -126,7 +126,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna catalog coverage pkg:generic/fuji/pump@4.2 -p building-services -c csf-2.0
         """
-        from kizuna.app.wiring.mappings import coverage as covered
+        from kizuna.app.wiring.coverage import coverage as covered
 
         workspace = door.workspace(read_only=True)
         told, outcome = covered(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,8 @@ from kizuna.app.cli.show import verdict_lines
 from kizuna.app.cli.times import instant, known_of, not_known_elsewhere
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.offline import Opened
+    from kizuna.app.wiring.travelling import Norms
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.chain.graph.evidence import Evidence
     from kizuna.criteria.profiles import Profile
@@ -135,6 +138,8 @@ def hang(app: typer.Typer) -> None:
             )
             return
         (measure,) = profile
+        proof: Opened | None = None
+        ask: Callable[[Profile], tuple[Verdict, dict[str, str]]]
         here: Workspace | None = None
         own = ""
         if bundle is not None:
@@ -146,17 +151,15 @@ def hang(app: typer.Typer) -> None:
             proof = opened(data, anchors, subject=wanted, lists=lists)
             then = door.settings.clock() if moment is None else moment
 
-            def ask(by: Profile) -> tuple[Verdict, dict[str, str]]:
-                return proof.verify(by, at=then)
+            ask = partial(_over, proof, then)
         elif (member := member_of(door.settings)) is not None:
             not_known_elsewhere(known)
             own = member.identity
             chosen = find_profile(measure, door.settings)
             assert wanted is not None  # noqa: S101 - checked above
             asked = Question(wanted, chosen, at=moment, lists=lists)
-
-            def ask(by: Profile) -> tuple[Verdict, dict[str, str]]:
-                return member.verify(replace(asked, profile=by))
+            proof = member.proof(asked, through=through or ())
+            ask = partial(_over, proof, member.moment(asked))
         else:
             here = workspace = door.workspace(read_only=True)
             own = workspace.identity
@@ -169,7 +172,7 @@ def hang(app: typer.Typer) -> None:
             if judge is not None and not offline:
                 door.say("across.asking", count=len(elsewhere))
 
-            def ask(by: Profile) -> tuple[Verdict, dict[str, str]]:
+            def here_and_there(by: Profile) -> tuple[Verdict, dict[str, str]]:
                 put = replace(question, profile=by)
                 if judge is None:
                     found = workspace.verify(put)
@@ -177,7 +180,9 @@ def hang(app: typer.Typer) -> None:
                 found = judge.verify(put, offline=offline)
                 return found, judge.names(put.subject, identifiers_in(found.findings))
 
-        told, outcome = _judged(door, chosen, through, ask)
+            ask = here_and_there
+        norms = proof.norms() if proof is not None and through else None
+        told, outcome = _judged(door, chosen, through, ask, norms)
         if here is not None and wanted is not None:
             from kizuna.app.wiring.hosted import signed_for
 
@@ -188,11 +193,16 @@ def hang(app: typer.Typer) -> None:
             raise Failure(outcome)
 
 
+def _over(proof: Opened, at: int, by: Profile) -> tuple[Verdict, dict[str, str]]:
+    return proof.verify(by, at=at)
+
+
 def _judged(
     door: Door,
     profile: Profile,
     through: list[str] | None,
     ask: Callable[[Profile], tuple[Verdict, dict[str, str]]],
+    norms: Norms | None,
 ) -> tuple[dict[str, Any], Outcome]:
     """The verdict as it is told, read through mappings where some are named; and its outcome."""
     from kizuna.app.wiring.answers import verdict_json
@@ -210,7 +220,7 @@ def _judged(
         called.update(more)
         return found
 
-    reading = reading_through(door.settings, profile, through)
+    reading = reading_through(door.settings, profile, through, norms)
     verdict = reading.judge(put)
     told = verdict_json(verdict, door.lang, profile=reading.profile, names=called)
     return told | {"through": reading.told(door.lang)}, verdict.outcome
@@ -230,8 +240,6 @@ def _several(
     offline: bool,
 ) -> None:
     """A verdict for each list or profile, and what makes them differ."""
-    from functools import partial
-
     from kizuna.app.cli.compare import compared_lines
     from kizuna.app.wiring.across import AcrossJudge, stores_elsewhere
     from kizuna.app.wiring.member import member_of

@@ -115,7 +115,7 @@ def under_catalogs(
     Raises:
         Absent: ``catalog.unknown``.
     """
-    from kizuna.app.wiring.mappings import coverage
+    from kizuna.app.wiring.coverage import coverage
 
     made = []
     for name in dict.fromkeys(catalogs):

@@ -14,9 +14,10 @@ the log.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
@@ -39,7 +40,8 @@ from kizuna.model.payload import Norm, encode_payload
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.settings import Settings
-    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.app.wiring.values import Signed
+    from kizuna.model.identifier import Digest, SubjectId
 
 __all__ = [
     "CATALOG",
@@ -63,13 +65,30 @@ _INLINE: Final = 1 << 20
 _READ: Final = 32 << 20
 
 
+class _Author(Protocol):
+    """Who registers catalogs: the owner of a store."""
+
+    settings: Settings
+    identity: SubjectId
+
+    def say_document(
+        self, media_type: str, subject: SubjectId, document: bytes, *, by_hash: bool = False
+    ) -> Signed:
+        """One signed document."""
+
+    def register_one(
+        self, statement: bytes, documents: Mapping[Digest, bytes] | None = None
+    ) -> tuple[str, int]:
+        """Register one statement."""
+
+
 def kept_folder(settings: Settings) -> Path:
     """Where the store's own catalogs are kept."""
     return settings.store / "catalogs"
 
 
 def import_catalog(
-    workspace: Workspace,
+    workspace: _Author,
     data: bytes,
     *,
     name: str | None = None,

@@ -8,7 +8,7 @@ at all, unless a reader is named. The operator's own, which holds everything, is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -50,12 +50,18 @@ def export_for(
     profile: Profile,
     view: View,
     *,
+    through: Sequence[str] = (),
     progress: Progress = quiet,
 ) -> WrittenBundle:
-    """A proof bundle as ``view`` may read it, with what it keeps back from that reader."""
+    """A proof bundle as ``view`` may read it, with what it keeps back from that reader.
+
+    ``through``: mappings that travel along.
+    """
     from kizuna.chain.graph.closure import closure
 
-    written = workspace.export_bundle(subject, profile, view=view, progress=progress)
+    written = workspace.export_bundle(
+        subject, profile, view=view, through=through, progress=progress
+    )
     anchors = workspace.anchors()
     reached = closure(workspace.store.reader(), subject, profile, anchors).statements
     restricted = [item for item in reached if item.statement.audience]

@@ -127,9 +127,10 @@ class Judge:
         profile: Profile,
         *,
         view: View | None = None,
+        through: Sequence[str] = (),
         progress: Progress = quiet,
     ) -> WrittenBundle:
-        """A proof bundle for one subject and profile.
+        """A proof bundle for one subject and profile; ``through``: mappings that travel along.
 
         Where the store grows meanwhile it is made anew, at the checkpoint that stands then.
 
@@ -141,13 +142,15 @@ class Judge:
             if again:
                 self._workspace.store.refresh()
             try:
-                return self._export(subject, profile, view)
+                return self._export(subject, profile, view, through)
             except Unavailable as fault:
                 if fault.code != "bundle.moved-on" or again == _TRIES - 1:
                     raise
         raise AssertionError  # the loop ends by returning or raising
 
-    def _export(self, subject: SubjectId, profile: Profile, view: View | None) -> WrittenBundle:
+    def _export(
+        self, subject: SubjectId, profile: Profile, view: View | None, through: Sequence[str]
+    ) -> WrittenBundle:
         from kizuna.chain.exchange import pack_bundle
         from kizuna.chain.graph.closure import closure
 
@@ -155,13 +158,18 @@ class Judge:
         anchors = workspace.anchors()
         reader = self._evidence.reader(view)
         reached = closure(reader, subject, profile, anchors)
+        norms: list[bytes] = []
+        if through:
+            from kizuna.app.wiring.travelling import keys_of_norms
+
+            norms = keys_of_norms(workspace, profile, through)
         bundle = pack_bundle(
             reader,
             workspace.log,
             workspace.store.map,
             subject=subject,
             profile=profile.name,
-            keys=reached.keys,
+            keys=[*reached.keys, *norms],
             anchors=anchors,
         )
         return WrittenBundle(

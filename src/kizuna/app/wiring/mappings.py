@@ -1,74 +1,60 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mappings of a store, and what a verdict says under another catalog.
+"""Mappings of a store.
 
 Keeps: 1. What is registered is proposed, unless this organisation says that it accepts it. 2. A
 mapping that points nowhere, or between catalogs that are not at hand, is refused and the last good
-one stays. 3. Coverage is ``trusted`` only where the chain is, and every control in force is covered
-by what was asked directly or follows by an accepted mapping.
+one stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from kizuna.app.wiring.catalogs import CERTIFICATES, catalogs_of, find_catalog, kept_folder
+from kizuna.app.wiring.catalogs import catalogs_of, find_catalog, kept_folder
 from kizuna.app.wiring.files import read_file
 from kizuna.app.wiring.folder import write_whole
-from kizuna.app.wiring.question import Question
 from kizuna.criteria.catalogs import (
     MAPPING,
     SHIPPED_CATALOGS,
     SHIPPED_MAPPINGS,
-    Catalog,
-    Covered,
-    Covering,
     Mapping,
-    Result,
     checked_name,
-    coverage_of,
     read_mapping,
     read_oscal_mappings,
     shipped_mapping,
     write_oscal_mapping,
 )
 from kizuna.model.errors import Refused, Tampered
-from kizuna.model.finding import Value
-from kizuna.model.identifier import SubjectId, canonical
+from kizuna.model.identifier import canonical
 from kizuna.model.kind import Kind
-from kizuna.model.outcome import Outcome, worst
 from kizuna.model.payload import Norm
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.settings import Settings
-    from kizuna.app.wiring.workspace import Workspace
-    from kizuna.criteria.profiles import Profile
-    from kizuna.model.verdict import Verdict
-    from kizuna.record.store import View
+    from kizuna.app.wiring.speaking import Organisation
 
 __all__ = [
-    "coverage",
     "find_mapping",
+    "kept_mapping",
     "mapping_json",
     "mappings_of",
     "oscal_of",
     "register_mappings",
-    "results_of",
 ]
 
 _READ: Final = 32 << 20
 
 
 def register_mappings(
-    workspace: Workspace, data: bytes | str, *, accept: bool
+    organisation: Organisation, data: bytes | str, *, accept: bool
 ) -> list[dict[str, Any]]:
     """Read our YAML or an OSCAL mapping collection; register what it holds.
 
     Args:
-        workspace: the store.
+        organisation: who registers it.
         data: the file, or the name of a mapping at hand.
         accept: whether this organisation accepts it.
 
@@ -76,7 +62,7 @@ def register_mappings(
         Malformed: ``mapping.malformed``, ``mapping.points-nowhere``. Absent: ``catalog.unknown``.
         Refused: ``mapping.shipped``.
     """
-    settings = workspace.settings
+    settings = organisation.settings
     if isinstance(data, str):
         found = [find_mapping(data, settings)]
     elif data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"<"):
@@ -98,7 +84,7 @@ def register_mappings(
         mapping.check_ends(
             find_catalog(mapping.origin, settings), find_catalog(mapping.goal, settings)
         )
-    return [_register(workspace, mapping) for mapping in chosen]
+    return [_register(organisation, mapping) for mapping in chosen]
 
 
 def find_mapping(name: str, settings: Settings) -> Mapping:
@@ -107,10 +93,13 @@ def find_mapping(name: str, settings: Settings) -> Mapping:
     Raises:
         Absent: ``mapping.unknown``.
     """
+    return kept_mapping(name, settings) or shipped_mapping(name)
+
+
+def kept_mapping(name: str, settings: Settings) -> Mapping | None:
+    """A mapping of the store's own; None where it has none of this name."""
     kept = _folder(settings) / f"{checked_name(name)}.json"
-    if kept.is_file():
-        return _from_file(kept)
-    return shipped_mapping(name)
+    return _from_file(kept) if kept.is_file() else None
 
 
 def mappings_of(settings: Settings) -> list[tuple[Mapping, str]]:
@@ -153,172 +142,7 @@ def oscal_of(mapping: Mapping, settings: Settings) -> bytes:
     return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
 
 
-def results_of(
-    workspace: Workspace,
-    subject: SubjectId,
-    profile: Profile,
-    *,
-    at: int | None = None,
-    lists: Sequence[str] | None = None,
-    view: View | None = None,
-) -> tuple[Verdict, dict[str, Result | None]]:
-    """The verdict, and how each requirement of the profile turned out (None: nothing had to)."""
-    from kizuna.chain.verify import how_requirements_stand
-
-    verdict, asked = workspace.judge.ask(
-        Question(subject, profile, at=at, lists=lists, view=view),
-        lambda judged: how_requirements_stand(judged, subject),
-    )
-    found: dict[str, Result | None] = {}
-    for name, stand in asked.items():
-        if not stand.asked:
-            found[name] = None
-        elif stand.unmet:
-            found[name] = Result.UNMET
-        else:  # a waiver forgives a finding; it shows nothing to be met
-            found[name] = Result.OPEN if stand.open or stand.waived else Result.MET
-    return verdict, found
-
-
-def coverage(
-    workspace: Workspace,
-    subject: str,
-    profile: Profile,
-    catalog: str,
-    *,
-    beside: Sequence[Profile] = (),
-    mappings: Sequence[str] = (),
-    at: int | None = None,
-    lists: Sequence[str] | None = None,
-    view: View | None = None,
-    lang: str = "en",
-) -> tuple[dict[str, Any], Outcome]:
-    """What the verdict about a subject says under a catalog, and the exit code.
-
-    Args:
-        workspace: the store.
-        subject: what is judged.
-        profile: by what it is judged.
-        catalog: what the verdict is carried to.
-        beside: further profiles whose results count as well; a control that several ask for is
-            met where all of them are.
-        mappings: only these; none: all at hand.
-        at: valid at this instant.
-        lists: believe these alone.
-        view: for whose eyes.
-        lang: of titles.
-
-    Raises:
-        Absent: ``catalog.unknown``, ``mapping.unknown``. Refused: ``mapping.elsewhere``.
-    """
-    settings = workspace.settings
-    goal = find_catalog(catalog, settings)
-    verdicts, judged = [], []
-    for each in (profile, *beside):
-        one, found = results_of(workspace, canonical(subject), each, at=at, lists=lists, view=view)
-        verdicts.append(one)
-        judged.append((each, found))
-    verdict, chain = verdicts[0], min(v.value for v in verdicts)
-    catalogs = {c.id: c for c, _ in catalogs_of(settings)}
-    results, unknown = _by_control(judged, catalogs)
-    used, left_out = _leading_to(goal, mappings, catalogs, settings)
-    rows = coverage_of(goal, results, [(m, catalogs[m.origin]) for m in used])
-    counts = {s.value: sum(r.state is s for r in rows) for s in Covering}
-    whole = counts[Covering.COVERED.value] == len(rows)
-    value = chain if whole else min(chain, Value.UNDETERMINED)
-    if counts[Covering.FAILED.value]:
-        value = Value.UNTRUSTED
-    outcome = Outcome.HOLDS
-    if value is not Value.TRUSTED:
-        outcome = worst(v.outcome for v in verdicts) or (
-            Outcome.NONCONFORMANT if value is Value.UNTRUSTED else Outcome.EVIDENCE_MISSING
-        )
-    told = {
-        "subject": verdict.subject,
-        "profile": verdict.profile,
-        "catalog": goal.id,
-        "at": verdict.at,
-        "chain": chain.word,
-        "verdict": value.word,
-        "counts": counts,
-        "controls": [_row(r, lang) for r in rows],
-        "mappings": [mapping_json(m, "", lang) for m in used],
-        "mappings_left_out": left_out,
-        "controls_unknown": unknown,
-    }
-    return told, outcome
-
-
-def _by_control(
-    judged: Sequence[tuple[Profile, dict[str, Result | None]]], catalogs: dict[str, Catalog]
-) -> tuple[dict[tuple[str, str], Result], list[str]]:
-    """Results by catalog and control; and the controls that no catalog at hand has."""
-    met: dict[tuple[str, str], list[Result]] = {}
-    unknown: list[str] = []
-    asked = [(r, found.get(r.id)) for profile, found in judged for r in profile.requirements]
-    for requirement, result in asked:
-        for named, control in requirement.controls:
-            holders = [c for c in catalogs.values() if named in ("", c.id) and control in c]
-            if not holders:
-                unknown.append(f"{named}#{control}" if named else control)
-            if result is not None:
-                for holder in holders:
-                    met.setdefault((holder.id, holder.find(control).id), []).append(result)
-    return {key: Result.worst(all_) for key, all_ in met.items()}, sorted(set(unknown))
-
-
-def _leading_to(
-    goal: Catalog, names: Sequence[str], catalogs: dict[str, Catalog], settings: Settings
-) -> tuple[list[Mapping], list[str]]:
-    """The mappings that lead to a catalog, turned round where needed; and those left out."""
-    every = [m for m, _ in mappings_of(settings)]
-    asked = [find_mapping(n, settings) for n in names] if names else every
-    used: list[Mapping] = []
-    left_out: list[str] = []
-    for mapping in asked:
-        if mapping.origin == CERTIFICATES and not names:
-            continue  # what is held is shown beside the questions, and proves nothing by itself
-        turned = mapping if mapping.goal == goal.id else mapping.turned()
-        if turned.goal != goal.id:
-            if names:
-                raise Refused(
-                    "mapping.elsewhere",
-                    f"{mapping.name} does not lead to {goal.id}",
-                    why=f"it relates {mapping.origin} and {mapping.goal}",
-                    hint="`kizuna catalog mappings` shows what each relates",
-                    name=mapping.name,
-                    catalog=goal.id,
-                )
-            continue
-        if turned.origin in catalogs:
-            used.append(turned)
-        else:
-            left_out.append(mapping.name)
-    return used, left_out
-
-
-def _row(covered: Covered, lang: str) -> dict[str, Any]:
-    return {
-        "control": covered.control.id,
-        "short": covered.control.short,
-        "title": covered.control.named(lang),
-        "state": covered.state.value,
-        "ways": [
-            {
-                "sources": list(way.sources),
-                "result": None if way.result is None else way.result.value,
-                "mapping": way.mapping or None,
-                "relation": way.relation.value,
-                "confidence": way.confidence.value,
-                "status": "accepted" if way.accepted else "proposed",
-                "whole": way.meets,
-            }
-            for way in covered.ways
-        ],
-    }
-
-
-def _register(workspace: Workspace, mapping: Mapping) -> dict[str, Any]:
+def _register(organisation: Organisation, mapping: Mapping) -> dict[str, Any]:
     norm = Norm(
         type=MAPPING,
         name=mapping.name,
@@ -326,10 +150,10 @@ def _register(workspace: Workspace, mapping: Mapping) -> dict[str, Any]:
         document=mapping.document(),
         title=mapping.title.get("en"),
     )
-    subject = canonical(f"{workspace.identity}/mappings/{mapping.name}")
-    signed = workspace.say(Kind.NORM, subject, norm)
-    digest, index = workspace.register_one(signed.statement, signed.documents)
-    folder = _folder(workspace.settings)
+    subject = canonical(f"{organisation.identity}/mappings/{mapping.name}")
+    signed = organisation.say(Kind.NORM, subject, norm)
+    digest, index = organisation.register_one(signed.statement, signed.documents)
+    folder = _folder(organisation.settings)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(folder / f"{mapping.name}.json", msgspec.json.encode(mapping.document()))
     return mapping_json(mapping, "store", "en") | {

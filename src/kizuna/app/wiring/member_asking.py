@@ -9,6 +9,7 @@ bundle can prove: that is the store's own word, and read under bounds.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -63,17 +64,32 @@ class Asks:
             Absent: ``profile.unknown`` where the store has no profile of that name.
             Unavailable: ``request.*``. Malformed, Tampered: ``bundle.*``.
         """
-        return self._proof(question).verify(question.profile, at=self._moment(question))
+        return self.proof(question).verify(question.profile, at=self.moment(question))
+
+    def proof(self, question: Question, *, through: Sequence[str] = ()) -> Opened:
+        """The proof for a question, opened here; ``through``: with these mappings."""
+        from kizuna.app.wiring.offline import opened
+
+        data = self._bundle(question.subject, question.profile, through)
+        return opened(data, self._trust(), subject=question.subject, lists=question.lists)
+
+    def moment(self, question: Question) -> int:
+        """The instant that a question is about."""
+        return self.clock() if question.at is None else question.at
 
     def explain(self, question: Question) -> tuple[Explained, dict[str, str]]:
         """As ``verify``, with the tree of reasons."""
-        return self._proof(question).explain(question.profile, at=self._moment(question))
+        return self.proof(question).explain(question.profile, at=self.moment(question))
 
-    def export_bundle(self, subject: SubjectId, profile: Profile) -> WrittenBundle:
-        """The proof as the store gives it, seen to open under one's own anchors."""
+    def export_bundle(
+        self, subject: SubjectId, profile: Profile, *, through: Sequence[str] = ()
+    ) -> WrittenBundle:
+        """The proof as the store gives it, seen to open under one's own anchors; ``through``:
+        mappings that travel along.
+        """
         from kizuna.app.wiring.offline import opened
 
-        data = self._bundle(subject, profile)
+        data = self._bundle(subject, profile, through)
         bundle = opened(data, self._trust(), subject=subject).evidence
         held = [item for page in bundle.all() for item in page]
         return WrittenBundle(
@@ -108,17 +124,9 @@ class Asks:
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _proof(self, question: Question) -> Opened:
-        from kizuna.app.wiring.offline import opened
-
-        data = self._bundle(question.subject, question.profile)
-        return opened(data, self._trust(), subject=question.subject, lists=question.lists)
-
-    def _moment(self, question: Question) -> int:
-        return self.clock() if question.at is None else question.at
-
-    def _bundle(self, subject: SubjectId, profile: Profile) -> bytes:
-        query = urlencode({"subject": subject, "profile": profile.name})
+    def _bundle(self, subject: SubjectId, profile: Profile, through: Sequence[str] = ()) -> bytes:
+        asked = [("subject", subject), ("profile", profile.name)]
+        query = urlencode([*asked, *(("through", name) for name in through)])
         return self._store.fetch("/api/export", query)
 
     def _trust(self) -> bytes | None:

@@ -26,6 +26,7 @@ from kizuna.model.trust import Anchors
 from kizuna.model.verdict import Verdict
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.travelling import Norms
     from kizuna.chain.exchange import BundleEvidence
 
 __all__ = ["Opened", "opened"]
@@ -37,6 +38,12 @@ class Opened:
 
     evidence: BundleEvidence
     anchors: Anchors
+
+    def norms(self) -> Norms:
+        """Mappings, catalogs and profiles that came along, as far as the anchors let them count."""
+        from kizuna.app.wiring.travelling import norms_in
+
+        return norms_in(self.evidence, self.anchors)
 
     def verify(self, profile: Profile, *, at: int) -> tuple[Verdict, dict[str, str]]:
         """The verdict over what the bundle proves, and what its findings' subjects are called."""

@@ -4,7 +4,8 @@
 Keeps: 1. The verdict is the engine's own, by a profile that holds what accepted mappings carry and
 nothing more; its digest says so. 2. What carried, what is only proposed, what is mapped in part and
 what is not mapped stand in the findings, each with its reason; none of them decides. 3. Mappings
-are those that the verifier names and has at hand; a proposed one never makes anything trusted.
+are those that the verifier names and has at hand, or that came with a bundle from somebody whom the
+verifier believes; a proposed one never makes anything trusted.
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.app.wiring.catalogs import CERTIFICATES, find_catalog
-from kizuna.app.wiring.mappings import find_mapping, mapping_json
+from kizuna.app.wiring.mappings import find_mapping, kept_mapping, mapping_json
 from kizuna.app.wiring.profiles import every_profile
 from kizuna.criteria.profiles.through import Carry, How, Through, through
-from kizuna.model.errors import Refused
+from kizuna.model.errors import Absent, Refused
 from kizuna.model.finding import Code, Finding, Value
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.settings import Settings
-    from kizuna.criteria.catalogs import Mapping
+    from kizuna.app.wiring.travelling import Norms
+    from kizuna.criteria.catalogs import Catalog, Mapping
     from kizuna.criteria.profiles import Profile
     from kizuna.model.verdict import Verdict
 
@@ -35,9 +37,12 @@ _BEST: Final = (How.CARRIES, How.PROPOSED, How.PARTLY, How.TOGETHER, How.OTHERWI
 class Reading:
     """One profile read through mappings, ready to judge."""
 
-    def __init__(self, read: Through, mappings: Sequence[Mapping]) -> None:
+    def __init__(
+        self, read: Through, mappings: Sequence[Mapping], whose: dict[str, tuple[str, bool]]
+    ) -> None:
         self._read = read
         self._mappings = mappings
+        self._whose = whose
 
     @property
     def profile(self) -> Profile:
@@ -73,7 +78,7 @@ class Reading:
         """By what was read: members for ``through`` of a verdict."""
         read = self._read
         return {
-            "mappings": [mapping_json(m, "", lang) for m in self._mappings],
+            "mappings": [mapping_json(m, "", lang) | self._by(m.name) for m in self._mappings],
             "profile_digest_without": read.plain.digest,
             "ways": [
                 {
@@ -91,13 +96,28 @@ class Reading:
             "unmapped": list(read.unmapped),
         }
 
+    def _by(self, name: str) -> dict[str, Any]:
+        """Of a mapping that came with a bundle: by whom, and whether that counts here."""
+        if name not in self._whose:
+            return {}
+        issuer, counts = self._whose[name]
+        return {"origin": "bundle", "by": issuer, "counts": counts}
+
     def _best(self, requirement: str, among: Iterable[How]) -> Carry | None:
         ways = self._read.of(requirement)
         return next((w for how in among for w in ways if w.how is how), None)
 
 
-def reading_through(settings: Settings, profile: Profile, names: Sequence[str]) -> Reading:
+def reading_through(
+    settings: Settings, profile: Profile, names: Sequence[str], norms: Norms | None = None
+) -> Reading:
     """A profile read through the mappings of these names, with the catalogs and profiles at hand.
+
+    Args:
+        settings: where the verifier's own are.
+        profile: the measure.
+        names: mappings; a verifier's own goes before one that travelled.
+        norms: what travelled with a bundle, as far as the verifier may read it.
 
     Raises:
         Absent: ``mapping.unknown``, ``catalog.unknown``. Refused: ``mapping.too-many``.
@@ -110,12 +130,32 @@ def reading_through(settings: Settings, profile: Profile, names: Sequence[str]) 
             count=len(names),
             limit=_MAPPINGS,
         )
-    mappings = [find_mapping(name, settings) for name in dict.fromkeys(names)]
+    brought = {} if norms is None else norms.mappings
+    whose: dict[str, tuple[str, bool]] = {}
+    mappings: list[Mapping] = []
+    for name in dict.fromkeys(names):
+        own = kept_mapping(name, settings)
+        if own is None and norms is not None and name in brought:
+            whose[name] = norms.whose[name]
+        mappings.append(own or brought.get(name) or find_mapping(name, settings))
     # a mapping that is named and cannot be read says so, rather than that nothing is mapped
     ends = {end for one in mappings for end in (one.origin, one.goal)}
-    catalogs = {end: find_catalog(end, settings) for end in ends}
-    read = through(profile, mappings, catalogs, every_profile(settings), CERTIFICATES)
-    return Reading(read, mappings)
+    catalogs = {end: _catalog(end, settings, norms) for end in ends}
+    measures = every_profile(settings)
+    if norms is not None:
+        known = {one.name for one in measures}
+        measures += [one for name, one in norms.profiles.items() if name not in known]
+    read = through(profile, mappings, catalogs, measures, CERTIFICATES)
+    return Reading(read, mappings, whose)
+
+
+def _catalog(name: str, settings: Settings, norms: Norms | None) -> Catalog:
+    try:
+        return find_catalog(name, settings)
+    except Absent:
+        if norms is None or name not in norms.catalogs:
+            raise
+        return norms.catalogs[name]
 
 
 def _unmet(verdict: Verdict) -> set[tuple[str, str]]:

@@ -535,10 +535,11 @@ class Workspace:
         profile: Profile,
         *,
         view: View | None = None,
+        through: Sequence[str] = (),
         progress: Progress = quiet,
     ) -> WrittenBundle:
-        """Everything needed to judge again offline."""
-        return self.judge.export(subject, profile, view=view, progress=progress)
+        """Everything needed to judge again offline; ``through``: mappings that travel along."""
+        return self.judge.export(subject, profile, view=view, through=through, progress=progress)
 
     def watch(
         self,

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from kizuna.chain.exchange.bundle import Bundle
-from kizuna.model.errors import Absent, Malformed, Problem, Tampered
+from kizuna.model.errors import Malformed, Problem, Tampered
 from kizuna.model.finding import Code
 from kizuna.model.identifier import Digest, SubjectId, digest_of
 from kizuna.model.kind import Kind, kind_of, media_type_of
@@ -429,7 +429,7 @@ class _Ring:
         if history is None:
             try:
                 genesis = genesis_keys(identity, self._pinned)
-            except Absent:
+            except Problem:  # a thing below an identity's name has no keys: it is no identity
                 genesis = ()
             history = self._histories[identity] = KeyHistory.of(identity, genesis)
         return history
