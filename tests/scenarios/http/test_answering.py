@@ -630,3 +630,19 @@ def test_pens_sign_for_their_own_identity(workspace, asked):
     plan = plan_answers(workspace, asked, said, pen=pen_of(workspace, "fuji"))
     with pytest.raises(Refused, match="another signer"):
         register_plan(workspace, plan)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "body",
+    [b"a=b&" * 1_000, b"a=" + b"%41" * 1_000_000, b"a=\xff"],
+    ids=["many", "large", "no-ascii"],
+)
+async def test_a_form_that_no_page_of_ours_sends_is_refused_before_it_is_taken_apart(browser, body):
+    await browser.sign_in()
+    answer = await browser.client.post(
+        "/answer",
+        content=body,
+        headers={"origin": browser.origin, "content-type": "application/x-www-form-urlencoded"},
+    )
+    assert answer.status_code == 400
