@@ -123,3 +123,57 @@ def test_a_store_in_a_token(tmp_path: Path, hsm_module: str, monkeypatch):
     told = _run("key", "rotate", "--store", "s", code=21)
     assert told["code"] == "unit.pin-wrong"
     assert os.environ["SOFTHSM2_CONF"]
+
+
+def test_a_unit_seals_encrypts_agrees_and_measures_by_command(
+    served: subprocess.Popen[str], tmp_path: Path
+):
+    _run("init", "--name", "Fuji Pumps", "--unit", "process:unit", "--store", "s")
+    (tmp_path / "disk.key").write_bytes(b"k" * 32)
+    unit = ["key", "unit"]
+    store = ["--store", "s"]
+    _run(*unit, "seal", "disk.key", "--registers", "16", "--out", "box", *store)
+    _run(*unit, "unseal", "box", "--out", "again", *store)
+    assert (tmp_path / "again").read_bytes() == b"k" * 32
+    assert (tmp_path / "again").stat().st_mode & 0o077 == 0
+    before = _run(*unit, "registers", *store)
+    _run(*unit, "extend", "16", "disk.key", *store)
+    after = _run(*unit, "registers", *store)
+    assert (before["kept"], before["registers"]["16"] == after["registers"]["16"]) == (
+        "imitation",
+        False,
+    )
+    told = _run(*unit, "unseal", "box", "--out", "never", *store, code=10)
+    assert (told["code"], (tmp_path / "never").exists()) == ("unit.registers-changed", False)
+
+    _run(*unit, "encrypt", "disk.key", "--label", "logs", "--out", "enc", *store)
+    _run(*unit, "decrypt", "enc", "--label", "logs", "--out", "dec", *store)
+    assert (tmp_path / "dec").read_bytes() == b"k" * 32
+    assert (tmp_path / "enc").read_bytes() != b"k" * 32
+    changed = bytearray((tmp_path / "enc").read_bytes())
+    changed[-1] ^= 1
+    (tmp_path / "enc").write_bytes(changed)
+    told = _run(*unit, "decrypt", "enc", "--label", "logs", "--out", "never", *store, code=11)
+    assert told["code"] == "unit.box"
+    told = _run(*unit, "decrypt", "enc", "--label", "no", "--out", "never", *store, code=13)
+    assert told["code"] == "unit.no-secret"
+
+    ours = _run("key", "create", "--label", "a", "--purpose", "agree", *store)
+    _run("init", "--name", "Peer", "--store", "peer")
+    theirs = _run("key", "create", "--label", "b", "--purpose", "agree", "--store", "peer")
+    for name, key in (("ours", ours), ("theirs", theirs)):
+        (tmp_path / name).write_text(json.dumps(key["jwk"]))
+    agree = [*unit, "agree"]
+    _run(*agree, ours["thumbprint"][:8], "--with", "theirs", "--for", "x", "--out", "1", *store)
+    there = ["--store", "peer"]
+    _run(*agree, theirs["thumbprint"][:8], "--with", "ours", "--for", "x", "--out", "2", *there)
+    _run(*agree, theirs["thumbprint"][:8], "--with", "ours", "--for", "y", "--out", "3", *there)
+    one, two, three = ((tmp_path / name).read_bytes() for name in "123")
+    assert one == two != three
+    assert len(one) == 32
+
+    first, second = (_run(*unit, "random", "--size", "16", *store)["random"] for _ in range(2))
+    assert len(bytes.fromhex(first)) == 16
+    assert first != second
+    told = _run("key", "create", "--label", "c", "--registers", "0-7", *store, code=10)
+    assert told["code"] == "unit.not-offered"

@@ -361,6 +361,32 @@ def test_a_key_bound_to_registers_is_refused_by_the_chip_once_they_change(
     unit.close()
 
 
+@pytest.mark.parametrize("pin", [b"", b"1234"])
+def test_keys_bound_to_registers_certify_quote_and_agree_until_they_change(
+    new_swtpm, tmp_path: Path, pin: bytes
+):
+    from kizuna.roots.units.tpm import TpmUnit  # noqa: PLC0415 - needs its extra
+
+    unit = TpmUnit(new_swtpm().tcti, tmp_path / "wrapped", pin=pin)
+    attesting = unit.generate_bound("attest", Purpose.ATTEST, [16])
+    agreeing = unit.generate_bound("agree", Purpose.AGREE, [16])
+    free = unit.generate(Algorithm.ES256, "free")
+    peer = EphemeralUnit(b"peer")
+    other = peer.public(peer.generate(Algorithm.ES256, "p", Purpose.AGREE))
+    uses = [
+        lambda: unit.certify(attesting, free),
+        lambda: unit.certify(attesting, agreeing),
+        lambda: unit.certify(attesting, other),
+        lambda: unit.quote(attesting, b"n" * 16, [16]),
+        lambda: unit.ecdh(agreeing, other, b"info"),
+    ]
+    for use in uses:
+        use()
+    unit.extend(16, bytes(32), b"another program")
+    assert {_code(use) for use in uses} == {"unit.registers-changed"}
+    unit.close()
+
+
 def test_a_damaged_file_of_wrapped_keys_is_named(new_swtpm, tmp_path: Path):
     from kizuna.roots.units.tpm import TpmUnit  # noqa: PLC0415 - needs its extra
 

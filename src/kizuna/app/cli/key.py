@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kizuna.app.cli import key_gate, key_hosted
+from kizuna.app.cli import key_gate, key_hosted, key_unit
 from kizuna.app.cli.door import Door, command
 from kizuna.app.cli.key_units import hang_units, other, place, placed_keys
 from kizuna.app.cli.times import instant
@@ -58,6 +58,7 @@ def hang(app: typer.Typer) -> None:
     hang_units(app)
     key_gate.hang(app)
     key_hosted.hang(app)
+    key_unit.hang(app)
 
     @command(app, "list")
     def list_(door: Door) -> None:

@@ -105,12 +105,25 @@ def hang_units(app: typer.Typer) -> None:
             str, typer.Option("--purpose", help="sign, agree or attest; fixed for its life.")
         ] = "sign",
         algorithm: Annotated[str, typer.Option("--algorithm", help="ES256 or EdDSA.")] = "ES256",
+        registers: Annotated[
+            str | None,
+            typer.Option(
+                "--registers",
+                metavar="LIST",
+                help="Of a TPM: the key works only while these are as they are now, e.g. 0-7,16.",
+            ),
+        ] = None,
     ) -> None:
         """Make a key in a chosen unit; it speaks for nobody until it is enrolled or certified."""
         from kizuna.app.wiring.certifying import UnitKeys
+        from kizuna.app.wiring.devices.quoting import read_selection
 
         made = UnitKeys(door.workspace()).create(
-            label, unit=unit, purpose=purpose, algorithm=algorithm
+            label,
+            unit=unit,
+            purpose=purpose,
+            algorithm=algorithm,
+            registers=() if registers is None else read_selection(registers),
         )
         door.answer(made, [door.text("key.created", thumbprint=made["thumbprint"], unit=unit)])
 

@@ -21,13 +21,21 @@ from kizuna.model.kind import Kind
 from kizuna.model.payload import Claim
 from kizuna.roots import base64url
 from kizuna.roots.identity import did_key
-from kizuna.roots.keys import PublicKey
-from kizuna.roots.units import Certification, Handle, Purpose, Unit, check_certification
+from kizuna.roots.keys import Algorithm, PublicKey
+from kizuna.roots.units import (
+    Certification,
+    Handle,
+    Purpose,
+    Unit,
+    check_certification,
+    generate_bound,
+)
+from kizuna.roots.units.problems import not_offered
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.owner import Owner
 
-__all__ = ["UnitKeys", "certify_at_birth"]
+__all__ = ["Borrowed", "UnitKeys", "certify_at_birth"]
 
 TYPE: Final = "key-certification"
 
@@ -44,7 +52,7 @@ class UnitKeys:
         for name in (HOME, *self._workspace.description.units):
             row: dict[str, Any] = {"name": name}
             try:
-                with _Borrowed(self._workspace, name) as unit:
+                with Borrowed(self._workspace, name) as unit:
                     row |= _told(unit)
             except (Unavailable, Misconfigured, Refused, Malformed) as problem:
                 row |= {"kind": "", "problem": problem.code}
@@ -75,12 +83,21 @@ class UnitKeys:
         return {"name": name, **told}
 
     def create(
-        self, label: str, *, unit: str = HOME, purpose: str = "sign", algorithm: str = "ES256"
+        self,
+        label: str,
+        *,
+        unit: str = HOME,
+        purpose: str = "sign",
+        algorithm: str = "ES256",
+        registers: tuple[int, ...] = (),
     ) -> dict[str, Any]:
         """Make a key in a chosen unit; it speaks for nobody until it is enrolled or certified.
 
+        With ``registers`` the key works only while they are as they are now: the chip compares.
+
         Raises:
             Malformed: ``key.algorithm-unknown``, ``unit.purpose-unknown``, ``unit.unknown``.
+            Refused: ``unit.not-offered`` where the unit only imitates registers.
         """
         if label == ORGANISATION:
             raise Malformed(
@@ -97,16 +114,22 @@ class UnitKeys:
                 hint="one of sign, agree, attest",
                 purpose=purpose[:20],
             ) from fault
-        with _Borrowed(self._workspace, unit) as where:
-            handle = where.generate(algorithm_named(algorithm), label, chosen)
-            return {**_key(where, handle), "unit": unit}
+        with Borrowed(self._workspace, unit) as where:
+            wanted = algorithm_named(algorithm)
+            if registers:
+                if wanted is not Algorithm.ES256:
+                    raise not_offered(where.traits.kind, f"bound keys for {wanted.jose_name}")
+                handle = generate_bound(where, label, chosen, registers)
+            else:
+                handle = where.generate(wanted, label, chosen)
+            return {**_key(where, handle), "unit": unit, "registers": list(registers)}
 
     def keys(self) -> list[dict[str, Any]]:
         """Every key in every unit that answers, with its place and who certified it."""
         rows = []
         for name in (HOME, *self._workspace.description.units):
             try:
-                with _Borrowed(self._workspace, name) as unit:
+                with Borrowed(self._workspace, name) as unit:
                     rows += [{**_key(unit, h), "unit": name} for h in unit.handles()]
             except (Unavailable, Misconfigured, Refused) as problem:
                 rows.append({"unit": name, "problem": problem.code})
@@ -128,12 +151,12 @@ class UnitKeys:
         workspace = self._workspace
         by_unit, by_handle = self._find(by)
         unit_name, handle = self._find(key)
-        with _Borrowed(workspace, by_unit) as attester:
+        with Borrowed(workspace, by_unit) as attester:
             traits = attester.traits
             if unit_name == by_unit:
                 said = attester.certify(by_handle, handle)
             else:
-                with _Borrowed(workspace, unit_name) as other:
+                with Borrowed(workspace, unit_name) as other:
                     subject = other.public(handle)
                 said = attester.certify(by_handle, subject)
         claim = Claim(
@@ -211,7 +234,7 @@ class UnitKeys:
         ended = None
         if states.get(handle.id) in ("current", "active"):
             ended = Keys(workspace).revoke(handle.id, reason=reason or "retired")
-        with _Borrowed(workspace, name) as unit:
+        with Borrowed(workspace, name) as unit:
             unit.destroy(handle)
         return {
             "key": handle.id,
@@ -222,7 +245,7 @@ class UnitKeys:
     def _find(self, begins: str) -> tuple[str, Handle]:
         found = []
         for name in (HOME, *self._workspace.description.units):
-            with _Borrowed(self._workspace, name) as unit:
+            with Borrowed(self._workspace, name) as unit:
                 found += [(name, h) for h in unit.handles() if h.id.startswith(begins.lower())]
         if len(found) != 1 or len(begins) < 4:
             raise Absent(
@@ -245,7 +268,7 @@ def certify_at_birth(workspace: Owner) -> None:
     keys.certify(workspace.handle.id, by=made["thumbprint"])
 
 
-class _Borrowed:
+class Borrowed:
     """A unit for a while; the store's own stays open."""
 
     def __init__(self, workspace: Owner, name: str) -> None:

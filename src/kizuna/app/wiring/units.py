@@ -79,11 +79,13 @@ def open_home(folder: Folder, description: Description, settings: Settings) -> U
 
 
 def open_named(workspace: Owner, name: str) -> Unit:
-    """A unit of this store by its short name.
+    """A unit of this store by its short name, behind the store's gate where it has one.
 
     Raises:
         Malformed: ``unit.unknown``. Misconfigured, Unavailable: ``unit.*``.
     """
+    from kizuna.app.wiring.gating import behind_gate
+
     if name == HOME:
         return workspace.unit
     said = workspace.description.units.get(name)
@@ -94,7 +96,8 @@ def open_named(workspace: Owner, name: str) -> Unit:
             hint="`kizuna key units` lists them; `kizuna key attach` adds one",
             name=name[:40],
         )
-    return open_unit(said, workspace.folder, workspace.settings, name)
+    unit = open_unit(said, workspace.folder, workspace.settings, name)
+    return behind_gate(workspace.folder.path, unit, workspace.settings.clock)
 
 
 def open_unit(said: str, folder: Folder, settings: Settings, name: str) -> Unit:

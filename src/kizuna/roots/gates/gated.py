@@ -26,6 +26,7 @@ from kizuna.roots.units import (
     Secret,
     Traits,
     Unit,
+    generate_bound,
     no_such_key,
 )
 
@@ -74,6 +75,11 @@ class Gated:
         """As ``Unit.generate``; raises ``gate.*``."""
         self._itself(Operation.GENERATE, label)
         return self._unit.generate(algorithm, label, purpose)
+
+    def generate_bound(self, label: str, purpose: Purpose, selection: Sequence[int]) -> Handle:
+        """A key bound to registers, where the unit behind can; raises ``gate.*``."""
+        self._itself(Operation.GENERATE, label)
+        return generate_bound(self._unit, label, purpose, selection)
 
     def generate_secret(self, label: str) -> Secret:
         """As ``Unit.generate_secret``; raises ``gate.*``."""

@@ -8,6 +8,7 @@ named in ``app.wiring`` alone.
 """
 
 from kizuna.roots.units.attested import check_certification, check_quote
+from kizuna.roots.units.bound import generate_bound
 from kizuna.roots.units.ephemeral import EphemeralUnit
 from kizuna.roots.units.problems import no_such_key
 from kizuna.roots.units.registers import composite, replay
@@ -39,6 +40,7 @@ __all__ = [
     "check_certification",
     "check_quote",
     "composite",
+    "generate_bound",
     "no_such_key",
     "replay",
 ]

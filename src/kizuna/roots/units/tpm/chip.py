@@ -118,7 +118,7 @@ class Chip:
         """The signature (r and s) over a SHA-256 digest."""
         with self._words(), self._session(selection) as session:
             made = self._api.sign(
-                self._load(key),
+                self._load(key, opened=not selection),
                 digest,
                 tss.TPMT_SIG_SCHEME(scheme=tss.TPM2_ALG.NULL),
                 tss.TPMT_TK_HASHCHECK(tag=tss.TPM2_ST.HASHCHECK, hierarchy=tss.TPM2_RH.NULL),
@@ -130,7 +130,8 @@ class Chip:
         """The x coordinate of the point shared with a peer (TPM2_ECDH_ZGen)."""
         with self._words(), self._session(selection) as session:
             peer = tss.TPM2B_ECC_POINT(tss.TPMS_ECC_POINT(x=point[:32], y=point[32:]))
-            shared = self._api.ecdh_zgen(self._load(key), peer, session1=session)
+            held = self._load(key, opened=not selection)
+            shared = self._api.ecdh_zgen(held, peer, session1=session)
             return _wide(bytes(shared.point.x))
 
     def random(self, size: int) -> bytes:
@@ -170,18 +171,31 @@ class Chip:
         with self._words():
             return int(self._api.read_clock().clockInfo.resetCount)
 
-    def quote(self, key: Wrapped, nonce: bytes, selection: Sequence[int]) -> tuple[bytes, bytes]:
-        """TPMS_ATTEST and signature over selected registers."""
-        with self._words():
-            attest, signature = self._api.quote(self._load(key), _chosen(selection), nonce)
+    def quote(
+        self, key: Wrapped, nonce: bytes, selection: Sequence[int], bound: Sequence[int] = ()
+    ) -> tuple[bytes, bytes]:
+        """TPMS_ATTEST and signature over selected registers, by a key that may be bound to some."""
+        with self._words(), self._session(bound) as session:
+            held = self._load(key, opened=not bound)
+            attest, signature = self._api.quote(held, _chosen(selection), nonce, session1=session)
             return bytes(attest), _raw(signature)
 
-    def certify(self, key: Wrapped, subject: Wrapped) -> tuple[bytes, bytes, bytes]:
-        """TPMS_ATTEST, signature and the subject's TPMT_PUBLIC."""
-        with self._words():
-            about = self._load(subject)
+    def certify(
+        self,
+        key: Wrapped,
+        subject: Wrapped,
+        bound: Sequence[int] = (),
+        subject_bound: Sequence[int] = (),
+    ) -> tuple[bytes, bytes, bytes]:
+        """TPMS_ATTEST, signature and the subject's TPMT_PUBLIC; either key may be bound."""
+        with self._words(), self._session(bound) as session:
+            about = self._load(subject, opened=not subject_bound)
             attest, signature = self._api.certify(
-                about, self._load(key), b"", tss.TPMT_SIG_SCHEME(scheme=tss.TPM2_ALG.NULL)
+                about,
+                self._load(key, opened=not bound),
+                b"",
+                tss.TPMT_SIG_SCHEME(scheme=tss.TPM2_ALG.NULL),
+                session2=session,
             )
             return bytes(attest), _raw(signature), subject[0][2:]
 

@@ -272,7 +272,7 @@ class TpmUnit:
 
         def quote(chip: Chip) -> Quote:
             for _ in range(_TRIES):  # another program may extend in between
-                message, signature = chip.quote(_wrapped(kept), nonce, chosen)
+                message, signature = chip.quote(_wrapped(kept), nonce, chosen, kept.selection)
                 values = chip.read(chosen)
                 if message.endswith(composite(values)):
                     break
@@ -296,7 +296,9 @@ class TpmUnit:
         if isinstance(subject, Handle):
             other = self._find(subject)
             message, signature, area = self._call(
-                lambda chip: chip.certify(_wrapped(kept), _wrapped(other))
+                lambda chip: chip.certify(
+                    _wrapped(kept), _wrapped(other), kept.selection, other.selection
+                )
             )
             return Certification(
                 format="tpm2",
@@ -308,7 +310,9 @@ class TpmUnit:
                 area=area,
             )
         over = presented_digest(by, subject)
-        message, signature = self._call(lambda chip: chip.quote(_wrapped(kept), over, (0,)))
+        message, signature = self._call(
+            lambda chip: chip.quote(_wrapped(kept), over, (0,), kept.selection)
+        )
         return Certification(
             format="tpm2",
             claim="presented",
