@@ -21,6 +21,10 @@ _PROFILE = Annotated[
 _POINT = Annotated[
     str | None, typer.Option("--point", metavar="POINT", help="At this interaction point only.")
 ]
+_LISTS = Annotated[
+    list[str] | None, typer.Option("--list", metavar="NAME", help="Believe these lists only.")
+]
+_OFFLINE = Annotated[bool, typer.Option("--offline", help="Ask no store elsewhere.")]
 _OF = Annotated[str | None, typer.Option("--process", metavar="PROCESS", help="Of which process.")]
 
 
@@ -123,12 +127,15 @@ def _hang_models(app: typer.Typer) -> None:
             str | None,
             typer.Option("--profile", "-p", help="Mark where something is missing under it."),
         ] = None,
+        lists: _LISTS = None,
+        offline: _OFFLINE = False,
     ) -> None:
         """Draw a process as SVG: lanes are organisations, rows are layers.
 
         Example: kizuna vcp draw --out process.svg --lang ja
         """
         from kizuna.app.wiring.profiles import find_profile
+        from kizuna.app.wiring.vcp.ground import ground_of
         from kizuna.app.wiring.vcp.kept import find_process
         from kizuna.app.wiring.vcp.standing import draw, shown_of
 
@@ -136,7 +143,9 @@ def _hang_models(app: typer.Typer) -> None:
         shown = None
         if profile is not None:
             chosen = find_profile(profile, door.settings)
-            shown = shown_of(door.organisation(read_only=True), kept, chosen)
+            organisation = door.organisation(read_only=True)
+            ground = ground_of(organisation, across=True, offline=offline)
+            shown = shown_of(organisation, kept, chosen, lists=lists, ground=ground)
         Door.write_file(out, draw(kept, door.lang, shown).encode() + b"\n")
         if out != "-":
             door.answer({"file": out}, [door.text("file.written", file=out)])
@@ -179,8 +188,12 @@ def _hang_expecting(app: typer.Typer) -> None:
         process: _PROCESS = None,
         point: _POINT = None,
         everything: Annotated[bool, typer.Option("--all", help="What is shown, too.")] = False,
+        lists: _LISTS = None,
+        offline: _OFFLINE = False,
     ) -> None:
         """Set what is expected against what is there; ends with 13 where something is missing.
+
+        What is there is looked for in the stores elsewhere too, as `kizuna verify` does.
 
         Example: kizuna vcp gaps shiomi-air --profile building-services
         """
@@ -194,8 +207,8 @@ def _hang_expecting(app: typer.Typer) -> None:
         kept = find_process(process, door.settings)
         organisation = door.organisation(read_only=True)
         chosen = find_profile(profile, door.settings)
-        ground = ground_of(organisation)
-        shown = shown_of(organisation, kept, chosen, point=point, ground=ground)
+        ground = ground_of(organisation, across=True, offline=offline)
+        shown = shown_of(organisation, kept, chosen, point=point, lists=lists, ground=ground)
         names = ground.names(identifiers_in([f for s in shown for f in s.findings]))
         rows = shown_json(kept, shown, chosen, door.lang, names)
         missing = [r for r in rows if r["state"] not in ("shown", "waived")]
@@ -229,6 +242,7 @@ def _hang_agreeing(app: typer.Typer) -> None:
                 "--until", metavar="REQUIREMENT=DATE", help="Promise what is missing by a day."
             ),
         ] = None,
+        offline: _OFFLINE = False,
     ) -> None:
         """Answer an expectation: sign what is shown, and what is promised until when.
 
@@ -238,12 +252,21 @@ def _hang_agreeing(app: typer.Typer) -> None:
         """
         from kizuna.app.cli.pairs import pairs
         from kizuna.app.wiring.profiles import find_profile
+        from kizuna.app.wiring.vcp.ground import ground_of
         from kizuna.app.wiring.vcp.kept import find_process
         from kizuna.app.wiring.vcp.saying import offer
 
         kept = find_process(process, door.settings)
         chosen = find_profile(profile, door.settings)
-        made = offer(door.organisation(), kept, chosen, expectation, pairs(until or (), "--until"))
+        organisation = door.organisation()
+        made = offer(
+            organisation,
+            kept,
+            chosen,
+            expectation,
+            pairs(until or (), "--until"),
+            ground=ground_of(organisation, across=True, offline=offline),
+        )
         lines = [door.text("vcp.said.offer", **{**made, "lacks": len(made["lacks"])})]
         door.answer(made, lines)
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What expectations, offers and agreements stand on: what was registered, and how a chain is.
 
-Keeps: one shape for a store of one's own (``Here``) and for the store of others that was joined
-(``There``), whose statements are checked by their signatures and whose chains by proof, so that
-either side of a border answers from where it is.
+Keeps: one shape for a store of one's own (``Here``, and with those that the lists lead to
+``Everywhere``) and for the store of others that was joined (``There``), whose statements are
+checked by their signatures and whose chains by proof, so that either side of a border answers from
+where it is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from kizuna.app.wiring.question import Question
     from kizuna.app.wiring.speaking import Organisation
     from kizuna.app.wiring.workspace import Workspace
+    from kizuna.chain.graph.evidence import Evidence
     from kizuna.model.statement import Registered
     from kizuna.model.verdict import Verdict
     from kizuna.record.store import View
@@ -49,14 +51,19 @@ class Ground(Protocol):
         ...
 
 
-def ground_of(organisation: Organisation) -> Ground:
-    """What is said stands on this, for whoever speaks from a folder."""
+def ground_of(organisation: Organisation, *, across: bool = False, offline: bool = False) -> Ground:
+    """What is said stands on this, for whoever speaks from a folder; ``across``: chains are judged
+    over the stores elsewhere too, as `kizuna verify` judges them.
+    """
+    from kizuna.app.wiring.across import stores_elsewhere
     from kizuna.app.wiring.member import Member
     from kizuna.app.wiring.workspace import Workspace
 
     if isinstance(organisation, Member):
         return There(organisation)
     assert isinstance(organisation, Workspace)  # noqa: S101 - there is no third
+    if across and stores_elsewhere(organisation):
+        return Everywhere(organisation, offline=offline)
     return Here(organisation)
 
 
@@ -91,6 +98,34 @@ class Here:
     def names(self, identifiers: Iterable[str]) -> dict[str, str]:
         """See ``Ground``."""
         return self._workspace.names(identifiers)
+
+
+class Everywhere(Here):
+    """A store of one's own, and those elsewhere that its anchors give an address for. Lives for
+    one command.
+    """
+
+    def __init__(self, workspace: Workspace, *, offline: bool = False) -> None:
+        from kizuna.app.wiring.across import AcrossJudge
+
+        super().__init__(workspace)
+        self._judge = AcrossJudge(workspace)
+        self._offline = offline
+        self._heard: list[Evidence] = []
+
+    def verdict(self, question: Question) -> Verdict:
+        """See ``Ground``."""
+        return self._judge.verify(question, offline=self._offline, heard=self._heard)
+
+    def names(self, identifiers: Iterable[str]) -> dict[str, str]:
+        """See ``Ground``: one's own names go before those of others."""
+        from kizuna.app.wiring.naming import names_of
+
+        wanted = set(identifiers)
+        found: dict[str, str] = {}
+        for evidence in self._heard:
+            found |= names_of(evidence, wanted, self._workspace.anchors())
+        return found | super().names(wanted)
 
 
 class There:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from kizuna.app.wiring.vcp.ground import ground_of
+from kizuna.app.wiring.vcp.ground import Ground, ground_of
 from kizuna.app.wiring.vcp.kept import Kept
 from kizuna.app.wiring.vcp.standing import shown_of
 from kizuna.chain.process import (
@@ -63,6 +63,8 @@ def offer(
     profile: Profile,
     which: str,
     until: Mapping[str, str],
+    *,
+    ground: Ground | None = None,
 ) -> dict[str, Any]:
     """Answer an expectation with what this organisation shows, and promises for the rest.
 
@@ -94,7 +96,7 @@ def offer(
             hint="give the profile that the expectation names with --profile",
             profile=profile.name,
         )
-    shown = shown_of(organisation, kept, profile, point=found.id)
+    shown = shown_of(organisation, kept, profile, point=found.id, ground=ground)
     wanted = set(asked)
     shown = tuple(
         s for s in shown if (s.expectation.subject or "", s.expectation.requirement.id) in wanted

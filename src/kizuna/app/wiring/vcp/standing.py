@@ -2,7 +2,7 @@
 """How a process stands: what is expected beside what is there, and how far each point has come.
 
 Keeps: what is shown is judged by whoever asks, with its own anchors, each time it is asked: over
-its own store, or over the proof of the store that it joined.
+its own store (and those that its lists lead to), or over the proof of the store that it joined.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def shown_of(
     profile: Profile,
     *,
     point: str | None = None,
+    lists: Sequence[str] | None = None,
     view: View | None = None,
     ground: Ground | None = None,
 ) -> tuple[Shown, ...]:
@@ -52,7 +53,9 @@ def shown_of(
     return set_against(
         profile,
         expected,
-        lambda subject, asked: ground.verdict(Question(subject, asked, at=now, view=view)),
+        lambda subject, asked: ground.verdict(
+            Question(subject, asked, at=now, lists=lists, view=view)
+        ),
     )
 
 
