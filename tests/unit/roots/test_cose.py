@@ -254,6 +254,14 @@ def test_deep_nesting_is_refused_without_recursion():
             parse_sign1(_framed(cbor2.dumps({1: -7, **HEADER}), beside=beside))
 
 
+def test_many_items_beside_what_is_signed_are_refused():
+    header = cbor2.dumps({1: -7, **HEADER})
+    parse_sign1(_framed(header, beside=cbor2.dumps({99: [0] * 4_000})))
+    with pytest.raises(Malformed) as refused:
+        parse_sign1(_framed(header, beside=cbor2.dumps({99: [0] * 5_000})))
+    assert refused.value.code == "envelope.malformed"
+
+
 def test_indefinite_lengths_are_refused():
     header = cbor2.dumps({1: -7, **HEADER})
     for frame in (

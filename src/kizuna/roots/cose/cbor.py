@@ -98,15 +98,19 @@ def bytes_of(data: bytes) -> bytes:
     return head(2, len(data)) + data
 
 
-def end_of_item(data: bytes, at: int) -> int:
-    """Where the item that begins at ``at`` ends; only definite lengths, no recursion.
+def end_of_item(data: bytes, at: int, most: int = 1 << 32) -> int:
+    """Where the item that begins at ``at`` ends; only definite lengths, no recursion, and no more
+    than ``most`` items in it.
 
     Raises:
         Malformed: ``envelope.malformed``.
     """
-    size, open_items = len(data), 1
+    size, open_items, seen = len(data), 1, 0
     while open_items:
         open_items -= 1
+        seen += 1
+        if seen > most:
+            raise malformed(f"more than {most} items")
         if at >= size:
             raise malformed("cut short")
         major, length = data[at] >> 5, data[at] & 31

@@ -40,6 +40,8 @@ __all__ = [
 ]
 
 MAX_HEADER: Final = 64 << 10
+_MOST_BESIDE: Final = 4_096
+"""Items of an unprotected header: receipts and certificates are a few."""
 """Largest protected header in bytes (field statements carry certificate chains and reports)."""
 
 MAX_ENVELOPE: Final = MAX_PAYLOAD + (512 << 10)
@@ -215,7 +217,10 @@ def read_frame(data: bytes) -> Frame:
     if middle - start > MAX_HEADER:
         raise malformed(f"protected header of {middle - start} bytes, at most {MAX_HEADER}")
     protected = data[start:middle]
-    rest = middle + 1 if data[middle : middle + 1] == b"\xa0" else end_of_item(data, middle)
+    if data[middle : middle + 1] == b"\xa0":
+        rest = middle + 1
+    else:
+        rest = end_of_item(data, middle, _MOST_BESIDE)
     payload: bytes | None
     if data[rest : rest + 1] == b"\xf6":
         payload, after, covered = None, rest + 1, b""
