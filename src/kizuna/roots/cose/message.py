@@ -40,12 +40,13 @@ __all__ = [
 ]
 
 MAX_HEADER: Final = 64 << 10
-_MOST_BESIDE: Final = 4_096
-"""Items of an unprotected header: receipts and certificates are a few."""
 """Largest protected header in bytes (field statements carry certificate chains and reports)."""
 
 MAX_ENVELOPE: Final = MAX_PAYLOAD + (512 << 10)
 """Largest message in bytes: a full payload, its header and a handful of receipts."""
+
+_MOST_BESIDE: Final = 4_096
+"""Items of an unprotected header: receipts and certificates are a few."""
 
 RECEIPTS: Final = 394
 X5CHAIN: Final = 33
