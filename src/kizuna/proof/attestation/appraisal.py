@@ -20,6 +20,9 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from msgspec import Struct
+from msgspec import field as struct_field
+
 from kizuna.model.identifier import Digest, SubjectId
 from kizuna.model.outcome import Outcome
 
@@ -261,8 +264,7 @@ class Measurement:
     """What the evidence says of its state, by CoMID's names (``is-debug``); the rest is open."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counters:
+class Counters(Struct, frozen=True, kw_only=True):
     """What only goes forward on an honest device; None where the evidence has no such counter."""
 
     boot: int | None = None
@@ -275,8 +277,7 @@ class Counters:
 NOTHING: Final = Counters()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Appraisal:
+class Appraisal(Struct, frozen=True, kw_only=True):
     """What one piece of evidence came to. Make it with ``judged`` of ``judgement``."""
 
     status: Status
@@ -290,7 +291,7 @@ class Appraisal:
     subject: SubjectId | None = None
     identity: bytes | None = None
     """What the evidence calls its device (an instance id or UEID)."""
-    claims: Mapping[str, object] = field(default_factory=dict)
+    claims: Mapping[str, object] = struct_field(default_factory=dict)
     """What the evidence says, by readable name; bytes, text, numbers and lists of them."""
     findings: tuple[AppraisalFinding, ...] = ()
     counters: Counters = NOTHING

@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace as changed
+
 from kizuna.model.errors import Problem
 from kizuna.model.identifier import Digest
 from kizuna.proof.attestation.appraisal import (
@@ -240,7 +242,7 @@ def _endorse(answer: Appraisal, endorsements: Iterable[Endorsement]) -> Appraisa
         ]
     if not claims:
         return answer
-    answer = replace(answer, claims={**answer.claims, **claims})
+    answer = changed(answer, claims={**answer.claims, **claims})
     against = [
         AppraisalFinding(
             AppraisalCode.ENDORSEMENT_OPEN,
@@ -263,7 +265,7 @@ def _found_more(answer: Appraisal, findings: tuple[AppraisalFinding, ...]) -> Ap
             status = one.code.status
     if status is Status.AFFIRMING and any(one.code.status is Status.NONE for one in findings):
         status = Status.NONE  # something is left open: that is no pass
-    return replace(answer, status=status, vector=vector, findings=(*answer.findings, *findings))
+    return changed(answer, status=status, vector=vector, findings=(*answer.findings, *findings))
 
 
 def _digest(evidence: bytes) -> Digest:

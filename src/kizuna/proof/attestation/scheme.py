@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from msgspec import Struct
+from msgspec import field as struct_field
+
 from kizuna.model.identifier import Digest, SubjectId
 from kizuna.proof.attestation.appraisal import (
     NOTHING,
@@ -40,8 +43,7 @@ class Checker(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One signature or MAC that must hold. Those of public keys are verified together."""
 
     key: PublicKey | Checker
@@ -70,8 +72,7 @@ class Enrolled:
     """What only this scheme asks for (an observed device's learnt profile)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """Evidence as it was read: nothing in it is believed yet."""
 
     scheme: str
@@ -86,7 +87,7 @@ class Reading:
     epoch: int | None = None
     counters: Counters = NOTHING
     measurements: tuple[Measurement, ...] = ()
-    claims: Mapping[str, object] = field(default_factory=dict)
+    claims: Mapping[str, object] = struct_field(default_factory=dict)
     key_hint: bytes | None = None
     """Key id of the header; it chooses among known keys and proves nothing."""
     faults: tuple[AppraisalFinding, ...] = ()

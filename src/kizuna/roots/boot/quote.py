@@ -11,13 +11,14 @@ Standard: TPM 2.0 Library, part 2, section 10.12 (TPMS_ATTEST).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import new
 from hmac import compare_digest
 from struct import Struct, error
 from typing import Final
+
+import msgspec
 
 from kizuna.model.errors import Malformed
 from kizuna.roots.boot.public import DIGEST_SIZES, HASH_NAMES
@@ -68,8 +69,7 @@ class QuoteFault(StrEnum):
     SIGNER = "signer"
 
 
-@dataclass(frozen=True, slots=True)
-class Attested:
+class Attested(msgspec.Struct, frozen=True):
     """What every attestation structure says, whatever it attests."""
 
     kind: int
@@ -85,16 +85,14 @@ class Attested:
     firmware: int
 
 
-@dataclass(frozen=True, slots=True)
-class Quote(Attested):
+class Quote(Attested, frozen=True):
     """A parsed quote, its signature unchecked."""
 
     selection: Selection
     digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Certified(Attested):
+class Certified(Attested, frozen=True):
     """A parsed certification of a key, its signature unchecked."""
 
     name: bytes

@@ -7,10 +7,10 @@ SHA-1 is no hash here. 2. The answer is yes or no, nothing an attacker sends rai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -41,8 +41,7 @@ _USUAL: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TpmSignature:
+class TpmSignature(msgspec.Struct, frozen=True):
     """A signature: ``first`` is r, or the whole RSA signature; ``second`` is s, else empty."""
 
     scheme: int

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from kizuna.app.wiring.devices.hearing import MAX_EVIDENCE
 from kizuna.app.wiring.devices.standing import EpochRoot

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fleet: which alarm for what, who may change a standing, and what a restart remembers."""
 
-from dataclasses import replace
 from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import Digest
