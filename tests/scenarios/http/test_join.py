@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from kizuna.app.cli.run import execute
 from kizuna.app.wiring.joined import Joined
 from kizuna.app.wiring.member import Member, member_of
 from kizuna.app.wiring.question import Question
@@ -53,6 +54,19 @@ def test_what_was_published_is_verified_from_the_members_folder(served, tmp_path
     assert verdict.value is told.value
     assert verdict.known == told.known
     assert names[bearing] == "Bearing 6204"
+
+
+def test_whoever_published_is_told_how_to_judge_it(
+    served, tmp_path, clock, code, capsys, monkeypatch
+):
+    settings = Settings(store=tmp_path / "member", clock=clock)
+    Member.join(tmp_path / "member", served.url, code, "Sato Bearings", settings=settings)
+    table = tmp_path / "parts.csv"
+    table.write_text(TABLE)
+    monkeypatch.setattr(Settings, "from_environment", lambda **_: settings)
+    assert execute(["publish", str(table)]) == 0
+    told = capsys.readouterr().err
+    assert "kizuna verify 'pkg:generic/sato/bearing@6204' --profile software-product" in told
 
 
 def test_a_member_says_single_things_where_it_joined(served, tmp_path, clock, code):

@@ -99,6 +99,8 @@ def hang(app: typer.Typer) -> None:
             raise Failure(outcome.unproven.outcome)
         if outcome.refused:
             raise Failure(outcome.refused[0].outcome)
+        if outcome.root:
+            door.say("import.next", root=outcome.root)
 
 
 def _waiting(door: Door) -> Sent:
