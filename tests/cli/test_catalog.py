@@ -205,6 +205,16 @@ def test_low_is_resolved_from_high_imported_and_exported(run, shared, tmp_path):
     told = run("profile", "resolve", low, "--catalog", "sp-800-53r5-high")[1]
     assert (told["controls"], told["not_found"]) == (149, [])
     assert run("profile", "resolve", low, "--catalog", high)[1]["ids"] == told["ids"]
+    # a profile of a profile: the one catalog stands for what that one imports
+    house = tmp_path / "house.json"
+    words = {"title": "House", "version": "1", "oscal-version": "1.1.2"}
+    imported = [{"href": low.name, "include-controls": [{"matching": [{"pattern": "ac-*"}]}]}]
+    house.write_text(
+        json.dumps({"profile": {"uuid": "house", "metadata": words, "imports": imported}})
+    )
+    told = run("profile", "resolve", house, "--catalog", low, "--catalog", "sp-800-53r5-high")[1]
+    assert told["ids"] == [i for i in run("profile", "resolve", low, "--catalog", high)[1]["ids"]
+                           if i.startswith("ac-")]  # fmt: skip
     ours = tmp_path / "low.yaml"
     made = run("profile", "import", low, "--catalog", "sp-800-53r5-high", "--out", ours)[1]
     assert (made["name"], made["requirements"]) == ("sp-800-53r5-low", 149)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,15 @@ _CATALOGS = Annotated[
 ]
 _OUT = Annotated[str | None, typer.Option("--out", metavar="FILE", help="Write the result there.")]
 _LIMIT = 64 << 20
+
+
+def _tell(door: Door, used: Mapping[str, str], lost: Sequence[str]) -> None:
+    """What stood for each import, and what named nothing."""
+    for reference, name in used.items():
+        if name not in reference:
+            door.say("profile.stands-for", name=name, reference=reference)
+    for name in lost:
+        door.say("profile.nothing-to-change", what=name)
 
 
 def hang(app: typer.Typer) -> None:
@@ -58,8 +68,7 @@ def hang(app: typer.Typer) -> None:
             },
             [door.text("profile.resolved", controls=len(resolved.ids)), *resolved.ids],
         )
-        for name in resolved.lost:
-            door.say("profile.nothing-to-change", what=name)
+        _tell(door, used, resolved.lost)
 
     @command(app, "import")
     def import_(
@@ -107,8 +116,7 @@ def hang(app: typer.Typer) -> None:
             told if out is not None else told | {"document": made.document()},
             text.decode().splitlines() if out is None else [door.text("profile.good", **told)],
         )
-        for name in lost:
-            door.say("profile.nothing-to-change", what=name)
+        _tell(door, used, lost)
 
     @command(app, "export")
     def export(

@@ -157,8 +157,10 @@ class _Finder:
         """The document that one of some references stands for."""
         stems = [_stem(n) for n in names]
         found = next((s for s in stems if s in self._named), None)
-        if found is None and len(self._named) == 1:
-            found = next(iter(self._named))
+        if found is None:  # what nothing else stands for, the one catalog among them stands for
+            catalogs = [n for n, shape in self._named.items() if "catalog" in shape]
+            alone = catalogs if len(catalogs) == 1 else list(self._named)
+            found = alone[0] if len(alone) == 1 else None
         if found is not None:
             self.used[names[-1]] = found
             return self._named[found]

@@ -124,7 +124,7 @@ def _resolve(document: Shape, find: Finder, above: tuple[str, ...]) -> tuple[Sha
     for imported in imports:
         source, more = _source(profile, imported, find, (*above, name))
         lost += more
-        kept = kept_tree(source, chosen_ids(source, imported, _called(profile)))
+        kept = kept_tree(source, chosen_ids(source, imported, _called(profile), lost))
         if kept is not None:
             parts.append(kept)
     merged = _merged(profile, parts)

@@ -24,8 +24,10 @@ _MAX_PATTERN: Final = 200
 _DEPTH: Final = 24
 
 
-def chosen_ids(catalog: Shape, imported: Shape, name: str) -> set[str]:
-    """The ids that one import takes.
+def chosen_ids(
+    catalog: Shape, imported: Shape, name: str, idle: list[str] | None = None
+) -> set[str]:
+    """The ids that one import takes; ``idle`` gains the patterns that no control matches.
 
     Raises:
         Malformed: ``profile.control-absent``, ``profile.oscal``.
@@ -43,7 +45,7 @@ def chosen_ids(catalog: Shape, imported: Shape, name: str) -> set[str]:
         taken.update(order)
     elif "include-controls" in imported:
         for select in maps(imported, "include-controls"):
-            taken |= _selected(select, order, children, name)
+            taken |= _selected(select, order, children, name, idle)
     else:
         taken.update(order)  # an import that names nothing takes everything
     for select in maps(imported, "exclude-controls"):
@@ -123,7 +125,11 @@ def _kept_controls(node: Shape, taken: set[str], depth: int) -> Iterator[Shape]:
 
 
 def _selected(
-    select: Shape, order: Sequence[str], children: Mapping[str, Sequence[str]], name: str
+    select: Shape,
+    order: Sequence[str],
+    children: Mapping[str, Sequence[str]],
+    name: str,
+    idle: list[str] | None = None,
 ) -> set[str]:
     found: set[str] = set()
     for wanted in _texts(select, "with-ids"):
@@ -143,7 +149,10 @@ def _selected(
     for pattern in patterns:
         # runs of stars mean the same as one, and take exponentially longer
         matches = re.compile(translate(re.sub(r"\*+", "*", pattern))).match
-        found.update(i for i in order if matches(i))
+        matched = [i for i in order if matches(i)]
+        found.update(matched)
+        if not matched and idle is not None:
+            idle.append(pattern)
     if select.get("with-child-controls") == "yes":
         waiting = list(found)
         while waiting:

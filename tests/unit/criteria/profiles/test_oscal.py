@@ -100,6 +100,11 @@ def test_low_resolved_from_high_is_the_published_low_catalog(shared):
     assert high == before
 
 
+def test_a_pattern_that_no_control_matches_is_told():
+    document = profile(take(matching=[{"pattern": "a-*"}, {"pattern": "zz-*"}]))
+    assert resolved(document, c=CATALOG).lost == ("zz-*",)
+
+
 def test_what_is_chosen_comes_out_in_the_catalogs_order():
     assert ids(take(**{"with-ids": ["b-1", "a-1"]})) == ["a-1", "b-1"]
     assert ids({"href": "c", "include-all": {}}) == ["a-1", "a-2", "a-2.1", "a-2.2", "b-1"]
