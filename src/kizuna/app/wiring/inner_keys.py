@@ -23,7 +23,7 @@ from kizuna.roots.identity import genesis_keys, pinned_keys
 from kizuna.roots.keys import PublicKey
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.workspace import Workspace
+    from kizuna.record.lists import ListState
 
 __all__ = ["handed_in", "listed_keys"]
 
@@ -55,14 +55,13 @@ def handed_in(files: Sequence[tuple[str, bytes]]) -> dict[str, PublicKey]:
     return found
 
 
-def listed_keys(workspace: Workspace) -> dict[str, PublicKey]:
-    """The keys of those whom the lists of this store name, under their names."""
+def listed_keys(lists: Iterable[ListState], now: int) -> dict[str, PublicKey]:
+    """The keys of those whom lists name, under their names."""
     from kizuna.model.payload import Standing
 
-    now = workspace.clock()
     found: dict[str, PublicKey] = {}
-    for anchor in workspace.anchors().lists:
-        for entry in workspace.lists.state(anchor.name).entries.values():
+    for state in lists:
+        for entry in state.entries.values():
             ended = entry.valid_until is not None and entry.valid_until <= now
             if entry.state is not Standing.GRANTED or ended:
                 continue

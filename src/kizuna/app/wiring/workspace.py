@@ -380,12 +380,11 @@ class Workspace:
         those by which signatures inside are judged, besides the keys of those on lists.
         """
         from kizuna.app.wiring.importing import outcome_of, prepare, read_all, settled_notices
-        from kizuna.app.wiring.inner_keys import listed_keys
         from kizuna.model.payload import Action, Status, Target
         from kizuna.record.store import Accepted
 
         progress("phase.reading", 0, None)
-        read = read_all(files, self.identity, keys, lambda: listed_keys(self))
+        read = read_all(files, self.identity, keys, self._keys_of_lists)
         earlier = self.earlier()
         prepared = prepare(
             read,
@@ -410,6 +409,13 @@ class Workspace:
             apply_kept(self)
         beyond = self.beyond(prepared.statements)
         return replace(outcome_of(prepared, results, receipts), beyond=beyond)
+
+    def _keys_of_lists(self) -> dict[str, PublicKey]:
+        """The keys of those whom believed lists name, for the signatures inside documents."""
+        from kizuna.app.wiring.inner_keys import listed_keys
+
+        states = [self.lists.state(anchor.name) for anchor in self.anchors().lists]
+        return listed_keys(states, self.clock())
 
     def beyond(self, statements: Sequence[bytes]) -> tuple[SubjectId, ...]:
         """Subjects about which no believed list lets the statements' issuers speak so."""
