@@ -11,10 +11,11 @@ the standing of a draft.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from kizuna.model.identifier import SubjectId
 from kizuna.model.kind import Kind
@@ -30,6 +31,8 @@ __all__ = [
     "SignatureResult",
     "Source",
 ]
+
+_THUMBPRINT: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,13 +161,18 @@ class Source:
         """The key that was handed in for an issuer, under the name of its method or the issuer's.
 
         A method counts only below the issuer's own name: else a key handed in for one issuer
-        verifies what claims to be another's. What another document lists never counts here: anyone
-        can write a document that lists a key under an issuer's name.
+        verifies what claims to be another's. A thumbprint names one of the issuer's keys. What
+        another document lists never counts here: anyone can write a document that lists a key
+        under an issuer's name.
         """
-        full = issuer + method if method.startswith("#") else method
-        if full.partition("#")[0] == issuer and full in self.keys:
-            return self.keys[full]
-        return self.keys.get(issuer)
+        fragment = method.removeprefix(issuer).removeprefix("#")
+        named = self.keys.get(f"{issuer}#{fragment}")
+        if named is not None:
+            return named
+        key = self.keys.get(issuer)
+        if key is not None and _THUMBPRINT.fullmatch(fragment):
+            return key if key.thumbprint.hex() == fragment else None  # another key than this one
+        return key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

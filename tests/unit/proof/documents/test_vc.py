@@ -111,7 +111,17 @@ def test_a_key_handed_in_for_somebody_else_verifies_no_token_of_this_issuer(sign
     assert (signature.result, signature.reason) == (SignatureResult.UNVERIFIED, "no-key")
     both = {named: stranger[2], issuer: signer[2]}
     (signature,) = read(data, "x", keys=both).inner_signatures
-    assert signature.result is SignatureResult.WRONG
+    assert (signature.result, signature.reason) == (SignatureResult.UNVERIFIED, "no-key")
+
+
+def test_of_several_keys_of_an_issuer_the_one_that_is_named_counts(signer):
+    issuer, second = "did:web:issuer.example", new_signer()
+    keys = {issuer: signer[2]}
+    keys |= {f"{issuer}#{one[2].thumbprint.hex()}": one[2] for one in (signer, second)}
+    for one in (signer, second):
+        (signature,) = read(token(one, credential(issuer)), "x", keys=keys).inner_signatures
+        assert signature.result is SignatureResult.VALID
+        assert signature.thumbprint == one[2].thumbprint.hex()
 
 
 def test_a_data_integrity_proof_without_a_suite_is_kept_and_not_judged():
