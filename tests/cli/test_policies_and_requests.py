@@ -25,7 +25,10 @@ def test_a_list_is_held_to_its_policy_and_shows_it(store):
     told = store("list", "policy", "--list", "makers")
     assert "no policy" in told.stdout
     told = store("list", "policy", "--list", "makers", "--two-signatures", "register")
-    assert told.stdout == "register: signed by –, proposed by confirmation-body\n"
+    assert (
+        told.stdout
+        == "register: signed by whoever the list entitles, proposed by confirmation-body\n"
+    )
     refused = store(*entering, "--json")
     assert (refused.code, refused.json["code"]) == (10, "list.four-eyes")
     shown = store("list", "show", "--list", "makers", "--json").json
