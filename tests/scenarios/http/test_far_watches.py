@@ -15,7 +15,11 @@ from tests.scenarios.http.operators import PROFILE, Operators, Wire, passed_on
 from kizuna.app.api.limits import Limits
 from kizuna.app.wiring.answers import standing_json
 from kizuna.app.wiring.asking_as_oneself import Oneself
+from kizuna.app.wiring.catalogs import import_catalog
+from kizuna.app.wiring.mappings import register_mappings
+from kizuna.app.wiring.question import Question as Ask
 from kizuna.app.wiring.settings import Settings
+from kizuna.app.wiring.through import reading_through
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.chain import exchange
 from kizuna.chain.exchange.asking import Question
@@ -200,3 +204,40 @@ def test_a_store_that_never_rests_says_so(three, monkeypatch):
     with pytest.raises(Unavailable) as problem:
         three.buyer.export_bundle(canonical("pkg:generic/kyoto/pump@4.2"), three.profile())
     assert problem.value.code == "bundle.moved-on"
+
+
+def test_a_watch_over_stores_reads_mappings_as_verify_does(three, thing):
+    """By a measure whose control is shown elsewhere under another catalog's claim."""
+    buyer = three.buyer
+    text = PROFILE.replace("profile: across", "profile: mapped")
+    plain = read_profile(text.encode())
+    (asked, *_) = plain.requirements
+    import_catalog(buyer, b"id,title\nL-1,a\n", name="left")
+    import_catalog(buyer, b"id,title\nR.1,a\n", name="right")
+    tested = asked.claim
+    for name, claim, control in (
+        ("shown", tested, "left#L-1"),
+        ("mapped", ("never-said",), "right#R.1"),
+    ):
+        made = replace(asked, claim=claim, control=control)
+        others = tuple(r for r in plain.requirements if r.id != asked.id)
+        buyer.publish_profile(replace(plain, name=name, requirements=(made, *others)))
+    mapping = (
+        b"mapping: l-to-r\nversion: '1'\ntitle: {en: x}\nsource: own\nfrom: left\nto: right\n"
+        b"ties: [{from: L-1, relation: equal, to: R.1, confidence: high}]\n"
+    )
+    register_mappings(buyer, mapping, accept=True)
+    chosen = buyer.profile("mapped")
+    reading = reading_through(buyer.settings, chosen, ["l-to-r"])
+    put = buyer.judge.across.verify
+    said = reading.judge(lambda by: put(Ask(thing, by)))
+    try:
+        standing = buyer.watch(thing, chosen, through=["l-to-r"])
+        assert (standing.value, standing.through) == (said.value, ("l-to-r",))
+        assert said.value is Value.TRUSTED
+        assert buyer.watch(thing, chosen).value is not Value.TRUSTED
+        three.revoke(thing)
+        (change,) = buyer.judge.watching.far.look()
+        assert (change.through, change.before) == (("l-to-r",), Value.TRUSTED)
+    finally:
+        buyer.unwatch(thing, "mapped")
