@@ -58,6 +58,15 @@ def hang(app: typer.Typer) -> None:
             ],
         )
 
+        for one in (w for m in made for w in m["withdrawn"]):
+            instead = ", ".join(one["replaced_by"]) or "–"
+            door.say(
+                "mapping.withdrawn",
+                control=one["control"],
+                catalog=one["catalog"],
+                instead=instead,
+            )
+
     @command(app, "mappings")
     def mappings(
         door: Door,

@@ -84,7 +84,18 @@ def register_mappings(
         mapping.check_ends(
             find_catalog(mapping.origin, settings), find_catalog(mapping.goal, settings)
         )
-    return [_register(organisation, mapping) for mapping in chosen]
+    return [
+        _register(organisation, mapping)
+        | {
+            "withdrawn": [
+                {"catalog": name, "control": control.short, "replaced_by": control.replaced_by}
+                for name, control in mapping.withdrawn_ends(
+                    find_catalog(mapping.origin, settings), find_catalog(mapping.goal, settings)
+                )
+            ]
+        }
+        for mapping in chosen
+    ]
 
 
 def find_mapping(name: str, settings: Settings) -> Mapping:

@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from kizuna.criteria.catalogs.catalog import Catalog
+from kizuna.criteria.catalogs.catalog import Catalog, Control
 from kizuna.criteria.catalogs.plain_yaml import read_yaml
 from kizuna.model.errors import Absent, Malformed
 from kizuna.model.payload.terms import Name, Text
@@ -159,6 +159,17 @@ class Mapping(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=Tru
                             control=end[:80],
                             catalog=catalog.id,
                         ) from fault
+
+    def withdrawn_ends(self, origin: Catalog, goal: Catalog) -> tuple[tuple[str, Control], ...]:
+        """The withdrawn controls that ties name, each with its catalog: a tie covers nothing there,
+        and what stands in their place is for whoever draws the mapping up to say.
+        """
+        found: dict[tuple[str, str], Control] = {}
+        for tie in self.ties:
+            for catalog, ends in ((origin, tie.sources), (goal, tie.targets)):
+                for control in (c for end in ends for c in catalog.within(end) if c.withdrawn):
+                    found[catalog.id, control.id] = control
+        return tuple((name, control) for (name, _), control in found.items())
 
     def turned(self) -> Mapping:
         """The mapping read from right to left."""

@@ -36,6 +36,13 @@ ties:
 """
 
 
+def test_ties_to_withdrawn_controls_are_told():
+    right = read_table(b"id,title,withdrawn\nR.1,a,yes\nR.2,b,", name="right")
+    found = read_mapping(TEXT.encode())
+    assert [(name, c.id) for name, c in found.withdrawn_ends(LEFT, right)] == [("right", "R.1")]
+    assert found.withdrawn_ends(LEFT, RIGHT) == ()
+
+
 def test_a_mapping_is_proposed_until_it_is_accepted():
     found = read_mapping(TEXT.encode())
     assert found.accepted == 0
