@@ -7,16 +7,18 @@ import os
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kizuna.app.wiring.gating import KeyGate, for_peers, set_beside
 from kizuna.app.wiring.settings import Settings
+from kizuna.app.wiring.units import open_named
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Absent, Malformed, Refused
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Claim, Notice, Severity
 from kizuna.roots.keys import Algorithm
-from kizuna.roots.units import Unit
+from kizuna.roots.units import EphemeralUnit, Unit
 from kizuna.roots.units.process import Peer
 from kizuna.roots.units.software import SoftwareUnit
 
@@ -176,3 +178,20 @@ def test_a_served_unit_knows_its_callers_by_their_program(boss, tmp_path):
     with pytest.raises(Refused) as caught:
         served("0" * 64).sign(handle, b"word")
     assert caught.value.code == "gate.caller"
+
+
+def test_the_gate_stands_before_every_unit_that_is_attached(store, monkeypatch):
+    attached = EphemeralUnit(b"attached")
+    key = attached.generate(Algorithm.ES256, "stranger")
+    store.describe_as(msgspec.structs.replace(store.description, units={"hsm": "tpm:any"}))
+    monkeypatch.setattr("kizuna.app.wiring.units.open_unit", lambda *_: attached)
+    unit = open_named(store, "hsm")
+    assert unit.handles() == [key]
+    for use in (
+        lambda: unit.sign(key, b"word"),
+        lambda: unit.generate(Algorithm.ES256, "another"),
+        lambda: unit.seal(b"secret", (0,)),
+    ):
+        with pytest.raises(Refused) as caught:
+            use()
+        assert caught.value.code.startswith("gate.")
