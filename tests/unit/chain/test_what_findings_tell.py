@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each finding tells what its words need: until when, since when, what level, which fields, why.
-"""
+"""Each finding tells what its words need: until when, since when, what level, which fields, why."""
 
 import pytest
 
