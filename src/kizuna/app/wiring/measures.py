@@ -11,8 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from kizuna.record.store.watches import measure_parts
-
 if TYPE_CHECKING:
     from kizuna.app.wiring.owner import Owner
     from kizuna.app.wiring.settings import Settings
@@ -28,6 +26,8 @@ def measured(workspace: Owner, measure: str) -> Profile:
     Raises:
         Absent: ``profile.unknown``, ``mapping.unknown``, ``catalog.unknown``.
     """
+    from kizuna.record.store.watches import measure_parts
+
     name, through = measure_parts(measure)
     profile = workspace.profile(name)
     if not through:
@@ -39,6 +39,8 @@ def measured(workspace: Owner, measure: str) -> Profile:
 
 def marked(standing: Standing, measure: str) -> Standing:
     """A line of the portfolio with the words under which it is watched."""
+    from kizuna.record.store.watches import measure_parts
+
     name, through = measure_parts(measure)
     return replace(standing, profile=name, through=through)
 

@@ -48,6 +48,24 @@ def test_a_command_of_texts_and_flags_loads_no_library_of_data_models():
     assert done.stdout.endswith("False\n"), done.stdout + done.stderr
 
 
+def test_a_verdict_loads_nothing_that_it_does_not_need(tmp_path):
+    """No library for the forms of tables, for servers, for output, or for data models."""
+    place = str(tmp_path / "store")
+    said = "import sys; from kizuna.app.cli.run import execute\n"
+    said += f"code = execute([*sys.argv[1:], '--store', {place!r}, '-q'])\n"
+    said += "heavy = {'sqlalchemy', 'litestar', 'asyncio', 'rich', 'pydantic', 'jinja2', 'httpx'}\n"
+    said += "print(code, sorted(heavy & set(sys.modules)))"
+
+    def run(*words):
+        return subprocess.run(
+            [sys.executable, "-c", said, *words],
+            capture_output=True, text=True, timeout=120, check=True,
+        ).stdout.splitlines()[-1]  # fmt: skip
+
+    assert run("init", "--name", "Acme").startswith("0 ")
+    assert run("verify", "pkg:generic/x@1", "-p", "software-product") == "13 []"
+
+
 def asked(arguments):
     """What a command with parameters of many types gets."""
     take_as_typed()
