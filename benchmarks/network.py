@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks._beside import beside
-from kizuna.app.wiring.across import AcrossJudge
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.across import AcrossJudge
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.server import background
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.telling import Teller

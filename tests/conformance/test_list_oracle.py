@@ -9,9 +9,9 @@ import subprocess
 
 import pytest
 
+from kizuna.app.wiring.lists.publishing import Publishing
+from kizuna.app.wiring.lists.status import StatusLists
 from kizuna.app.wiring.settings import Settings
-from kizuna.app.wiring.status_lists import StatusLists
-from kizuna.app.wiring.trust_lists_publishing import Publishing
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Action, Claim, Status, Target

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kizuna.app.wiring.catalogs import find_catalog
+from kizuna.app.wiring.criteria.catalogs import find_catalog
 from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.catalogs import (
     SHIPPED_CATALOGS,

@@ -14,7 +14,7 @@ from kizuna.app.wiring.devices.firmware import (
     installed,
     sign_firmware,
 )
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.criteria.profiles import read_profile

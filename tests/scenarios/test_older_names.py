@@ -5,7 +5,7 @@ import pytest
 
 import kizuna.roots.cose.envelope
 import kizuna.roots.statement
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.upkeep import rebuild
 from kizuna.app.wiring.workspace import Workspace

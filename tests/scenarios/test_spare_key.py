@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
+from kizuna.app.wiring.keys.spares import make_spare, open_spare
 from kizuna.app.wiring.settings import Settings
-from kizuna.app.wiring.spares import make_spare, open_spare
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.criteria.profiles import shipped_profile
 from kizuna.model.errors import Problem

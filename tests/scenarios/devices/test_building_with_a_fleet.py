@@ -6,7 +6,7 @@ import random
 import pytest
 
 from kizuna.app.wiring.devices.fleet import Piece, collector_of, keeper_of
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.finding import Value

@@ -19,7 +19,7 @@ from kizuna.app.wiring.devices.reference import import_references, make_referenc
 from kizuna.app.wiring.devices.reporting import MODEL, Behind, Reporter, connector_instance
 from kizuna.app.wiring.devices.seeing import learn_device
 from kizuna.app.wiring.devices.shelf import Shelf
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.server import background
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace

@@ -27,10 +27,10 @@ from kizuna.app.wiring.federation.book import BookKeeper
 from kizuna.app.wiring.federation.joining import host_member, invite, renew_marks
 from kizuna.app.wiring.federation.reading import Reading
 from kizuna.app.wiring.federation.sources import Network
-from kizuna.app.wiring.member import Member
+from kizuna.app.wiring.lists.own import member_services
+from kizuna.app.wiring.member.saying import Member
 from kizuna.app.wiring.server import background
 from kizuna.app.wiring.settings import Settings
-from kizuna.app.wiring.trust_lists import member_services
 from kizuna.app.wiring.workspace import Workspace
 
 NOW = 1_795_309_200

@@ -4,7 +4,7 @@
 import pytest
 
 from kizuna.app.wiring.federation.taking import Taking
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
 from kizuna.criteria.profiles import read_profile
 from kizuna.model.errors import Problem
 from kizuna.model.identifier import canonical

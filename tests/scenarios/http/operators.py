@@ -18,8 +18,8 @@ import httpx
 from tests.scenarios.http.conftest import Hand
 
 from kizuna.app.api.limits import Limits
-from kizuna.app.wiring.across import AcrossJudge
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.across import AcrossJudge
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.criteria.profiles import read_profile

@@ -24,8 +24,8 @@ from tests.scenarios.http.conftest import NOW, Hand, running
 from tests.scenarios.http.operators import FAN, Operators, Wire, codes, passed_on
 
 from kizuna.app.api.limits import Limits
-from kizuna.app.wiring import question
-from kizuna.app.wiring.across import AcrossJudge, stores_elsewhere
+from kizuna.app.wiring.judging import question
+from kizuna.app.wiring.judging.across import AcrossJudge, stores_elsewhere
 from kizuna.app.wiring.remote import Forks, ask_store, publish_forks
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace

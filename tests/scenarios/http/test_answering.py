@@ -14,13 +14,13 @@ import pytest
 
 from kizuna.app.api import create_app
 from kizuna.app.api.assess import Given, as_given
-from kizuna.app.wiring.assess import questionnaire_of, register_answers
-from kizuna.app.wiring.assess_export import read_answers
-from kizuna.app.wiring.assess_held import held_for
-from kizuna.app.wiring.assess_plan import given_answers, plan_answers, register_plan
-from kizuna.app.wiring.hosted import Hosted
-from kizuna.app.wiring.hosted_codes import Codes, pen_of
-from kizuna.app.wiring.mappings import register_mappings
+from kizuna.app.wiring.assess.asking import questionnaire_of, register_answers
+from kizuna.app.wiring.assess.export import read_answers
+from kizuna.app.wiring.assess.held import held_for
+from kizuna.app.wiring.assess.plan import given_answers, plan_answers, register_plan
+from kizuna.app.wiring.criteria.mappings import register_mappings
+from kizuna.app.wiring.served.codes import Codes, pen_of
+from kizuna.app.wiring.served.hosted import Hosted
 from kizuna.model.errors import Refused
 from kizuna.model.identifier import Element, SubjectId
 from kizuna.model.kind import Kind

@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from kizuna.app.cli.tree import build
-from kizuna.app.wiring.assess import given_answers, questionnaire_of
-from kizuna.app.wiring.assess_away import Sheet, read_sheet, read_signed
-from kizuna.app.wiring.assess_pen import HandPen, own_pen
-from kizuna.app.wiring.assess_plan import Saying
-from kizuna.app.wiring.member import Member
+from kizuna.app.wiring.assess.asking import given_answers, questionnaire_of
+from kizuna.app.wiring.assess.away import Sheet, read_sheet, read_signed
+from kizuna.app.wiring.assess.pen import HandPen, own_pen
+from kizuna.app.wiring.assess.plan import Saying
+from kizuna.app.wiring.member.saying import Member
 from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.profiles import shipped_profile
 from kizuna.model.errors import Problem, Refused

@@ -9,8 +9,8 @@ from tests.scenarios.http.conftest import NOW, Hand, running
 from tests.scenarios.http.operators import Operators, Wire, codes, passed_on
 
 from kizuna.app.api.limits import Limits
-from kizuna.app.wiring.across import AcrossJudge
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.across import AcrossJudge
+from kizuna.app.wiring.judging.question import Question
 from kizuna.model.finding import Code, Value
 from kizuna.model.identifier import canonical
 from kizuna.model.kind import Kind

@@ -7,9 +7,9 @@ import pytest
 from tests.scenarios.http.conftest import NOW, Hand, running
 from tests.scenarios.http.operators import Operators, Wire, passed_on
 
-from kizuna.app.wiring.procure import check
-from kizuna.app.wiring.procure_request import Line, Request
-from kizuna.app.wiring.procure_substitute import substitute
+from kizuna.app.wiring.procure.buying import check
+from kizuna.app.wiring.procure.request import Line, Request
+from kizuna.app.wiring.procure.substitute import substitute
 from kizuna.chain.exchange.asking import Question
 from kizuna.model.finding import Code, Value
 from kizuna.model.identifier import canonical

@@ -7,8 +7,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from kizuna.app.wiring.answers import verdict_json
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.answers import verdict_json
+from kizuna.app.wiring.judging.question import Question
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Described, Links
 

@@ -8,8 +8,8 @@ from queue import Queue
 
 import httpx
 
-from kizuna.app.wiring.importing import seal
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.importing.documents import seal
+from kizuna.app.wiring.judging.question import Question
 from kizuna.model.finding import Value
 from kizuna.model.identifier import SubjectId
 from kizuna.model.kind import Kind, media_type_of

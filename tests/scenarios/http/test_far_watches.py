@@ -13,13 +13,13 @@ from tests.scenarios.http.conftest import NOW, Hand, running
 from tests.scenarios.http.operators import PROFILE, Operators, Wire, passed_on
 
 from kizuna.app.api.limits import Limits
-from kizuna.app.wiring.answers import standing_json
 from kizuna.app.wiring.asking_as_oneself import Oneself
-from kizuna.app.wiring.catalogs import import_catalog
-from kizuna.app.wiring.mappings import register_mappings
-from kizuna.app.wiring.question import Question as Ask
+from kizuna.app.wiring.criteria.catalogs import import_catalog
+from kizuna.app.wiring.criteria.mappings import register_mappings
+from kizuna.app.wiring.criteria.through import reading_through
+from kizuna.app.wiring.judging.answers import standing_json
+from kizuna.app.wiring.judging.question import Question as Ask
 from kizuna.app.wiring.settings import Settings
-from kizuna.app.wiring.through import reading_through
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.chain import exchange
 from kizuna.chain.exchange.asking import Question

@@ -17,8 +17,8 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from kizuna.app.wiring.assess import questionnaire_of
-from kizuna.app.wiring.assess_plan import given_answers
+from kizuna.app.wiring.assess.asking import questionnaire_of
+from kizuna.app.wiring.assess.plan import given_answers
 from kizuna.model.identifier import Element, SubjectId
 from kizuna.proof.assurance import State
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from kizuna.app.cli.tree import build
-from kizuna.app.wiring.member import Member
-from kizuna.app.wiring.procure_inbox import Seen, inbox, told_elsewhere, with_decisions
-from kizuna.app.wiring.procure_quoting import agree, issue, offer, quotations
-from kizuna.app.wiring.procure_request import Line, Request
+from kizuna.app.wiring.member.saying import Member
+from kizuna.app.wiring.procure.inbox import Seen, inbox, told_elsewhere, with_decisions
+from kizuna.app.wiring.procure.quoting import agree, issue, offer, quotations
+from kizuna.app.wiring.procure.request import Line, Request
 from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.profiles import shipped_profile
 from kizuna.model.errors import Malformed
@@ -214,7 +214,7 @@ def test_a_member_who_buys_has_an_inbox_of_its_own(join, clock, monkeypatch):
 )
 def test_a_store_that_answers_with_something_else_is_refused(join, monkeypatch, said):
     sato = join("sato")
-    monkeypatch.setattr("kizuna.app.wiring.joined.Joined.fetch", lambda *_: said)
+    monkeypatch.setattr("kizuna.app.wiring.member.joined.Joined.fetch", lambda *_: said)
     with pytest.raises(Malformed) as refused:
         sato.quotations()
     assert refused.value.code == "request.answer"

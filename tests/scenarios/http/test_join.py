@@ -6,9 +6,9 @@ import json
 import pytest
 
 from kizuna.app.cli.run import execute
-from kizuna.app.wiring.joined import Joined
-from kizuna.app.wiring.member import Member, member_of
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
+from kizuna.app.wiring.member.joined import Joined
+from kizuna.app.wiring.member.saying import Member, member_of
 from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.profiles import shipped_profile
 from kizuna.model.errors import Refused, Tampered

@@ -11,8 +11,8 @@ from tests.scenarios.http.conftest import NOW, Hand, running
 from tests.scenarios.http.operators import FAN, PUMP, Operators, codes
 
 from kizuna.app.api.limits import Limits
-from kizuna.app.wiring.across import AcrossJudge
-from kizuna.app.wiring.several_lists import judge_each, measures_of
+from kizuna.app.wiring.comparing.several_lists import judge_each, measures_of
+from kizuna.app.wiring.judging.across import AcrossJudge
 from kizuna.model.finding import Code, Value
 from kizuna.model.kind import Kind
 from kizuna.model.payload import Action, Status, Target

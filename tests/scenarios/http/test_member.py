@@ -8,11 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from kizuna.app.cli.tree import build
-from kizuna.app.wiring.joined import Joined
-from kizuna.app.wiring.member import Member
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
+from kizuna.app.wiring.keys.spares import make_spare, open_spare
+from kizuna.app.wiring.member.joined import Joined
+from kizuna.app.wiring.member.saying import Member
 from kizuna.app.wiring.settings import Settings
-from kizuna.app.wiring.spares import make_spare, open_spare
 from kizuna.criteria.profiles import shipped_profile
 from kizuna.model.errors import Malformed, Problem
 from kizuna.model.identifier import SubjectId

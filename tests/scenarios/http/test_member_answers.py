@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from kizuna.app.cli import assess as command
 from kizuna.app.cli.tree import build
-from kizuna.app.wiring.assess import gaps, given_answers, level_of, questionnaire_of
-from kizuna.app.wiring.member import Member
+from kizuna.app.wiring.assess.asking import gaps, given_answers, level_of, questionnaire_of
+from kizuna.app.wiring.member.saying import Member
 from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.profiles import shipped_profile
 from kizuna.model.errors import Unavailable
@@ -165,6 +165,6 @@ def test_a_store_that_does_not_answer_leaves_nothing_half_done(
         raise Unavailable("request.unreachable", "no answer", hint="try again")
 
     size = served.workspace.store.head().size
-    monkeypatch.setattr("kizuna.app.wiring.joined.Joined.submit", gone)
+    monkeypatch.setattr("kizuna.app.wiring.member.joined.Joined.submit", gone)
     kizuna("assess", "answer", *WORDS, tmp_path / "q.csv", code=20)
     assert served.workspace.store.head().size == size

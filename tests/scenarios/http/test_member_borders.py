@@ -8,7 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from kizuna.app.cli.tree import build
-from kizuna.app.wiring.member import Member
+from kizuna.app.wiring.member.saying import Member
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.vcp.intake import import_process
 from kizuna.app.wiring.vcp.kept import find_process

@@ -5,8 +5,8 @@ import base64
 
 import pytest
 
-from kizuna.app.wiring.joined import Joined
-from kizuna.app.wiring.member import Member
+from kizuna.app.wiring.member.joined import Joined
+from kizuna.app.wiring.member.saying import Member
 from kizuna.app.wiring.proofs import check
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.upkeep import log_key_compromised

@@ -14,8 +14,8 @@ from tests.scenarios.http.conftest import NOW, Hand, running
 from tests.scenarios.http.operators import Operators, Wire, passed_on
 from tests.scenarios.http.test_idle_logs import Witnessed
 
-from kizuna.app.wiring.across import AcrossJudge
-from kizuna.app.wiring.question import Question as Asked
+from kizuna.app.wiring.judging.across import AcrossJudge
+from kizuna.app.wiring.judging.question import Question as Asked
 from kizuna.app.wiring.telling import Teller
 from kizuna.chain.exchange.asking import Answer, Question
 from kizuna.chain.exchange.bundle import Bundle

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A confirmation body elsewhere proposes over HTTP; the operator enters, and its entry cites it."""
 
-from kizuna.app.wiring.member import Member
+from kizuna.app.wiring.member.saying import Member
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.trust_lists_authoring import Authoring, list_id_for, propose
 from kizuna.model.trust import Anchors

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Published lists and status over HTTP: as signed, kept by caches no longer than they say."""
 
-from kizuna.app.wiring.foreign_lists import ForeignLists, Signer
-from kizuna.app.wiring.reading_lists import load_list
+from kizuna.app.wiring.lists.foreign import ForeignLists, Signer
+from kizuna.app.wiring.lists.publishing import Publishing
+from kizuna.app.wiring.lists.reading import load_list
+from kizuna.app.wiring.lists.status import StatusLists
 from kizuna.app.wiring.settings import Settings
-from kizuna.app.wiring.status_lists import StatusLists
-from kizuna.app.wiring.trust_lists_publishing import Publishing
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Problem
 from kizuna.record.lists.etsi602 import read_lote

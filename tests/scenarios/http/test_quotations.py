@@ -7,9 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from kizuna.app.cli.tree import build
-from kizuna.app.wiring.member import Member
-from kizuna.app.wiring.procure_quoting import OFFER, agree, issue, offer, quotations
-from kizuna.app.wiring.procure_request import Line, Request
+from kizuna.app.wiring.member.saying import Member
+from kizuna.app.wiring.procure.quoting import OFFER, agree, issue, offer, quotations
+from kizuna.app.wiring.procure.request import Line, Request
 from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.profiles import shipped_profile
 from kizuna.model.errors import Absent, Malformed, Problem, Refused
@@ -138,7 +138,7 @@ def test_a_request_for_nobody_is_refused(buyer):
 
 def test_an_offer_gives_no_standing(buyer, join):
     """What is offered is no evidence: the answer of a check is the same with and without."""
-    from kizuna.app.wiring.procure import check  # noqa: PLC0415 - told apart from the rest
+    from kizuna.app.wiring.procure.buying import check  # noqa: PLC0415 - told apart from the rest
 
     sato = join("sato")
     asked = request(suppliers=[sato.identity])

@@ -3,8 +3,8 @@
 
 import pytest
 
-from kizuna.app.wiring.question import Question
-from kizuna.app.wiring.several_lists import judge_each, list_sets, measures_of
+from kizuna.app.wiring.comparing.several_lists import judge_each, list_sets, measures_of
+from kizuna.app.wiring.judging.question import Question
 from kizuna.criteria.profiles import read_profile
 from kizuna.model.errors import Absent, Malformed
 from kizuna.model.identifier import canonical

@@ -8,7 +8,7 @@ import pytest
 
 from kizuna.app.api import create_app
 from kizuna.app.console.signing_in import COOKIE, Door
-from kizuna.app.wiring.hosted_codes import Guest
+from kizuna.app.wiring.served.codes import Guest
 from kizuna.app.wiring.server import _public, serve
 from kizuna.model.errors import Misconfigured
 from kizuna.model.kind import Kind

@@ -5,11 +5,11 @@ the same from the workspace, over HTTP and on the page; a proposal is never enou
 
 import pytest
 
-from kizuna.app.wiring.catalogs import import_catalog
-from kizuna.app.wiring.mappings import register_mappings
+from kizuna.app.wiring.criteria.catalogs import import_catalog
+from kizuna.app.wiring.criteria.mappings import register_mappings
+from kizuna.app.wiring.criteria.through import reading_through
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.profiles import read_text
-from kizuna.app.wiring.question import Question
-from kizuna.app.wiring.through import reading_through
 from kizuna.model.errors import Absent
 from kizuna.model.finding import Code, Value
 from kizuna.model.identifier import SubjectId

@@ -10,13 +10,13 @@ import pytest
 from typer.testing import CliRunner
 
 from kizuna.app.cli.tree import build
-from kizuna.app.wiring.catalogs import import_catalog
-from kizuna.app.wiring.mappings import register_mappings
-from kizuna.app.wiring.member import Member
+from kizuna.app.wiring.criteria.catalogs import import_catalog
+from kizuna.app.wiring.criteria.mappings import register_mappings
+from kizuna.app.wiring.criteria.through import reading_through
+from kizuna.app.wiring.judging.question import Question
+from kizuna.app.wiring.member.saying import Member
 from kizuna.app.wiring.profiles import read_text
-from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
-from kizuna.app.wiring.through import reading_through
 from kizuna.model.errors import Absent
 from kizuna.model.finding import Code, Value
 from kizuna.model.identifier import SubjectId

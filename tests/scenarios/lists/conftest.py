@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from kizuna.app.wiring.foreign_lists import ForeignLists, Signer
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
+from kizuna.app.wiring.lists.foreign import ForeignLists, Signer
+from kizuna.app.wiring.lists.publishing import Publishing
 from kizuna.app.wiring.settings import Settings
-from kizuna.app.wiring.trust_lists_publishing import Publishing
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.criteria.profiles.reader import from_document
 from kizuna.model.identifier import SubjectId

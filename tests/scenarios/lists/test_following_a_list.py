@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kizuna.app.wiring.foreign_lists import Signer, named_signer
-from kizuna.app.wiring.taken_lists import lists_in_trouble
-from kizuna.app.wiring.trust_lists_publishing import Publishing
+from kizuna.app.wiring.lists.foreign import Signer, named_signer
+from kizuna.app.wiring.lists.publishing import Publishing
+from kizuna.app.wiring.lists.taken import lists_in_trouble
 from kizuna.model.errors import Absent, Malformed, Problem, Refused, Tampered
 from kizuna.model.finding import Code, Value
 from kizuna.model.payload import Standing

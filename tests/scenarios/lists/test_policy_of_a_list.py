@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kizuna.app.wiring.lists.policy import policy_of, set_policy
 from kizuna.app.wiring.trust_lists_authoring import Authoring
-from kizuna.app.wiring.trust_lists_policy import policy_of, set_policy
 from kizuna.model.errors import Malformed, Refused
 from kizuna.model.identifier import SubjectId
 from kizuna.model.kind import Kind

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from kizuna.app.wiring.status_lists import (
+from kizuna.app.wiring.lists.status import (
     STATUS_ISSUE,
     StatusLists,
     check_status,

@@ -17,11 +17,11 @@ from litestar.params import Body
 from kizuna.app.api.asked import as_subject
 from kizuna.app.api.assess import Given, as_given
 from kizuna.app.wiring import showing
-from kizuna.app.wiring.assess import questionnaire_of
-from kizuna.app.wiring.assess_away import read_signed
-from kizuna.app.wiring.assess_export import element_named
-from kizuna.app.wiring.assess_taking import admitted, drawn_up, keep_answers, take_signed
-from kizuna.app.wiring.member_codes import MemberCodes
+from kizuna.app.wiring.assess.asking import questionnaire_of
+from kizuna.app.wiring.assess.away import read_signed
+from kizuna.app.wiring.assess.export import element_named
+from kizuna.app.wiring.assess.taking import admitted, drawn_up, keep_answers, take_signed
+from kizuna.app.wiring.served.member_codes import MemberCodes
 from kizuna.model.errors import Malformed
 
 if TYPE_CHECKING:

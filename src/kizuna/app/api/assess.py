@@ -18,14 +18,14 @@ from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.asked import as_subject, language
 from kizuna.app.api.context import Context
-from kizuna.app.wiring import assess as assessing
 from kizuna.app.wiring import showing
-from kizuna.app.wiring.assess_catalogs import gaps_under
-from kizuna.app.wiring.assess_export import element_named, question_json
-from kizuna.app.wiring.assess_held import held_for
-from kizuna.app.wiring.assess_plan import plan_answers
+from kizuna.app.wiring.assess import asking as assessing
+from kizuna.app.wiring.assess.catalogs import gaps_under
+from kizuna.app.wiring.assess.export import element_named, question_json
+from kizuna.app.wiring.assess.held import held_for
+from kizuna.app.wiring.assess.plan import plan_answers
 from kizuna.app.wiring.certificates import listed, shown
-from kizuna.app.wiring.hosted_codes import pen_of
+from kizuna.app.wiring.served.codes import pen_of
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import SubjectId
 from kizuna.proof.assurance import Answer, Answers

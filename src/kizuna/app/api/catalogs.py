@@ -18,9 +18,9 @@ from litestar.types import ControllerRouterHandler
 from kizuna.app.api.asked import as_instant, as_subject, language
 from kizuna.app.api.context import Context
 from kizuna.app.wiring import showing
-from kizuna.app.wiring.catalogs import catalogs_of, control_json, find_catalog
 from kizuna.app.wiring.coverage import coverage
-from kizuna.app.wiring.mappings import find_mapping, mapping_json, mappings_of
+from kizuna.app.wiring.criteria.catalogs import catalogs_of, control_json, find_catalog
+from kizuna.app.wiring.criteria.mappings import find_mapping, mapping_json, mappings_of
 from kizuna.criteria.catalogs import Catalog
 
 __all__ = ["catalogs"]

@@ -18,7 +18,7 @@ from kizuna.app.api.asked import as_instant, as_known, as_subject, language
 from kizuna.app.api.context import Context
 from kizuna.app.api.elsewhere import across_for
 from kizuna.app.wiring import showing
-from kizuna.app.wiring.several_lists import MOST, judge_each, measures_of
+from kizuna.app.wiring.comparing.several_lists import MOST, judge_each, measures_of
 
 if TYPE_CHECKING:
     from kizuna.chain.graph.evidence import Evidence

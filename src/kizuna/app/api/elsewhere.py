@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kizuna.model.errors import Refused
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.across import AcrossJudge
+    from kizuna.app.wiring.judging.across import AcrossJudge
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.record.store import View
 

@@ -17,7 +17,7 @@ from litestar.types import ControllerRouterHandler
 
 from kizuna import __version__
 from kizuna.app.api.context import Context
-from kizuna.app.wiring.taken_lists import lists_in_trouble
+from kizuna.app.wiring.lists.taken import lists_in_trouble
 from kizuna.model.errors import Problem
 
 __all__ = ["health"]

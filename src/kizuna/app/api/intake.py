@@ -22,7 +22,7 @@ from kizuna.app.api.asked import header, language, method, prefers, query
 from kizuna.app.api.batch import Batch, read_batch
 from kizuna.app.api.context import Context
 from kizuna.app.api.problems import BadMethod, NotAcceptable
-from kizuna.app.wiring.answers import problem_json
+from kizuna.app.wiring.judging.answers import problem_json
 from kizuna.model.errors import Problem, Unavailable
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.asked import language
 from kizuna.app.api.context import Context
-from kizuna.app.wiring.answers import import_json
+from kizuna.app.wiring.judging.answers import import_json
 from kizuna.model.errors import Malformed, Refused
 from kizuna.model.identifier import canonical
 

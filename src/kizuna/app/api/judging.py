@@ -20,11 +20,11 @@ from kizuna.app.api.asked import as_instant, as_known, as_subject, language
 from kizuna.app.api.context import Context
 from kizuna.app.api.elsewhere import across_for
 from kizuna.app.wiring import showing
-from kizuna.app.wiring.answers import tree_json, verdict_json
-from kizuna.app.wiring.hosted import with_signers
+from kizuna.app.wiring.criteria.through import reading_through
+from kizuna.app.wiring.judging.answers import tree_json, verdict_json
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
-from kizuna.app.wiring.question import Question
-from kizuna.app.wiring.through import reading_through
+from kizuna.app.wiring.served.hosted import with_signers
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace

@@ -20,8 +20,8 @@ from litestar.types import ControllerRouterHandler
 from kizuna.app.api.asked import accepted_codings, header, prefers
 from kizuna.app.api.context import Context
 from kizuna.app.api.problems import NotAcceptable
-from kizuna.app.wiring.status_lists import CWT, JWT, StatusLists
-from kizuna.app.wiring.trust_lists_publishing import Publishing
+from kizuna.app.wiring.lists.publishing import Publishing
+from kizuna.app.wiring.lists.status import CWT, JWT, StatusLists
 from kizuna.record.lists.etsi602 import LIST_MEDIA_TYPE
 
 __all__ = ["lists"]

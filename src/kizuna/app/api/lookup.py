@@ -17,7 +17,7 @@ from litestar.types import ControllerRouterHandler
 
 from kizuna.app.api.asked import as_subject, digest_hex
 from kizuna.app.api.context import Context
-from kizuna.app.wiring.lookup import MOST_NAMES, look_up
+from kizuna.app.wiring.member.lookup import MOST_NAMES, look_up
 from kizuna.model.identifier import Digest
 from kizuna.model.kind import Kind
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import cbor2
 import msgspec
 
-from kizuna.app.wiring.answers import problem_json
+from kizuna.app.wiring.judging.answers import problem_json
 from kizuna.model.errors import Absent, Malformed, Problem, Refused, Unavailable
 
 __all__ = [

@@ -20,14 +20,14 @@ from litestar.types import ControllerRouterHandler
 from kizuna.app.api.asked import as_instant, as_subject, language
 from kizuna.app.api.context import Context
 from kizuna.app.wiring import showing
-from kizuna.app.wiring.procure_inbox import Seen, inbox, with_decisions
-from kizuna.app.wiring.procure_opening import Asked, ask, opened
-from kizuna.app.wiring.procure_quoting import quotations as quoted
-from kizuna.app.wiring.procure_request import Request as Wanted
-from kizuna.app.wiring.procure_request import checked
-from kizuna.app.wiring.procure_substitute import substitute as judged_without
-from kizuna.app.wiring.procure_table import table_of
-from kizuna.app.wiring.procure_watch import Keeper
+from kizuna.app.wiring.procure.inbox import Seen, inbox, with_decisions
+from kizuna.app.wiring.procure.opening import Asked, ask, opened
+from kizuna.app.wiring.procure.quoting import quotations as quoted
+from kizuna.app.wiring.procure.request import Request as Wanted
+from kizuna.app.wiring.procure.request import checked
+from kizuna.app.wiring.procure.substitute import substitute as judged_without
+from kizuna.app.wiring.procure.table import table_of
+from kizuna.app.wiring.procure.watch import Keeper
 from kizuna.model.errors import Malformed
 
 __all__ = ["Swap", "Upto", "keeping", "procure"]

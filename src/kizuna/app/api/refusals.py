@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from kizuna.app.wiring.gating import KeyGate
+from kizuna.app.wiring.keys.gating import KeyGate
 from kizuna.model.errors import Problem
 
 if TYPE_CHECKING:

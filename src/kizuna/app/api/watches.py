@@ -21,7 +21,7 @@ from kizuna.app.api.context import Context
 from kizuna.app.api.events import number_of
 from kizuna.app.api.problems import BadMethod
 from kizuna.app.wiring import showing
-from kizuna.app.wiring.answers import standing_json
+from kizuna.app.wiring.judging.answers import standing_json
 
 if TYPE_CHECKING:
     pass

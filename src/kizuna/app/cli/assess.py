@@ -17,7 +17,7 @@ from kizuna.app.cli.times import instant
 from kizuna.model.outcome import Outcome
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.assess_pen import Pen
+    from kizuna.app.wiring.assess.pen import Pen
     from kizuna.app.wiring.speaking import Organisation
     from kizuna.proof.assurance import Questionnaire
 
@@ -67,9 +67,9 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna assess questions pkg:generic/fuji/pump@4.2 --profile iot-device --out q.xlsx
         """
-        from kizuna.app.wiring.assess import given_answers
-        from kizuna.app.wiring.assess_export import question_json, table
-        from kizuna.app.wiring.assess_held import held_for
+        from kizuna.app.wiring.assess.asking import given_answers
+        from kizuna.app.wiring.assess.export import question_json, table
+        from kizuna.app.wiring.assess.held import held_for
 
         organisation = door.organisation(read_only=True)
         asked = _asked(organisation, subject, profile, element)
@@ -120,9 +120,9 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna assess answer pkg:generic/fuji/pump@4.2 q.csv --profile iot-device
         --evidence ./evidence
         """
-        from kizuna.app.wiring.assess import register_answers
-        from kizuna.app.wiring.assess_export import read_answers
-        from kizuna.app.wiring.assess_plan import plan_answers
+        from kizuna.app.wiring.assess.asking import register_answers
+        from kizuna.app.wiring.assess.export import read_answers
+        from kizuna.app.wiring.assess.plan import plan_answers
 
         organisation = door.organisation()
         pen = _pen(organisation, member)
@@ -192,8 +192,8 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna assess gaps did:web:fuji.example --profile supplier --under cpsf-1.0 --under
         csf-2.0 --under sp-800-171r3
         """
-        from kizuna.app.wiring.assess_catalogs import gaps_under
-        from kizuna.app.wiring.assess_export import element_named
+        from kizuna.app.wiring.assess.catalogs import gaps_under
+        from kizuna.app.wiring.assess.export import element_named
         from kizuna.app.wiring.profiles import find_profile
         from kizuna.model.identifier import canonical
 
@@ -230,8 +230,8 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna assess export pkg:generic/fuji/pump@4.2 --profile iot-device
         --form oscal-poam --out poam.json
         """
-        from kizuna.app.wiring.assess import given_answers
-        from kizuna.app.wiring.assess_export import exported
+        from kizuna.app.wiring.assess.asking import given_answers
+        from kizuna.app.wiring.assess.export import exported
 
         organisation = door.organisation(read_only=True)
         asked = _asked(organisation, subject, [profile], element)
@@ -370,8 +370,8 @@ def tell_unusual_in(door: Door, digests: Sequence[str]) -> None:
 def _asked(
     organisation: Organisation, subject: str, profiles: Sequence[str], element: str | None
 ) -> Questionnaire:
-    from kizuna.app.wiring.assess import questionnaire_of
-    from kizuna.app.wiring.assess_export import element_named
+    from kizuna.app.wiring.assess.asking import questionnaire_of
+    from kizuna.app.wiring.assess.export import element_named
     from kizuna.app.wiring.profiles import find_profile
     from kizuna.model.identifier import canonical
 
@@ -385,8 +385,8 @@ def _asked(
 
 def _pen(organisation: Organisation, member: str | None) -> Pen:
     """Who signs: the organisation itself, or one whose key is kept in its store."""
-    from kizuna.app.wiring.assess_pen import own_pen
-    from kizuna.app.wiring.hosted_codes import pen_of
+    from kizuna.app.wiring.assess.pen import own_pen
+    from kizuna.app.wiring.served.codes import pen_of
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.model.errors import Malformed
 
@@ -416,7 +416,7 @@ def _interview(door: Door, asked: Any) -> Any:  # noqa: ANN401 - Answers
     """Ask question by question, on a terminal."""
     import sys
 
-    from kizuna.app.wiring.assess_export import question_json
+    from kizuna.app.wiring.assess.export import question_json
     from kizuna.model.errors import Malformed
     from kizuna.proof.assurance import Answer, Answers, State
     from kizuna.proof.assurance.rows import fields_of, state_of

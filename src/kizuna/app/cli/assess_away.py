@@ -31,7 +31,7 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna assess code
         """
         from kizuna.app.cli.times import clock_face
-        from kizuna.app.wiring.member import member_of
+        from kizuna.app.wiring.member.saying import member_of
         from kizuna.model.errors import Malformed
 
         member = member_of(door.settings)
@@ -72,9 +72,9 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna assess sign answers-5f2c91ab.json --out answers-5f2c91ab.signed
         """
-        from kizuna.app.wiring.assess_away import MOST, read_sheet
-        from kizuna.app.wiring.assess_pen import own_pen
-        from kizuna.app.wiring.member import Member
+        from kizuna.app.wiring.assess.away import MOST, read_sheet
+        from kizuna.app.wiring.assess.pen import own_pen
+        from kizuna.app.wiring.member.saying import Member
         from kizuna.model.errors import Malformed, Refused
 
         sheet = read_sheet(Door.read(file, limit=MOST))

@@ -35,7 +35,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna catalog import NIST_CSF_v2.0_catalog.xml
         """
-        from kizuna.app.wiring.catalogs import import_catalog
+        from kizuna.app.wiring.criteria.catalogs import import_catalog
 
         data = Door.read(file)
         stem = None if file == "-" else PurePath(file).stem
@@ -47,7 +47,7 @@ def hang(app: typer.Typer) -> None:
     @command(app, "list")
     def list_(door: Door) -> None:
         """List the catalogs that can be named."""
-        from kizuna.app.wiring.catalogs import catalogs_of
+        from kizuna.app.wiring.criteria.catalogs import catalogs_of
 
         rows = [
             {
@@ -76,7 +76,7 @@ def hang(app: typer.Typer) -> None:
         control: Annotated[str | None, typer.Argument(metavar="CONTROL")] = None,
     ) -> None:
         """Show a catalog's controls, or one control with the text from your own file."""
-        from kizuna.app.wiring.catalogs import catalog_text, control_json, find_catalog
+        from kizuna.app.wiring.criteria.catalogs import catalog_text, control_json, find_catalog
 
         found = find_catalog(catalog, door.settings)
         if control is not None:

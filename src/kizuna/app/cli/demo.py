@@ -112,7 +112,7 @@ class _Story:
         explained = self.demo.judge()
         verdict = explained.verdict
         if not door.as_json:
-            from kizuna.app.wiring.answers import tree_json
+            from kizuna.app.wiring.judging.answers import tree_json
 
             self._say("")
             door.print(
@@ -126,7 +126,7 @@ class _Story:
         return explained
 
     def _reasons(self, explained: Explained) -> None:
-        from kizuna.app.wiring.answers import verdict_json
+        from kizuna.app.wiring.judging.answers import verdict_json
 
         door = self.door
         told = verdict_json(explained.verdict, door.lang, names=self._names())

@@ -107,7 +107,7 @@ class Door:
 
     def organisation(self, *, read_only: bool = False) -> Organisation:
         """Whoever speaks from this folder: a store's owner, or a member of a store elsewhere."""
-        from kizuna.app.wiring.member import organisation
+        from kizuna.app.wiring.member.saying import organisation
 
         return organisation(self.settings) or self.workspace(read_only=read_only)
 
@@ -253,7 +253,7 @@ def _tell(line: str) -> None:
 
 def fail(problem: Problem, *, as_json: bool, lang: str, verbose: bool) -> int:
     """Tell a failure the one way failures are told; returns the exit code."""
-    from kizuna.app.wiring.answers import problem_json
+    from kizuna.app.wiring.judging.answers import problem_json
 
     told = problem_json(problem, lang)
     if as_json:

@@ -51,12 +51,12 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna explain pkg:npm/left-pad@1.3.0 --profile software-product
         """
-        from kizuna.app.wiring.across import AcrossJudge, stores_elsewhere
-        from kizuna.app.wiring.answers import tree_json
-        from kizuna.app.wiring.member import member_of
+        from kizuna.app.wiring.judging.across import AcrossJudge, stores_elsewhere
+        from kizuna.app.wiring.judging.answers import tree_json
+        from kizuna.app.wiring.judging.question import Question
+        from kizuna.app.wiring.member.saying import member_of
         from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
         from kizuna.app.wiring.profiles import find_profile
-        from kizuna.app.wiring.question import Question
         from kizuna.model.identifier import canonical
 
         moment = None if at is None else instant(at)
@@ -87,7 +87,7 @@ def hang(app: typer.Typer) -> None:
         verdict = explained.verdict
         tree = tree_json(explained.tree, door.lang, profile=chosen, names=names)
         if here is not None:
-            from kizuna.app.wiring.hosted import with_signers
+            from kizuna.app.wiring.served.hosted import with_signers
 
             tree = with_signers(here, tree)
         door.answer(

@@ -58,7 +58,7 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna export pkg:npm/left-pad@1.3.0 --profile software-product --out proof.kz
         """
         from kizuna.app.wiring.exporting import export_for, view_for
-        from kizuna.app.wiring.member import member_of
+        from kizuna.app.wiring.member.saying import member_of
         from kizuna.app.wiring.profiles import find_profile
         from kizuna.model.errors import Malformed
         from kizuna.model.identifier import canonical

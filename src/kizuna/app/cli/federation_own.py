@@ -147,7 +147,7 @@ def hang(app: typer.Typer) -> None:
         It is signed with the member's own key; repeat it before it expires and after a new mark.
         """
         from kizuna.app.wiring.federation.joining import host_member
-        from kizuna.app.wiring.member import member_of
+        from kizuna.app.wiring.member.saying import member_of
         from kizuna.model.errors import Refused
 
         member = member_of(door.settings)

@@ -35,7 +35,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna impact pkg:npm/left-pad@1.3.0 --profile software-product
         """
-        from kizuna.app.wiring.member import member_of
+        from kizuna.app.wiring.member.saying import member_of
 
         if (member := member_of(door.settings)) is not None:
             affected = member.impact(what, profile=profile)

@@ -64,7 +64,7 @@ def hang(app: typer.Typer) -> None:
         from kizuna.model.errors import Malformed
 
         if template:
-            from kizuna.app.wiring.importing import template as filled
+            from kizuna.app.wiring.importing.documents import template as filled
 
             table = filled(door.lang)
             if not door.as_json and not sys.stdout.isatty():
@@ -79,8 +79,8 @@ def hang(app: typer.Typer) -> None:
                 "no file to import",
                 hint="name one or more files, or `-` for stdin",
             )
-        from kizuna.app.wiring.answers import import_json
         from kizuna.app.wiring.inner_keys import handed_in
+        from kizuna.app.wiring.judging.answers import import_json
 
         keys = handed_in(read_files(key or []))
         outcome = door.workspace().import_files(read_files(files), keys=keys, progress=door.bars)
@@ -118,7 +118,7 @@ def hang(app: typer.Typer) -> None:
 
 def tell_remarks(door: Door, outcome: ImportOutcome) -> None:
     """Say which places made no statement, and why."""
-    from kizuna.app.wiring.answers import remark_of
+    from kizuna.app.wiring.judging.answers import remark_of
 
     for remark in outcome.remarks[:_REMARKS]:
         door.say("import.not-understood", place=remark.where, why=remark_of(remark, door.lang))

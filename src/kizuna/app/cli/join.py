@@ -28,7 +28,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna join https://store.example --invite K7Q2-... --name "Sato Bearings"
         """
-        from kizuna.app.wiring.member import Member
+        from kizuna.app.wiring.member.saying import Member
 
         settings = door.settings
         member = Member.join(settings.store, url, invite, name, settings=settings)

@@ -105,7 +105,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna key public --out fuji.jwk
         """
-        from kizuna.app.wiring.keys import the_one
+        from kizuna.app.wiring.keys.life import the_one
 
         speaker = door.organisation(read_only=True)
         rows = speaker.keys.states()
@@ -158,7 +158,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna key spare /media/safe/spare
         """
-        from kizuna.app.wiring.spares import make_spare
+        from kizuna.app.wiring.keys.spares import make_spare
 
         made = make_spare(
             door.organisation().keys,
@@ -230,6 +230,6 @@ def _opened(door: Door, folder: str | None, secret: str | None) -> Spare | None:
     """The spare key, where one is to sign."""
     if folder is None:
         return None
-    from kizuna.app.wiring.spares import open_spare
+    from kizuna.app.wiring.keys.spares import open_spare
 
     return open_spare(folder, settings=door.settings, ask=door.passphrase, key_file=secret)

@@ -11,8 +11,8 @@ from kizuna.app.cli.door import Door, command
 from kizuna.app.cli.times import clock_face, instant
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.gating import KeyGate
-    from kizuna.app.wiring.gating_served import ServedGate
+    from kizuna.app.wiring.keys.gating import KeyGate
+    from kizuna.app.wiring.served.gate import ServedGate
 
 __all__ = ["hang"]
 
@@ -69,7 +69,7 @@ def hang(app: typer.Typer) -> None:
         if keys is not None:
             from pathlib import Path
 
-            from kizuna.app.wiring.gating import set_beside
+            from kizuna.app.wiring.keys.gating import set_beside
 
             made = set_beside(Path(keys), data, file, door.settings.clock)
         else:
@@ -164,12 +164,12 @@ def hang(app: typer.Typer) -> None:
 
 
 def _gate(door: Door) -> KeyGate:
-    from kizuna.app.wiring.gating import KeyGate
+    from kizuna.app.wiring.keys.gating import KeyGate
 
     return KeyGate(door.workspace())
 
 
 def _served(door: Door, keys: str) -> ServedGate:
-    from kizuna.app.wiring.gating_served import ServedGate
+    from kizuna.app.wiring.served.gate import ServedGate
 
     return ServedGate(keys, door.settings.clock)

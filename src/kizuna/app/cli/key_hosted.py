@@ -11,7 +11,7 @@ from kizuna.app.cli.door import Door, command
 from kizuna.app.cli.show import tell_beyond
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.hosted import Hosted
+    from kizuna.app.wiring.served.hosted import Hosted
 
 __all__ = ["hang"]
 
@@ -90,7 +90,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna key hosted code fuji-pumps
         """
-        from kizuna.app.wiring.hosted_codes import Codes
+        from kizuna.app.wiring.served.codes import Codes
 
         codes = Codes(door.workspace())
         done = codes.end(name) if end else codes.make(name)
@@ -107,6 +107,6 @@ def hang(app: typer.Typer) -> None:
 
 
 def _hosted(door: Door, *, read_only: bool = False) -> Hosted:
-    from kizuna.app.wiring.hosted import Hosted
+    from kizuna.app.wiring.served.hosted import Hosted
 
     return Hosted(door.workspace(read_only=read_only))

@@ -19,7 +19,7 @@ _KEY = Annotated[str, typer.Argument(metavar="KEY", help="Thumbprint, or how it 
 
 def placed_keys(speaker: Organisation) -> list[dict[str, Any]]:
     """The keys of a store's units; a member's folder has one unit and no log to certify in."""
-    from kizuna.app.wiring.certifying import UnitKeys
+    from kizuna.app.wiring.keys.certifying import UnitKeys
     from kizuna.app.wiring.workspace import Workspace
 
     return UnitKeys(speaker).keys() if isinstance(speaker, Workspace) else []
@@ -55,7 +55,7 @@ def hang_units(app: typer.Typer) -> None:
     @command(app, "units")
     def units(door: Door) -> None:
         """List the units that keep this store's keys, what each protects and what it imitates."""
-        from kizuna.app.wiring.certifying import UnitKeys
+        from kizuna.app.wiring.keys.certifying import UnitKeys
 
         rows = UnitKeys(door.workspace(read_only=True)).units()
         door.answer(
@@ -89,7 +89,7 @@ def hang_units(app: typer.Typer) -> None:
 
         Example: kizuna key attach tpm tpm:device:/dev/tpmrm0
         """
-        from kizuna.app.wiring.certifying import UnitKeys
+        from kizuna.app.wiring.keys.certifying import UnitKeys
 
         made = UnitKeys(door.workspace()).attach(name, unit)
         door.answer(made, [door.text("key.unit-attached", name=name, kind=made["kind"])])
@@ -115,8 +115,8 @@ def hang_units(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """Make a key in a chosen unit; it speaks for nobody until it is enrolled or certified."""
-        from kizuna.app.wiring.certifying import UnitKeys
         from kizuna.app.wiring.devices.quoting import read_selection
+        from kizuna.app.wiring.keys.certifying import UnitKeys
 
         made = UnitKeys(door.workspace()).create(
             label,
@@ -136,7 +136,7 @@ def hang_units(app: typer.Typer) -> None:
         ],
     ) -> None:
         """Let an attesting key, best of a TPM or token, certify another key; register that."""
-        from kizuna.app.wiring.certifying import UnitKeys
+        from kizuna.app.wiring.keys.certifying import UnitKeys
 
         made = UnitKeys(door.workspace()).certify(key, by=by)
         door.answer(made, [door.text("key.certified", **made)])
@@ -149,7 +149,7 @@ def hang_units(app: typer.Typer) -> None:
         yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     ) -> None:
         """End a key's use and destroy its private part; what it signed keeps counting."""
-        from kizuna.app.wiring.certifying import UnitKeys
+        from kizuna.app.wiring.keys.certifying import UnitKeys
 
         workspace = door.workspace()
         if not door.confirmed("key.confirm-retire", yes=yes, key=key):
@@ -183,7 +183,7 @@ def hang_units(app: typer.Typer) -> None:
 
         Example: kizuna key serve --socket /run/kizuna/unit --keys /var/lib/kizuna/keys
         """
-        from kizuna.app.wiring.serving import serve_unit
+        from kizuna.app.wiring.served.process import serve_unit
 
         def ready(path: str) -> None:
             door.print(door.text("key.serving", socket=path))

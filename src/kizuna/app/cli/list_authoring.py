@@ -191,7 +191,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna list policy --list makers --two-signatures register
         """
-        from kizuna.app.wiring.trust_lists_policy import policy_of, set_policy
+        from kizuna.app.wiring.lists.policy import policy_of, set_policy
 
         if two_signatures or by or none:
             told = set_policy(

@@ -12,7 +12,7 @@ from kizuna.app.cli.times import instant
 from kizuna.model.outcome import Outcome
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.trust_lists_publishing import Publishing
+    from kizuna.app.wiring.lists.publishing import Publishing
 
 __all__ = ["hang"]
 
@@ -25,7 +25,7 @@ _TERRITORY = Annotated[
 
 
 def _publishing(door: Door) -> Publishing:
-    from kizuna.app.wiring.trust_lists_publishing import Publishing
+    from kizuna.app.wiring.lists.publishing import Publishing
 
     workspace = door.workspace()
     return Publishing(workspace, workspace.lists)
@@ -125,7 +125,7 @@ def _hang_status(app: typer.Typer) -> None:
         ] = False,
     ) -> None:
         """Publish what became of every statement (Token Status List; index = place in the log)."""
-        from kizuna.app.wiring.status_lists import StatusLists
+        from kizuna.app.wiring.lists.status import StatusLists
 
         lists = StatusLists(door.workspace())
         told = lists.publish(address=address, bits=bits, hours=hours, again=again)
@@ -147,8 +147,8 @@ def _hang_status(app: typer.Typer) -> None:
         ],
     ) -> None:
         """Look up one status: valid, invalid, suspended; undetermined where it is out of date."""
-        from kizuna.app.wiring.reading_lists import load_list, signers
-        from kizuna.app.wiring.status_lists import check_status, reference_of
+        from kizuna.app.wiring.lists.reading import load_list, signers
+        from kizuna.app.wiring.lists.status import check_status, reference_of
 
         ((public,), _) = signers([Door.read(key, limit=1 << 16)], [])
         digits = reference.isascii() and reference.isdigit() and len(reference) < 12

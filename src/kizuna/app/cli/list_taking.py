@@ -12,7 +12,7 @@ from kizuna.app.cli.door import Door, Failure, command
 from kizuna.model.outcome import Outcome
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.foreign_lists import ForeignLists, Signer
+    from kizuna.app.wiring.lists.foreign import ForeignLists, Signer
 
 __all__ = ["age_lines", "change_lines", "hang"]
 
@@ -59,7 +59,7 @@ def age_lines(door: Door, taken: dict[str, Any] | None) -> list[str]:
 
 
 def _foreign(door: Door, *, read_only: bool = False) -> ForeignLists:
-    from kizuna.app.wiring.foreign_lists import ForeignLists
+    from kizuna.app.wiring.lists.foreign import ForeignLists
 
     workspace = door.workspace(read_only=read_only)
     return ForeignLists(workspace, workspace.lists)
@@ -113,8 +113,8 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna list take https://tl.example/list --name de --certificate tl.pem
         --mapping m.yaml
         """
-        from kizuna.app.wiring.foreign_lists import Signer
-        from kizuna.app.wiring.reading_lists import load_list, signers
+        from kizuna.app.wiring.lists.foreign import Signer
+        from kizuna.app.wiring.lists.reading import load_list, signers
 
         keys, certificates = signers(
             [Door.read(f, limit=1 << 16) for f in key or ()],
@@ -160,7 +160,7 @@ def hang(app: typer.Typer) -> None:
 
         What fails is told, the last good issue stays in force, and the exit code is not 0.
         """
-        from kizuna.app.wiring.reading_lists import load_list
+        from kizuna.app.wiring.lists.reading import load_list
 
         told = _foreign(door).refresh(load_list)
         lines = []
@@ -185,9 +185,9 @@ def hang(app: typer.Typer) -> None:
 
 def _pointed(door: Door, source: str, location: str, signer: Signer | None) -> Signer:
     """Who signs the list at ``location``, as the list at ``source`` says."""
-    from kizuna.app.wiring.foreign_lists import Signer as Known
-    from kizuna.app.wiring.foreign_lists import named_signer
-    from kizuna.app.wiring.reading_lists import load_list
+    from kizuna.app.wiring.lists.foreign import Signer as Known
+    from kizuna.app.wiring.lists.foreign import named_signer
+    from kizuna.app.wiring.lists.reading import load_list
     from kizuna.model.errors import Malformed
 
     if signer is None:

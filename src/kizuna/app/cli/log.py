@@ -26,7 +26,7 @@ def _anchors(door: Door, trust: str | None) -> Anchors:
     from kizuna.model.trust import Anchors
 
     if trust is None:
-        from kizuna.app.wiring.member import member_of
+        from kizuna.app.wiring.member.saying import member_of
 
         member = member_of(door.settings)
         return member.believed() if member else door.workspace(read_only=True).anchors()

@@ -35,7 +35,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna catalog map cpsf-1.0-to-csf-2.0 --accept
         """
-        from kizuna.app.wiring.mappings import find_mapping, register_mappings
+        from kizuna.app.wiring.criteria.mappings import find_mapping, register_mappings
 
         data: bytes | str
         if file != "-" and not Path(file).exists():
@@ -79,7 +79,7 @@ def hang(app: typer.Typer) -> None:
         ] = None,
     ) -> None:
         """List the mappings at hand, or show one with its ties."""
-        from kizuna.app.wiring.mappings import (
+        from kizuna.app.wiring.criteria.mappings import (
             find_mapping,
             mapping_json,
             mappings_of,

@@ -77,8 +77,8 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna procure check request.yaml --csv answer.csv --encoding cp932
         """
-        from kizuna.app.wiring.procure_answer import outcome_of
-        from kizuna.app.wiring.procure_opening import ask, opened
+        from kizuna.app.wiring.procure.answer import outcome_of
+        from kizuna.app.wiring.procure.opening import ask, opened
 
         workspace = door.workspace(read_only=True)
         asked = opened(
@@ -100,7 +100,7 @@ def hang(app: typer.Typer) -> None:
         )
         told = answer.told(door.lang)
         if csv is not None:
-            from kizuna.app.wiring.procure_table import table_of
+            from kizuna.app.wiring.procure.table import table_of
 
             Door.write_file(csv, table_of(told, encoding=_encoding(encoding)))
         if csv != "-":
@@ -133,8 +133,8 @@ def hang(app: typer.Typer) -> None:
         Example: kizuna procure substitute pkg:generic/fuji/valve@1 --product
         pkg:generic/fuji/pump@4.2 --with did:web:other.example --profile iot-device
         """
-        from kizuna.app.wiring.procure_answer import outcome_of
-        from kizuna.app.wiring.procure_substitute import substitute as judge
+        from kizuna.app.wiring.procure.answer import outcome_of
+        from kizuna.app.wiring.procure.substitute import substitute as judge
         from kizuna.model.identifier import canonical
 
         workspace = door.workspace(read_only=True)
@@ -184,8 +184,8 @@ def _hang_kept(app: typer.Typer) -> None:
 
         Example: kizuna procure watch request.yaml --profile iot-device
         """
-        from kizuna.app.wiring.procure_request import read_request
-        from kizuna.app.wiring.procure_watch import keep
+        from kizuna.app.wiring.procure.request import read_request
+        from kizuna.app.wiring.procure.watch import keep
         from kizuna.model.errors import Malformed
 
         request = read_request(Door.read(file, limit=8 << 20), file)
@@ -211,7 +211,7 @@ def _hang_kept(app: typer.Typer) -> None:
 
         Example: kizuna procure watched --forget RFQ-1
         """
-        from kizuna.app.wiring import procure_watch
+        from kizuna.app.wiring.procure import watch as procure_watch
 
         workspace = door.workspace(read_only=forget is None)
         if forget is not None:
@@ -227,7 +227,7 @@ def _hang_kept(app: typer.Typer) -> None:
 
         Example: kizuna procure renew --json
         """
-        from kizuna.app.wiring import procure_watch
+        from kizuna.app.wiring.procure import watch as procure_watch
 
         changes = procure_watch.renew(door.workspace())
         door.answer(
@@ -253,7 +253,7 @@ def _hang_kept(app: typer.Typer) -> None:
 
         Example: kizuna procure hook https://erp.example/kizuna
         """
-        from kizuna.app.wiring import procure_hook
+        from kizuna.app.wiring.procure import hook as procure_hook
 
         workspace = door.workspace(read_only=url is None)
         if url is None:

@@ -41,8 +41,8 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna procure request rfq.yaml --to did:web:fuji.example
         """
-        from kizuna.app.wiring.procure_quoting import issue
-        from kizuna.app.wiring.procure_request import read_request
+        from kizuna.app.wiring.procure.quoting import issue
+        from kizuna.app.wiring.procure.request import read_request
         from kizuna.app.wiring.profiles import find_profile
         from kizuna.model.errors import Malformed
 
@@ -77,7 +77,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna procure offer 5f2c… --terms "12 EUR each, 6 weeks" --until 2027-01-31
         """
-        from kizuna.app.wiring.procure_quoting import offer as make
+        from kizuna.app.wiring.procure.quoting import offer as make
 
         made = make(door.organisation(), which, lines=line or (), terms=terms, until=until)
         door.answer(made, [door.text("procure.offered", **made)])
@@ -100,7 +100,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna procure offers --check --seen
         """
-        from kizuna.app.wiring.procure_inbox import Seen, inbox, with_decisions
+        from kizuna.app.wiring.procure.inbox import Seen, inbox, with_decisions
 
         organisation = door.organisation(read_only=not seen)
         mark = Seen(organisation.settings.store)
@@ -122,7 +122,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna procure agree 91ab…
         """
-        from kizuna.app.wiring.procure_quoting import agree as make
+        from kizuna.app.wiring.procure.quoting import agree as make
 
         organisation = door.organisation()
         made = make(organisation, which, _shown(organisation))
@@ -130,8 +130,8 @@ def hang(app: typer.Typer) -> None:
 
 
 def _shown(organisation: Organisation) -> dict[str, Any]:
-    from kizuna.app.wiring.member import Member
-    from kizuna.app.wiring.procure_quoting import quotations
+    from kizuna.app.wiring.member.saying import Member
+    from kizuna.app.wiring.procure.quoting import quotations
     from kizuna.app.wiring.workspace import Workspace
 
     if isinstance(organisation, Member):

@@ -48,7 +48,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna profile resolve LOW_profile.json --catalog sp-800-53r5-high --out low.json
         """
-        from kizuna.app.wiring.oscal_profiles import as_file, resolve_oscal
+        from kizuna.app.wiring.criteria.oscal import as_file, resolve_oscal
 
         resolved, used = resolve_oscal(
             Door.read(file, limit=_LIMIT), door.settings, sources_of(catalog)
@@ -93,7 +93,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna profile import LOW_profile.json --catalog sp-800-53r5-high --out low.yaml
         """
-        from kizuna.app.wiring.oscal_profiles import import_oscal, to_yaml
+        from kizuna.app.wiring.criteria.oscal import import_oscal, to_yaml
 
         made, used, lost = import_oscal(
             Door.read(file, limit=_LIMIT), door.settings, sources_of(catalog), like or ()
@@ -128,7 +128,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna profile export building-services --out building-services.json
         """
-        from kizuna.app.wiring.oscal_profiles import export_oscal
+        from kizuna.app.wiring.criteria.oscal import export_oscal
         from kizuna.app.wiring.profiles import find_profile
 
         found = find_profile(name, door.settings)

@@ -29,8 +29,8 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna profile diff plant@1 plant-2.yaml
         """
+        from kizuna.app.wiring.comparing.switching import difference_json
         from kizuna.app.wiring.profiles import find_profile
-        from kizuna.app.wiring.switching import difference_json
 
         told = difference_json(
             find_profile(before, door.settings), find_profile(after, door.settings)
@@ -70,7 +70,7 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna profile switch plant@1 plant-2.yaml --on 2027-04-01 --all
         """
-        from kizuna.app.wiring.switching import switch_json
+        from kizuna.app.wiring.comparing.switching import switch_json
 
         workspace = door.workspace(read_only=True)
         told = switch_json(

@@ -13,7 +13,7 @@ from kizuna.app.cli.import_ import KEYS, read_files, tell_remarks, tell_signatur
 from kizuna.model.errors import Malformed
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.outbox import Sent
+    from kizuna.app.wiring.member.outbox import Sent
 
 __all__ = ["hang"]
 
@@ -38,9 +38,9 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna publish parts.csv
         """
-        from kizuna.app.wiring.answers import import_json, problem_json
         from kizuna.app.wiring.inner_keys import handed_in
-        from kizuna.app.wiring.member import publisher
+        from kizuna.app.wiring.judging.answers import import_json, problem_json
+        from kizuna.app.wiring.member.saying import publisher
         from kizuna.app.wiring.messages import render_problem
 
         sent = _waiting(door)
@@ -105,8 +105,8 @@ def hang(app: typer.Typer) -> None:
 
 def _waiting(door: Door) -> Sent:
     """Send what waits in the outbox of this folder."""
-    from kizuna.app.wiring.gating_served import speaking_for
-    from kizuna.app.wiring.outbox import Outbox, Sent
+    from kizuna.app.wiring.member.outbox import Outbox, Sent
+    from kizuna.app.wiring.served.gate import speaking_for
 
     box = Outbox(door.settings.store)
     if not box.waiting():

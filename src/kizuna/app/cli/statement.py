@@ -332,7 +332,7 @@ def _tell_effect(door: Door, organisation: Organisation, statements: Sequence[by
 
 
 def _tell_idle(door: Door, statements: Sequence[bytes]) -> None:
-    from kizuna.app.wiring.effect import idle_waivers
+    from kizuna.app.wiring.judging.effect import idle_waivers
     from kizuna.app.wiring.profiles import find_profile
 
     for text, words in idle_waivers(statements, lambda name: find_profile(name, door.settings)):
@@ -386,7 +386,7 @@ def _kind(name: str) -> Kind:
 
 
 def _registered(outcomes: list[Any], lang: str, door: Door | None = None) -> dict[str, Any]:
-    from kizuna.app.wiring.answers import problem_json
+    from kizuna.app.wiring.judging.answers import problem_json
     from kizuna.record.store import Accepted
 
     registered, refused, receipts = [], [], []

@@ -15,8 +15,8 @@ from kizuna.app.cli.show import verdict_lines
 from kizuna.app.cli.times import instant, known_of, not_known_elsewhere
 
 if TYPE_CHECKING:
+    from kizuna.app.wiring.criteria.travelling import Norms
     from kizuna.app.wiring.offline import Opened
-    from kizuna.app.wiring.travelling import Norms
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.chain.graph.evidence import Evidence
     from kizuna.criteria.profiles import Profile
@@ -107,11 +107,11 @@ def hang(app: typer.Typer) -> None:
 
         Example: kizuna verify SUBJECT -p supplier --through our-csf-to-cpsf
         """
-        from kizuna.app.wiring.across import AcrossJudge, stores_elsewhere
-        from kizuna.app.wiring.member import member_of
+        from kizuna.app.wiring.judging.across import AcrossJudge, stores_elsewhere
+        from kizuna.app.wiring.judging.question import Question
+        from kizuna.app.wiring.member.saying import member_of
         from kizuna.app.wiring.naming import identifiers_in
         from kizuna.app.wiring.profiles import find_profile
-        from kizuna.app.wiring.question import Question
         from kizuna.model.errors import Malformed
         from kizuna.model.identifier import canonical
 
@@ -184,7 +184,7 @@ def hang(app: typer.Typer) -> None:
         norms = proof.norms() if proof is not None and through else None
         told, outcome = _judged(door, chosen, through, ask, norms)
         if here is not None and wanted is not None:
-            from kizuna.app.wiring.hosted import signed_for
+            from kizuna.app.wiring.served.hosted import signed_for
 
             if signers := signed_for(here, [wanted]):
                 told["signed_for"] = signers[wanted]
@@ -205,13 +205,13 @@ def _judged(
     norms: Norms | None,
 ) -> tuple[dict[str, Any], Outcome]:
     """The verdict as it is told, read through mappings where some are named; and its outcome."""
-    from kizuna.app.wiring.answers import verdict_json
+    from kizuna.app.wiring.judging.answers import verdict_json
 
     if not through:
         verdict, names = ask(profile)
         told = verdict_json(verdict, door.lang, profile=profile, names=names)
         return told, verdict.outcome
-    from kizuna.app.wiring.through import reading_through
+    from kizuna.app.wiring.criteria.through import reading_through
 
     called: dict[str, str] = {}
 
@@ -241,9 +241,9 @@ def _several(
 ) -> None:
     """A verdict for each list or profile, and what makes them differ."""
     from kizuna.app.cli.compare import compared_lines
-    from kizuna.app.wiring.across import AcrossJudge, stores_elsewhere
-    from kizuna.app.wiring.member import member_of
-    from kizuna.app.wiring.several_lists import judge_each, measures_of
+    from kizuna.app.wiring.comparing.several_lists import judge_each, measures_of
+    from kizuna.app.wiring.judging.across import AcrossJudge, stores_elsewhere
+    from kizuna.app.wiring.member.saying import member_of
     from kizuna.model.errors import Malformed
 
     if bundle is not None or subject is None or member_of(door.settings) is not None:

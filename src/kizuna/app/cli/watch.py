@@ -17,7 +17,7 @@ __all__ = ["hang"]
 
 
 def _say_asking(door: Door, workspace: Workspace) -> None:
-    from kizuna.app.wiring.across import stores_elsewhere
+    from kizuna.app.wiring.judging.across import stores_elsewhere
 
     if elsewhere := stores_elsewhere(workspace):
         door.say("across.asking", count=len(elsewhere))
@@ -59,7 +59,7 @@ def hang(app: typer.Typer) -> None:
         A chain that crosses stores is followed there: the server looks at them now and then
         (KIZUNA_LOOK_EVERY), and the portfolio names those that did not tell.
         """
-        from kizuna.app.wiring.answers import standing_json
+        from kizuna.app.wiring.judging.answers import standing_json
         from kizuna.model.identifier import canonical
 
         workspace = door.workspace()
@@ -74,7 +74,7 @@ def hang(app: typer.Typer) -> None:
     @command(app, "list")
     def list_(door: Door) -> None:
         """Show every watched subject and how it stands now."""
-        from kizuna.app.wiring.answers import standing_json
+        from kizuna.app.wiring.judging.answers import standing_json
 
         workspace = door.workspace(read_only=True)
         _say_asking(door, workspace)

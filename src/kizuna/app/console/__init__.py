@@ -29,7 +29,7 @@ def pages(
     """The console of a workspace; see ``Site`` and ``Door``."""
     from kizuna.app.console.signing_in import Door  # noqa: PLC0415 - keeps the import cheap
     from kizuna.app.console.site import Site  # noqa: PLC0415 - as above
-    from kizuna.app.wiring.member_codes import Guests  # noqa: PLC0415 - as above
+    from kizuna.app.wiring.served.member_codes import Guests  # noqa: PLC0415 - as above
 
     door = Door(token, workspace.clock, secure=secure, codes=Guests(workspace))
     return Site(workspace, run, view, door)

@@ -22,10 +22,10 @@ from kizuna.app.console.form import answers_in, pages_of, question_rows
 from kizuna.app.console.reviewing import differing, faults_of, head_of, plan_told, says_nothing
 from kizuna.app.console.sending import number, onward, to_sign_in, whole
 from kizuna.app.wiring import showing
-from kizuna.app.wiring.answers import problem_json
-from kizuna.app.wiring.assess_drafts import Draft, as_answers
-from kizuna.app.wiring.assess_held import held_for
-from kizuna.app.wiring.assess_plan import register_plan
+from kizuna.app.wiring.assess.drafts import Draft, as_answers
+from kizuna.app.wiring.assess.held import held_for
+from kizuna.app.wiring.assess.plan import register_plan
+from kizuna.app.wiring.judging.answers import problem_json
 from kizuna.model.errors import Problem, Refused
 from kizuna.model.identifier import Element
 from kizuna.proof.assurance import Answer, Questionnaire

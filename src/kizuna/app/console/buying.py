@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kizuna.app.wiring import procure, procure_watch
-from kizuna.app.wiring.assess_catalogs import gaps_under
-from kizuna.app.wiring.catalogs import catalogs_of
-from kizuna.app.wiring.procure_request import Line, Request
+from kizuna.app.wiring.assess.catalogs import gaps_under
+from kizuna.app.wiring.criteria.catalogs import catalogs_of
+from kizuna.app.wiring.procure import buying as procure
+from kizuna.app.wiring.procure import watch as procure_watch
+from kizuna.app.wiring.procure.request import Line, Request
 from kizuna.app.wiring.showing import profile_named
 from kizuna.model.errors import Malformed
 from kizuna.model.identifier import canonical

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from kizuna.app.wiring import showing
-from kizuna.app.wiring.catalogs import catalogs_of, control_json, find_catalog
 from kizuna.app.wiring.coverage import coverage
-from kizuna.app.wiring.mappings import mapping_json, mappings_of
+from kizuna.app.wiring.criteria.catalogs import catalogs_of, control_json, find_catalog
+from kizuna.app.wiring.criteria.mappings import mapping_json, mappings_of
 
 if TYPE_CHECKING:
     from kizuna.app.console.reading import Reading

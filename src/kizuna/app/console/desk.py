@@ -17,12 +17,12 @@ from kizuna.app.console.asked import Asked
 from kizuna.app.console.form import Sent
 from kizuna.app.console.sending import KEPT, foreign, of_this_site, read_form
 from kizuna.app.wiring import showing
-from kizuna.app.wiring.assess import questionnaire_of
-from kizuna.app.wiring.assess_drafts import Draft, Drafts, as_answers
-from kizuna.app.wiring.assess_pen import AwayPen
-from kizuna.app.wiring.assess_plan import Plan, plan_answers
-from kizuna.app.wiring.hosted_codes import pen_of
+from kizuna.app.wiring.assess.asking import questionnaire_of
+from kizuna.app.wiring.assess.drafts import Draft, Drafts, as_answers
+from kizuna.app.wiring.assess.pen import AwayPen
+from kizuna.app.wiring.assess.plan import Plan, plan_answers
 from kizuna.app.wiring.messages import text
+from kizuna.app.wiring.served.codes import pen_of
 from kizuna.model.errors import Refused
 from kizuna.model.identifier import Element, canonical
 from kizuna.proof.assurance import Questionnaire
@@ -31,7 +31,7 @@ from kizuna.record.store import OPERATOR, View
 if TYPE_CHECKING:
     from kizuna.app.console.showing import Run
     from kizuna.app.console.signing_in import Door, Visitor
-    from kizuna.app.wiring.assess_pen import Pen
+    from kizuna.app.wiring.assess.pen import Pen
     from kizuna.app.wiring.workspace import Workspace
 
 __all__ = ["Desk", "Rendered", "view_of"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kizuna.app.wiring.procure_inbox import Seen, inbox, with_decisions
-from kizuna.app.wiring.procure_quoting import quotations
+from kizuna.app.wiring.procure.inbox import Seen, inbox, with_decisions
+from kizuna.app.wiring.procure.quoting import quotations
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.workspace import Workspace

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from kizuna.app.console.chains import chain_of, short_name
 from kizuna.app.console.folding import Chain, fold, without_shortcuts
 from kizuna.app.wiring import showing
-from kizuna.app.wiring.answers import tree_json, verdict_json
-from kizuna.app.wiring.mappings import mappings_of
+from kizuna.app.wiring.comparing.several_lists import judge_each, measures_of
+from kizuna.app.wiring.criteria.mappings import mappings_of
+from kizuna.app.wiring.criteria.through import reading_through
+from kizuna.app.wiring.judging.answers import tree_json, verdict_json
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.naming import identifiers_in, names_in_tree, unnamed_in_tree
-from kizuna.app.wiring.question import Question
-from kizuna.app.wiring.several_lists import judge_each, measures_of
-from kizuna.app.wiring.through import reading_through
 from kizuna.model.finding import Value
 from kizuna.model.identifier import Digest, SubjectId
 

@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from kizuna.app.console.form import PAGE
-from kizuna.app.wiring.answers import problem_json
-from kizuna.app.wiring.assess_drafts import as_answers
+from kizuna.app.wiring.assess.drafts import as_answers
+from kizuna.app.wiring.judging.answers import problem_json
 from kizuna.model.errors import Malformed
 from kizuna.proof.assurance import Answer, Answers, Questionnaire, State
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.assess_drafts import Draft
-    from kizuna.app.wiring.assess_plan import Plan
+    from kizuna.app.wiring.assess.drafts import Draft
+    from kizuna.app.wiring.assess.plan import Plan
 
 __all__ = ["differing", "faults_of", "head_of", "plan_told", "says_nothing"]
 

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Final
 from kizuna.model.identifier import SubjectId
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.hosted_codes import Guest
-    from kizuna.app.wiring.member_codes import Guests
+    from kizuna.app.wiring.served.codes import Guest
+    from kizuna.app.wiring.served.member_codes import Guests
 
 __all__ = ["COOKIE", "Door", "Visitor"]
 

@@ -30,7 +30,7 @@ from kizuna.app.console.showing import Run, Showing, Shown
 from kizuna.app.console.signing_in import Door
 from kizuna.app.console.taking_home import TakingHome
 from kizuna.app.console.texts import say, typed
-from kizuna.app.wiring.answers import problem_json
+from kizuna.app.wiring.judging.answers import problem_json
 from kizuna.model.errors import Problem
 from kizuna.record.store.view import View
 

@@ -16,8 +16,8 @@ from litestar import Request, Response, get, post
 from kizuna.app.console.asked import Asked
 from kizuna.app.console.desk import Desk
 from kizuna.app.console.sending import KEPT, onward, to_sign_in
-from kizuna.app.wiring.assess_away import read_signed
-from kizuna.app.wiring.assess_taking import drawn_up, take_signed
+from kizuna.app.wiring.assess.away import read_signed
+from kizuna.app.wiring.assess.taking import drawn_up, take_signed
 from kizuna.model.errors import Malformed, Refused
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING, TypeVar
 
 from kizuna.app.wiring.folder import Description, Folder
-from kizuna.app.wiring.keys import ORGANISATION
+from kizuna.app.wiring.keys.life import ORGANISATION
 from kizuna.app.wiring.owner import Owner
 from kizuna.app.wiring.settings import Settings
 from kizuna.model.errors import Malformed, Misconfigured
@@ -47,7 +47,7 @@ def construct(
     policy: str,
 ) -> _W:
     """A new store in an empty folder; see ``Workspace.init``."""
-    from kizuna.app.wiring.units import home_unit
+    from kizuna.app.wiring.keys.units import home_unit
     from kizuna.record.lists import list_id_of
     from kizuna.record.log import EvidenceLog, Signer
     from kizuna.record.store import Store
@@ -211,7 +211,7 @@ def backend_of(folder: Folder, description: Description, database: str | None) -
 
 def new_identity(folder: Folder, settings: Settings) -> tuple[Unit, Handle, SubjectId]:
     """A unit with one key, and the identity that this key names."""
-    from kizuna.app.wiring.units import new_unit
+    from kizuna.app.wiring.keys.units import new_unit
     from kizuna.roots.identity import did_key
     from kizuna.roots.keys import Algorithm
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kizuna.app.wiring.catalogs import CERTIFICATES, catalogs_of, find_catalog
-from kizuna.app.wiring.mappings import find_mapping, mapping_json, mappings_of
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.criteria.catalogs import CERTIFICATES, catalogs_of, find_catalog
+from kizuna.app.wiring.criteria.mappings import find_mapping, mapping_json, mappings_of
+from kizuna.app.wiring.judging.question import Question
 from kizuna.criteria.catalogs import (
     Catalog,
     Covered,

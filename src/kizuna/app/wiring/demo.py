@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kizuna.app.wiring.folder import Folder, write_whole
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.messages import text
-from kizuna.app.wiring.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.values import Explained, Progress, quiet
 from kizuna.app.wiring.workspace import Workspace

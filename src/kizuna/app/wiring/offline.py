@@ -26,7 +26,7 @@ from kizuna.model.trust import Anchors
 from kizuna.model.verdict import Verdict
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.travelling import Norms
+    from kizuna.app.wiring.criteria.travelling import Norms
     from kizuna.chain.exchange import BundleEvidence
 
 __all__ = ["Opened", "opened"]
@@ -41,7 +41,7 @@ class Opened:
 
     def norms(self) -> Norms:
         """Mappings, catalogs and profiles that came along, as far as the anchors let them count."""
-        from kizuna.app.wiring.travelling import norms_in
+        from kizuna.app.wiring.criteria.travelling import norms_in
 
         return norms_in(self.evidence, self.anchors)
 

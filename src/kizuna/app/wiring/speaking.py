@@ -19,7 +19,7 @@ from kizuna.model.kind import Kind
 from kizuna.model.payload import Payload
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.keys import Keys
+    from kizuna.app.wiring.keys.life import Keys
     from kizuna.roots.keys import PublicKey
 
 __all__ = ["Organisation", "Publisher"]

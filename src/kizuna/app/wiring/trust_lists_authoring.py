@@ -19,11 +19,11 @@ import msgspec
 from msgspec import Struct, field
 
 from kizuna.app.wiring.entries import entry_named
-from kizuna.app.wiring.foreign_lists import step_json
-from kizuna.app.wiring.member import Member
+from kizuna.app.wiring.lists.foreign import step_json
+from kizuna.app.wiring.lists.own import TrustLists, member_services
+from kizuna.app.wiring.member.saying import Member
 from kizuna.app.wiring.owner import Owner
 from kizuna.app.wiring.speaking import Organisation
-from kizuna.app.wiring.trust_lists import TrustLists, member_services
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Absent, Malformed, Refused
 from kizuna.model.identifier import SubjectId, canonical

@@ -272,7 +272,7 @@ def invite(
     uses: int,
 ) -> dict[str, Any]:
     """An invitation: a code that lets another organisation join this store."""
-    from kizuna.app.wiring.trust_lists import member_services
+    from kizuna.app.wiring.lists.own import member_services
     from kizuna.record.store.hosting import Hosting
 
     now = workspace.clock()

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from kizuna.app.wiring.certifying import Borrowed
+from kizuna.app.wiring.keys.certifying import Borrowed
 from kizuna.model.errors import Absent
 from kizuna.roots.units import Handle, Purpose, Secret
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from kizuna.app.wiring.believing import Trust
 from kizuna.app.wiring.folder import Description, Folder
+from kizuna.app.wiring.keys.signing import Signing
 from kizuna.app.wiring.settings import Clock, Settings
-from kizuna.app.wiring.signing import Signing
 from kizuna.app.wiring.values import (
     Change,
     Explained,
@@ -40,13 +40,13 @@ from kizuna.model.trust import Anchors, ListAnchor
 from kizuna.model.verdict import Known, Verdict
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.earlier import Earlier
-    from kizuna.app.wiring.judging import Judge
-    from kizuna.app.wiring.keys import Keys
-    from kizuna.app.wiring.question import Question
+    from kizuna.app.wiring.importing.earlier import Earlier
+    from kizuna.app.wiring.judging.judge import Judge
+    from kizuna.app.wiring.judging.question import Question
+    from kizuna.app.wiring.keys.life import Keys
+    from kizuna.app.wiring.lists.own import TrustLists
+    from kizuna.app.wiring.lists.policy import ListRules
     from kizuna.app.wiring.seen import Seen
-    from kizuna.app.wiring.trust_lists import TrustLists
-    from kizuna.app.wiring.trust_lists_policy import ListRules
     from kizuna.criteria.profiles import Profile
     from kizuna.model.errors import Problem
     from kizuna.model.statement import Registered, Statement
@@ -127,7 +127,7 @@ class Workspace:
         )
         workspace.begin()
         if chosen.unit:
-            from kizuna.app.wiring.certifying import certify_at_birth
+            from kizuna.app.wiring.keys.certifying import certify_at_birth
 
             certify_at_birth(workspace)
         return workspace
@@ -189,7 +189,7 @@ class Workspace:
     ) -> Problem | None:
         """What the policies of lists say to a statement that is about to be registered."""
         if self._rules is None:
-            from kizuna.app.wiring.trust_lists_policy import ListRules
+            from kizuna.app.wiring.lists.policy import ListRules
 
             self._rules = ListRules(self)
         return self._rules.refuses(said, now, batch)
@@ -290,7 +290,7 @@ class Workspace:
         by_hash: bool = False,
     ) -> Signed:
         """As ``say``, for payload bytes of any media type."""
-        from kizuna.app.wiring.importing import seal
+        from kizuna.app.wiring.importing.documents import seal
 
         return seal(
             self.unit,
@@ -364,7 +364,7 @@ class Workspace:
 
     def earlier(self) -> Earlier:
         """What was registered so far."""
-        from kizuna.app.wiring.earlier import Kept
+        from kizuna.app.wiring.importing.earlier import Kept
 
         operators = {one.operator for one in self.anchors().lists}
         return Kept(self.store.reader(), {*operators, self.identity})
@@ -379,7 +379,12 @@ class Workspace:
         """Documents in, registered statements out, in the name of the organisation; ``keys`` are
         those by which signatures inside are judged, besides the keys of those on lists.
         """
-        from kizuna.app.wiring.importing import outcome_of, prepare, read_all, settled_notices
+        from kizuna.app.wiring.importing.documents import (
+            outcome_of,
+            prepare,
+            read_all,
+            settled_notices,
+        )
         from kizuna.model.payload import Action, Status, Target
         from kizuna.record.store import Accepted
 
@@ -419,7 +424,7 @@ class Workspace:
 
     def beyond(self, statements: Sequence[bytes]) -> tuple[SubjectId, ...]:
         """Subjects about which no believed list lets the statements' issuers speak so."""
-        from kizuna.app.wiring.effect import beyond_scope
+        from kizuna.app.wiring.judging.effect import beyond_scope
 
         return beyond_scope(statements, self.earlier(), self.anchors(), self.clock())
 
@@ -512,7 +517,7 @@ class Workspace:
     def judge(self) -> Judge:
         """Who judges in this process: by closure, or live."""
         if self._judge is None:
-            from kizuna.app.wiring.judging import Judge
+            from kizuna.app.wiring.judging.judge import Judge
 
             self._judge = Judge(self)
         return self._judge
@@ -599,7 +604,7 @@ class Workspace:
     @property
     def lists(self) -> TrustLists:
         """Trust lists: create, add, suspend, withdraw, show, history, accept."""
-        from kizuna.app.wiring.trust_lists import TrustLists
+        from kizuna.app.wiring.lists.own import TrustLists
 
         return TrustLists(self)
 
@@ -613,7 +618,7 @@ class Workspace:
     @property
     def keys(self) -> Keys:
         """Keys of the organisation: states, rotate, enrol, revoke, compromise."""
-        from kizuna.app.wiring.keys import Keys
+        from kizuna.app.wiring.keys.life import Keys
 
         return Keys(self)
 

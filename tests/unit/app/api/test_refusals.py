@@ -9,7 +9,7 @@ import pytest
 
 from kizuna.app.api.refusals import telling, told
 from kizuna.app.api.workers import Workers
-from kizuna.app.wiring.gating import KeyGate
+from kizuna.app.wiring.keys.gating import KeyGate
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Refused

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import pytest
 
-from kizuna.app.wiring.assess import (
+from kizuna.app.wiring.assess.asking import (
     gaps,
     given_answers,
     level_of,
@@ -13,8 +13,8 @@ from kizuna.app.wiring.assess import (
     questionnaire_of,
     register_answers,
 )
-from kizuna.app.wiring.assess_catalogs import gaps_under
-from kizuna.app.wiring.assess_export import exported, read_answers, table
+from kizuna.app.wiring.assess.catalogs import gaps_under
+from kizuna.app.wiring.assess.export import exported, read_answers, table
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.criteria.profiles import read_profile

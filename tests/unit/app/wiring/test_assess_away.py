@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kizuna.app.wiring.assess_away import SHEET, SIGNED, Sheet, read_sheet, read_signed
-from kizuna.app.wiring.assess_plan import Saying
+from kizuna.app.wiring.assess.away import SHEET, SIGNED, Sheet, read_sheet, read_signed
+from kizuna.app.wiring.assess.plan import Saying
 from kizuna.model.errors import Problem, Refused
 from kizuna.model.identifier import SubjectId
 from kizuna.model.kind import Kind

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from kizuna.app.wiring.gating import KeyGate
+from kizuna.app.wiring.keys.gating import KeyGate
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.upkeep import backup, restore
 from kizuna.app.wiring.workspace import Workspace

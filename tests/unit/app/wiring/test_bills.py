@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.values import Explained
 from kizuna.app.wiring.workspace import Workspace

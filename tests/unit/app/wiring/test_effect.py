@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kizuna.app.wiring.effect import idle_waivers
+from kizuna.app.wiring.judging.effect import idle_waivers
 from kizuna.criteria.profiles import shipped_profile
 from kizuna.model.errors import Absent
 from kizuna.model.kind import Kind, media_type_of

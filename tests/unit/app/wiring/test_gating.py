@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kizuna.app.wiring.gating import KeyGate, for_peers, set_beside
+from kizuna.app.wiring.keys.gating import KeyGate, for_peers, set_beside
+from kizuna.app.wiring.keys.units import open_named
 from kizuna.app.wiring.settings import Settings
-from kizuna.app.wiring.units import open_named
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Absent, Malformed, Refused
 from kizuna.model.kind import Kind
@@ -184,7 +184,7 @@ def test_the_gate_stands_before_every_unit_that_is_attached(store, monkeypatch):
     attached = EphemeralUnit(b"attached")
     key = attached.generate(Algorithm.ES256, "stranger")
     store.describe_as(msgspec.structs.replace(store.description, units={"hsm": "tpm:any"}))
-    monkeypatch.setattr("kizuna.app.wiring.units.open_unit", lambda *_: attached)
+    monkeypatch.setattr("kizuna.app.wiring.keys.units.open_unit", lambda *_: attached)
     unit = open_named(store, "hsm")
     assert unit.handles() == [key]
     for use in (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kizuna.app.wiring.hosted import HOSTING, Hosted, signed_for, with_signers
+from kizuna.app.wiring.served.hosted import HOSTING, Hosted, signed_for, with_signers
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Absent, Malformed, Problem, Refused

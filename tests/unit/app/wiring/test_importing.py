@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from kizuna.app.wiring.answers import import_json
 from kizuna.app.wiring.entries import parse_digest
+from kizuna.app.wiring.judging.answers import import_json
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.identifier import SubjectId, canonical

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import pytest
 
-from kizuna.app.wiring.trust_lists import member_services
+from kizuna.app.wiring.lists.own import member_services
 from kizuna.model.errors import Refused
 from kizuna.model.kind import Kind
 

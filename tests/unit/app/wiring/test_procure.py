@@ -9,13 +9,13 @@ from hypothesis import settings as trials
 from hypothesis import strategies as st
 
 from kizuna.app.wiring.demo import open_demo
-from kizuna.app.wiring.procure import check
-from kizuna.app.wiring.procure_answer import outcome_of
-from kizuna.app.wiring.procure_opening import ask, opened
-from kizuna.app.wiring.procure_request import Line, Request, read_request, when
-from kizuna.app.wiring.procure_substitute import substitute
-from kizuna.app.wiring.procure_table import cell, table_of
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
+from kizuna.app.wiring.procure.answer import outcome_of
+from kizuna.app.wiring.procure.buying import check
+from kizuna.app.wiring.procure.opening import ask, opened
+from kizuna.app.wiring.procure.request import Line, Request, read_request, when
+from kizuna.app.wiring.procure.substitute import substitute
+from kizuna.app.wiring.procure.table import cell, table_of
 from kizuna.app.wiring.settings import Settings
 from kizuna.model.errors import Absent, Malformed, Problem
 from kizuna.model.finding import Value

@@ -9,10 +9,10 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from kizuna.app.wiring import procure_hook as hook_room
-from kizuna.app.wiring import procure_watch
-from kizuna.app.wiring.procure_hook import Hook, add_hook, allowed_address, deliver, hooks
-from kizuna.app.wiring.procure_request import Line, Request
+from kizuna.app.wiring.procure import hook as hook_room
+from kizuna.app.wiring.procure import watch as procure_watch
+from kizuna.app.wiring.procure.hook import Hook, add_hook, allowed_address, deliver, hooks
+from kizuna.app.wiring.procure.request import Line, Request
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Absent, Malformed, Misconfigured

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import kizuna.proof.documents
-from kizuna.app.wiring.answers import remark_of
+from kizuna.app.wiring.judging.answers import remark_of
 from kizuna.proof.documents import Remark
 
 SOURCES = Path(kizuna.proof.documents.__file__).parent.rglob("*.py")

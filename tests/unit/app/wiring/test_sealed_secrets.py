@@ -10,7 +10,7 @@ from kizuna.app.wiring.devices.fleet import Keeper
 from kizuna.app.wiring.devices.life import Enrolment, Lives
 from kizuna.app.wiring.devices.look import look
 from kizuna.app.wiring.devices.shelf import Shelf
-from kizuna.app.wiring.gating import KeyGate
+from kizuna.app.wiring.keys.gating import KeyGate
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.upkeep import backup, restore
 from kizuna.app.wiring.workspace import Workspace

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.upkeep import resume
 from kizuna.app.wiring.workspace import Workspace

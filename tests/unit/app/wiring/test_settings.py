@@ -3,8 +3,8 @@
 
 import pytest
 
+from kizuna.app.wiring.keys.units import read_pin
 from kizuna.app.wiring.settings import Settings, language
-from kizuna.app.wiring.units import read_pin
 from kizuna.model.errors import Misconfigured, Unavailable
 
 

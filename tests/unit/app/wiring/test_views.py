@@ -3,7 +3,7 @@
 
 import pytest
 
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Absent

@@ -9,7 +9,7 @@ import pytest
 from kizuna.app.wiring.construction import without_password
 from kizuna.app.wiring.demo import open_demo
 from kizuna.app.wiring.folder import Folder
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.settings import Settings
 from kizuna.app.wiring.workspace import Workspace
 from kizuna.model.errors import Misconfigured, Refused

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from kizuna.app.wiring.oscal_profiles import import_oscal
+from kizuna.app.wiring.criteria.oscal import import_oscal
 from kizuna.app.wiring.settings import Settings
 
 CATALOG = {

@@ -63,7 +63,7 @@ def activate(unit: str, state: Path, settings: Settings, challenge: bytes) -> by
 
 def _opened(unit: str, state: Path, settings: Settings) -> tuple[EndorsingChip, Kept]:
     from kizuna.app.wiring.folder import Folder
-    from kizuna.app.wiring.units import open_unit, read_pin
+    from kizuna.app.wiring.keys.units import open_unit, read_pin
     from kizuna.roots.keys import Algorithm
     from kizuna.roots.units import Purpose
 

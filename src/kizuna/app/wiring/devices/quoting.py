@@ -56,7 +56,7 @@ def quote_device(
         Malformed: ``boot.malformed`` for a log that cannot be read.
     """
     from kizuna.app.wiring.folder import Folder
-    from kizuna.app.wiring.units import open_unit
+    from kizuna.app.wiring.keys.units import open_unit
     from kizuna.proof.attestation.schemes.tpm.evidence import write_evidence
     from kizuna.roots.boot.eventlog import first_misfit, of_unit, read_ima, read_tcg
     from kizuna.roots.boot.signature import write_ecdsa

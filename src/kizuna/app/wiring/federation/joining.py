@@ -31,7 +31,7 @@ from kizuna.roots.identity import genesis_keys
 from kizuna.roots.keys import PublicKey
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.member import Member
+    from kizuna.app.wiring.member.saying import Member
     from kizuna.app.wiring.workspace import Workspace
 
 __all__ = ["host_member", "invite", "own_standing", "renew_marks"]
@@ -119,7 +119,7 @@ def host_member(member: Member, *, days: int) -> dict[str, Any]:
     Raises:
         Refused, Absent, Unavailable: what the store answers.
     """
-    from kizuna.app.wiring.importing import seal
+    from kizuna.app.wiring.importing.documents import seal
     from kizuna.app.wiring.network import fetch
 
     above = read_entity_statement(fetch(member.url + "/.well-known/openid-federation"))

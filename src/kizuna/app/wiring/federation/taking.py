@@ -25,7 +25,7 @@ from kizuna.app.wiring.federation.book import Book, Followed, Following, address
 from kizuna.app.wiring.federation.members import did_web_of
 from kizuna.app.wiring.federation.reading import NETWORK, Found, Reading, Sighting, left
 from kizuna.app.wiring.federation.sources import Network
-from kizuna.app.wiring.foreign_lists import ForeignLists, Signer
+from kizuna.app.wiring.lists.foreign import ForeignLists, Signer
 from kizuna.model.errors import Malformed, Problem
 from kizuna.model.identifier import SubjectId
 from kizuna.model.payload import Standing

@@ -17,8 +17,8 @@ from kizuna.model.errors import Absent
 from kizuna.model.identifier import SubjectId
 
 if TYPE_CHECKING:
-    from kizuna.app.wiring.member import Member
-    from kizuna.app.wiring.question import Question
+    from kizuna.app.wiring.judging.question import Question
+    from kizuna.app.wiring.member.saying import Member
     from kizuna.app.wiring.speaking import Organisation
     from kizuna.app.wiring.workspace import Workspace
     from kizuna.chain.graph.evidence import Evidence
@@ -55,8 +55,8 @@ def ground_of(organisation: Organisation, *, across: bool = False, offline: bool
     """What is said stands on this, for whoever speaks from a folder; ``across``: chains are judged
     over the stores elsewhere too, as `kizuna verify` judges them.
     """
-    from kizuna.app.wiring.across import stores_elsewhere
-    from kizuna.app.wiring.member import Member
+    from kizuna.app.wiring.judging.across import stores_elsewhere
+    from kizuna.app.wiring.member.saying import Member
     from kizuna.app.wiring.workspace import Workspace
 
     if isinstance(organisation, Member):
@@ -106,7 +106,7 @@ class Everywhere(Here):
     """
 
     def __init__(self, workspace: Workspace, *, offline: bool = False) -> None:
-        from kizuna.app.wiring.across import AcrossJudge
+        from kizuna.app.wiring.judging.across import AcrossJudge
 
         super().__init__(workspace)
         self._judge = AcrossJudge(workspace)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kizuna.app.wiring.answers import finding_json
+from kizuna.app.wiring.judging.answers import finding_json
 from kizuna.app.wiring.vcp.kept import Kept
 from kizuna.chain.process import Course, Shown, expectations
 from kizuna.criteria.process import Point, Process

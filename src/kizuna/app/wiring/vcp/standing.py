@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from kizuna.app.wiring.question import Question
+from kizuna.app.wiring.judging.question import Question
 from kizuna.app.wiring.vcp.ground import ground_of
 from kizuna.app.wiring.vcp.kept import Kept
 from kizuna.app.wiring.vcp.shapes import course_json

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The keys of an organisation: kept, used, certified, gated, lost and ended."""
