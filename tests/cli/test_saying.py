@@ -51,6 +51,8 @@ def test_a_person_is_shown_the_command_where_it_is_their_turn(pump, tmp_path):
     shown = pump("verify", PUMP, "--profile", "software-product").stdout
     assert f"$ kizuna statement claim {PUMP} vulnerability-contact contact=…\n" in shown
     assert f"$ kizuna statement complete {PUMP}\n" in shown
+    tree = pump("explain", PUMP, "--profile", "software-product").stdout
+    assert f"$ kizuna statement claim {PUMP} vulnerability-contact contact=…\n" in tree
     elsewhere = pump("verify", PUMP, "-p", "software-product", "--store", pump.store).stdout
     assert f"contact=… --store {pump.store}\n" in elsewhere
     bundle, trust = tmp_path / "proof.kz", tmp_path / "trust.json"

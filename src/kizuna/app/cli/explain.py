@@ -64,12 +64,13 @@ def hang(app: typer.Typer) -> None:
         if (member := member_of(door.settings)) is not None:
             not_known_elsewhere(known)
             chosen = find_profile(profile, door.settings)
+            own = member.identity
             explained, names = member.explain(
                 Question(canonical(subject), chosen, at=moment, lists=lists)
             )
         else:
             here = workspace = door.workspace(read_only=True)
-            chosen = workspace.profile(profile)
+            own, chosen = workspace.identity, workspace.profile(profile)
             wanted, heads = canonical(subject), workspace.known(known_of(known or ()))
             question = Question(wanted, chosen, at=moment, known=heads, lists=lists)
             judge = AcrossJudge(workspace) if stores_elsewhere(workspace) else None
@@ -98,7 +99,7 @@ def hang(app: typer.Typer) -> None:
                 "profile": verdict.profile,
                 "at": verdict.at,
             },
-            lambda: tree_lines(door, tree, depth=depth),
+            lambda: tree_lines(door, tree, depth=depth, own=own),
         )
         if verdict.outcome:
             raise Failure(verdict.outcome)

@@ -116,12 +116,17 @@ def own_command(door: Door, finding: Mapping[str, Any], own: str) -> str:
     return f"{command} --store {quote(str(door.settings.store))}" if door.store_named else command
 
 
-def tree_lines(door: Door, node: Mapping[str, Any], *, depth: int) -> Iterator[str]:
-    """A tree of reasons, one line a node, its own findings beneath it."""
-    yield from _node(door, node, "", "", depth)
+def tree_lines(door: Door, node: Mapping[str, Any], *, depth: int, own: str = "") -> Iterator[str]:
+    """A tree of reasons, one line a node, its own findings beneath it.
+
+    ``own`` is who asks: where it is their turn, the command stands below.
+    """
+    yield from _node(door, node, "", "", depth, own)
 
 
-def _node(door: Door, node: Mapping[str, Any], lead: str, below: str, depth: int) -> Iterator[str]:
+def _node(
+    door: Door, node: Mapping[str, Any], lead: str, below: str, depth: int, own: str
+) -> Iterator[str]:
     name = node.get("name") or ""
     title = f"{name}  {node['subject']}" if name and name != node["subject"] else node["subject"]
     relation = f"{door.text('relation.' + node['relation'])} " if node.get("relation") else ""
@@ -136,6 +141,8 @@ def _node(door: Door, node: Mapping[str, Any], lead: str, below: str, depth: int
         yield f"{stem}{finding['message']}"
         if finding["mend"]:
             yield f"{stem}→ {finding['mend']}"
+        if command := own_command(door, finding, own):
+            yield f"{stem}$ {command}"
     if depth <= 0:
         if children:
             yield f"{below}└── " + door.text("tree.deeper", count=len(children))
@@ -149,6 +156,7 @@ def _node(door: Door, node: Mapping[str, Any], lead: str, below: str, depth: int
             below + ("└── " if last else "├── "),
             below + ("    " if last else "│   "),
             depth - 1,
+            own,
         )
     if left_out:
         yield f"{below}└── " + door.text("tree.left-out", count=left_out)

@@ -89,7 +89,7 @@ def hang(app: typer.Typer) -> None:
             ),
         ] = False,
         all_findings: Annotated[
-            bool, typer.Option("--all", help="Show every finding, not the first 20.")
+            bool, typer.Option("--all", help="Show every finding, not the first dozen kinds.")
         ] = False,
     ) -> None:
         """Judge the chain of trust behind SUBJECT; the exit code says how it stands.
