@@ -6,13 +6,15 @@ the catalogs whose controls they tie and the profiles that say by which claims t
 
 Keeps: 1. A norm counts for the verifier where the verifier, or who operates a list that the
 verifier believes, said so; anybody else's mapping is a proposal, and anybody else's catalog or
-profile is not read at all. 2. What the verifier has at hand itself goes before what travels. 3. A
-norm that was taken back is not there; nor is one of which the bundle does not show whether it was.
+profile is not read at all. 2. What the verifier has at hand itself goes before what travels, and
+the verifier's own word before that of others. 3. A norm that was taken back is not there; nor is
+one of which the bundle does not show whether it was, or whether there is a later one; nor one that
+was signed by a key in somebody else's hands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -21,8 +23,8 @@ from kizuna.criteria.catalogs import MAPPING, Catalog, Mapping
 from kizuna.criteria.profiles import SHIPPED, from_norm
 from kizuna.criteria.profiles.reader import NORM_TYPE
 from kizuna.model.errors import Problem
-from kizuna.model.identifier import SubjectId, canonical
-from kizuna.model.payload import Norm
+from kizuna.model.identifier import Digest, SubjectId, canonical
+from kizuna.model.payload import Action, Norm, Status
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.owner import Owner
@@ -82,13 +84,15 @@ def keys_of_norms(workspace: Owner, profile: Profile, through: Sequence[str]) ->
 
 def norms_in(evidence: BundleEvidence, anchors: Anchors) -> Norms:
     """The norms that a bundle proves and that are not taken back."""
-    believed = {anchors.verifier, *(found.operator for found in anchors.lists)}
-    rows = sorted(
-        (row for page in evidence.all() for row in page if _is_norm(row)),
-        key=lambda row: row.index,
-    )[:_MOST]
+    believed = {anchors.verifier, *(found.operator for found in anchors.lists)} - {None}
+    rows = [row for page in evidence.all() for row in page if _is_norm(row)]
+    heard = [row for row in rows if row.statement.issuer in believed]
+    proposed = [row for row in rows if row.statement.issuer not in believed]
+    # no number of norms pushes the newest out, or a stranger's one that counts
+    taken = [*_newest(proposed), *_newest(heard)]
     found = Norms()
-    for row in _standing(evidence, rows):
+    standing = _standing(evidence, anchors, taken, {row.statement.digest for row in heard})
+    for row in sorted(standing, key=lambda row: _order(row, believed, anchors)):
         norm = row.statement.payload
         assert isinstance(norm, Norm)  # noqa: S101 - looked at above
         issuer = row.statement.issuer
@@ -102,10 +106,19 @@ def norms_in(evidence: BundleEvidence, anchors: Anchors) -> Norms:
     return found
 
 
+def _newest(rows: Sequence[Registered]) -> Sequence[Registered]:
+    return sorted(rows, key=lambda row: row.index)[-_MOST:]
+
+
+def _order(
+    row: Registered, believed: Collection[str | None], anchors: Anchors
+) -> tuple[bool, bool, int]:
+    """Strangers first, then who is believed, then the verifier: the last of a name stays."""
+    issuer = row.statement.issuer
+    return issuer in believed, issuer == anchors.verifier, row.index
+
+
 def _take_mapping(found: Norms, norm: Norm, issuer: SubjectId, *, counts: bool) -> None:
-    before = found.whose.get(norm.name)
-    if before is not None and before[1] and not counts:
-        return  # a stranger's goes before nobody's
     taken: dict[str, Mapping] = {}
     _take(taken, norm.name, lambda: Mapping.from_document(norm.document))
     for name, mapping in taken.items():
@@ -133,12 +146,45 @@ def _is_norm(row: Registered) -> bool:
     return said.subject == f"{said.issuer}/{_PLACES[said.payload.type]}/{said.payload.name}"
 
 
-def _standing(evidence: BundleEvidence, rows: Sequence[Registered]) -> list[Registered]:
+def _standing(
+    evidence: BundleEvidence,
+    anchors: Anchors,
+    rows: Sequence[Registered],
+    heard: Collection[Digest],
+) -> list[Registered]:
+    """Those that are shown to stand; ``heard``: those of whom the verifier believes."""
+    if not rows:
+        return []
     from kizuna.app.wiring.in_force import not_taken_back
-    from kizuna.record.log.keys import statement_key
+    from kizuna.chain.graph import Graph
+    from kizuna.chain.verify.authority import Authority
+    from kizuna.record.log.keys import statement_key, subject_key
 
     keys = {row.statement.digest: statement_key(row.statement.digest) for row in rows}
+    places = {row.statement.digest: subject_key(row.statement.subject) for row in rows}
     shown = evidence.lists()
-    acts = evidence.by_keys([key for key in keys.values() if key in shown])
-    proven = [row for row in rows if keys[row.statement.digest] in shown]
-    return not_taken_back(proven, {d: acts.get(key, ()) for d, key in keys.items()})
+    proven = [
+        row
+        for row in rows
+        if keys[row.statement.digest] in shown and places[row.statement.digest] in shown
+    ]
+    # a later norm of that name that is kept back is a shortfall, as everywhere
+    evidence.by_keys(sorted({places[d] for r in proven if (d := r.statement.digest) in heard}))
+    acts = evidence.by_keys([keys[row.statement.digest] for row in proven])
+    graph = Graph.of(evidence)
+    authority = Authority(graph, anchors)
+
+    def held(row: Registered) -> bool:
+        at = graph.row_of.get(row.statement.digest)
+        return at is not None and bool(authority.exists.view[at] and not authority.void.view[at])
+
+    done = {
+        digest: [act for act in acts.get(key, ()) if held(act) or not _reinstates(act)]
+        for digest, key in keys.items()
+    }
+    return not_taken_back([row for row in proven if held(row)], done)
+
+
+def _reinstates(act: Registered) -> bool:
+    payload = act.statement.payload
+    return isinstance(payload, Status) and payload.action is Action.REINSTATE
