@@ -142,16 +142,19 @@ class AcrossJudge:
         from kizuna.app.wiring.naming import names_of
 
         found = self._workspace.names(identifiers)
-        for key, session in self._sessions.items():
-            if key[0] == subject:
-                found = names_of(session.evidence, identifiers, self._workspace.anchors()) | found
+        with self._lock:  # reading evidence changes what it remembers
+            for key, session in self._sessions.items():
+                if key[0] == subject:
+                    evidence = session.evidence
+                    found = names_of(evidence, identifiers, self._workspace.anchors()) | found
         return found
 
     def stores(self, subject: SubjectId, profile: Profile) -> list[dict[str, Any]]:
         """What the last answer about a subject had of each store elsewhere."""
-        for key, session in self._sessions.items():
-            if key[0] == subject and key[1] == profile.digest:
-                return [_told(store) for store in session.evidence.stores.values()]
+        with self._lock:
+            for key, session in self._sessions.items():
+                if key[0] == subject and key[1] == profile.digest:
+                    return [_told(store) for store in session.evidence.stores.values()]
         return []
 
     # --- inside -------------------------------------------------------------------------------
