@@ -5,7 +5,7 @@ Keeps: 1. Keys come from whoever imports (``--key``) and from the lists that thi
 the key in a member's name, and those pinned for it. Nothing is fetched. 2. A key stands under every
 id by which signatures name it: thumbprint (hex, base64url), SHA-256 of its SPKI, its ``kid``; one
 of a list also under its member, so that the answer says whose it is: no file says that. 3. A
-suspended or withdrawn member lends no key.
+suspended or withdrawn member lends no key, and none lends one that has ended or that others have.
 
 Does not: give a signature inside any authority: it says who signed the bytes, and the statements
 made of a document stay the importer's word.
@@ -17,13 +17,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
-from kizuna.model.errors import Absent, Malformed
+from kizuna.model.errors import Absent, Malformed, Refused
 from kizuna.roots import base64url
-from kizuna.roots.identity import genesis_keys, pinned_keys
+from kizuna.roots.identity import KeyHistory, genesis_keys, key_event, pinned_keys
 from kizuna.roots.keys import PublicKey
 
 if TYPE_CHECKING:
+    from kizuna.model.identifier import SubjectId
+    from kizuna.model.statement import Registered
     from kizuna.record.lists import ListState
+    from kizuna.record.store import StoreReader
 
 __all__ = ["handed_in", "listed_keys"]
 
@@ -55,25 +58,53 @@ def handed_in(files: Sequence[tuple[str, bytes]]) -> dict[str, PublicKey]:
     return found
 
 
-def listed_keys(lists: Iterable[ListState], now: int) -> dict[str, PublicKey]:
-    """The keys of those whom lists name, under their names."""
+def listed_keys(lists: Iterable[ListState], now: int, reader: StoreReader) -> dict[str, PublicKey]:
+    """The keys by which those whom lists name sign now, under their names.
+
+    Args:
+        lists: those that are believed.
+        now: entries that ended by then lend none.
+        reader: tells what befell the keys.
+    """
     from kizuna.model.payload import Standing
+    from kizuna.record.log.keys import subject_key
 
     found: dict[str, PublicKey] = {}
     for state in lists:
-        for entry in state.entries.values():
-            ended = entry.valid_until is not None and entry.valid_until <= now
-            if entry.state is not Standing.GRANTED or ended:
-                continue
+        granted = [
+            entry
+            for entry in state.entries.values()
+            if entry.state is Standing.GRANTED
+            and (entry.valid_until is None or entry.valid_until > now)
+        ]
+        rows = reader.by_keys([subject_key(entry.member) for entry in granted])
+        for entry in granted:
             try:
-                keys = genesis_keys(entry.member, {entry.member: pinned_keys(entry.keys)})
+                pinned = pinned_keys(entry.keys)
+                keys = genesis_keys(entry.member, {entry.member: pinned})
             except (Absent, Malformed):
                 continue  # a name without a key that can be read lends none
-            for key in keys:
+            acts = rows.get(subject_key(entry.member), ())
+            above = frozenset((state.operator, entry.issuer))
+            for key in _held(KeyHistory.of(entry.member, keys), acts, above, reader.size):
                 _enter(found, key)
                 found.setdefault(entry.member, key)
                 found[f"{entry.member}#{key.thumbprint.hex()}"] = key
     return found
+
+
+def _held(
+    history: KeyHistory, acts: Iterable[Registered], above: frozenset[SubjectId], size: int
+) -> tuple[PublicKey, ...]:
+    """The keys that are still a member's own after what was done to them."""
+    for row in acts:
+        try:
+            event = key_event(row)
+            if event is not None:
+                history = history.apply(event, superior=event.issuer in above)
+        except (Malformed, Refused):
+            continue  # what cannot be done to a key has no effect
+    return history.current(size)
 
 
 def _enter(found: dict[str, PublicKey], key: PublicKey, kid: str = "") -> None:

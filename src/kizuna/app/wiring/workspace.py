@@ -420,7 +420,7 @@ class Workspace:
         from kizuna.app.wiring.inner_keys import listed_keys
 
         states = [self.lists.state(anchor.name) for anchor in self.anchors().lists]
-        return listed_keys(states, self.clock())
+        return listed_keys(states, self.clock(), self.store.reader())
 
     def beyond(self, statements: Sequence[bytes]) -> tuple[SubjectId, ...]:
         """Subjects about which no believed list lets the statements' issuers speak so."""
