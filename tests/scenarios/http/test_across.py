@@ -323,6 +323,31 @@ def test_a_store_that_shows_less_than_it_has_shown_is_not_heard(three, thing):
     assert kept["what"] == "rolled-back"
 
 
+@pytest.mark.parametrize("other", [False, True])
+def test_what_it_showed_under_other_anchors_it_has_shown(three, thing, other):
+    """No choice of lists or addresses brings back what a store said before it was revoked."""
+    old, asked_again = [], canonical(f"pkg:generic/kyoto/thing-{next(_NUMBER)}@1")
+    three.product(asked_again)
+
+    def deed(_, told):
+        if not old or old[-1] is not None:
+            old.append(told)
+            return passed_on(told)
+        return passed_on(old[-2])
+
+    with Wire(three.urls["lab"], deed) as wire:
+        three.believe("lab", wire.url)
+        assert three.judge(subject=thing).value is Value.TRUSTED
+        three.revoke(thing)
+        three.believe("lab", three.urls["lab"])
+        assert three.judge(subject=thing, fresh=False).value is Value.UNTRUSTED
+        old.append(None)
+        three.believe("lab", wire.url)
+        verdict = three.judge(subject=asked_again if other else thing, fresh=False)
+    assert verdict.value is Value.UNDETERMINED
+    assert (Code.STORE_STALE, LAB) in about_store(verdict)
+
+
 def test_two_histories_are_a_fork_with_evidence_kept(three, thing):
     """The laboratory keeps a second log with the same key, and shows each asker another."""
     twin = three.folder / f"twin-{next(_NUMBER)}"

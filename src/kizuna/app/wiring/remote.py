@@ -30,6 +30,7 @@ from kizuna.model.trust import Anchors, LogAnchor
 
 if TYPE_CHECKING:
     from kizuna.chain.exchange.remote import Proven
+    from kizuna.model.verdict import Known
 
 __all__ = ["PATH", "Forks", "StoreMemory", "ask_store", "publish_forks", "transport_within"]
 
@@ -42,6 +43,9 @@ _CHUNK: Final = 1 << 16
 _KEPT: Final = 256 << 20
 _LIMIT: Final = 128 << 20
 
+
+Shown = dict[tuple[str, tuple[str, ...]], "tuple[Known, bytes]"]
+"""By log and its keys, the newest checkpoint that its store has shown to anybody here."""
 
 Sign = Callable[[str, str, bytes], dict[str, str]]
 """The headers that sign a question, by method, address and body."""
@@ -177,10 +181,17 @@ def _said(body: bytes) -> str:
 class StoreMemory:
     """What stores elsewhere proved, in a folder of this store; and in memory, for a server."""
 
-    def __init__(self, folder: Path, anchors: Anchors, signed: Container[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        anchors: Anchors,
+        signed: Container[str] = (),
+        shown: Shown | None = None,
+    ) -> None:
         """``signed``: logs whose stores were asked as oneself; that is remembered apart, so that
-        nobody else is answered from it.
+        nobody else is answered from it. ``shown``: kept with the memories of other anchors.
         """
+        self._shown: Shown = {} if shown is None else shown
         self._folder = folder
         self._anchors = anchors
         self._signed = signed
@@ -190,7 +201,7 @@ class StoreMemory:
         """What was proved at the last good checkpoint, opened again."""
         if log.origin not in self._known:
             self._known[log.origin] = self._read(log)
-        proven = self._known[log.origin]
+        proven = self._known[log.origin] = self._newest(log, self._known[log.origin])
         if proven is not None and log.origin in self._signed:
             # what was withheld is asked for again: the store may know by now who is asking
             for key, rows in list(proven.lists.items()):
@@ -198,11 +209,29 @@ class StoreMemory:
                     del proven.lists[key]
         return proven
 
+    def _newest(self, log: LogAnchor, proven: Proven | None) -> Proven | None:
+        """What was proved; where the store has shown more, under other anchors or to another
+        reader, no more than that checkpoint, which all that it shows must continue.
+        """
+        from kizuna.chain.exchange.remote import Proven
+
+        name = (log.origin, tuple(log.keys))
+        head, note = self._shown.get(name, (None, b""))
+        if proven is not None and (head is None or head.size < proven.head.size):
+            head = proven.head
+            self._shown[name] = head, proven.note
+        if proven is not None and proven.head == head:
+            return proven
+        if head is None:
+            return None
+        return Proven(head=head, note=note, quorum=0, as_of=None, before=proven)
+
     def keep(self, log: LogAnchor, proven: Proven) -> None:
         """Remember it; a disk that refuses costs the next question time, and no more."""
         from kizuna.roots.cose import encode
 
-        self._known[log.origin] = proven
+        proven.before = None
+        self._known[log.origin] = self._newest(log, proven)
         bundles, room = [], _KEPT
         for bundle in proven.bundles:
             room -= len(bundle)

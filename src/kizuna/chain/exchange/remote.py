@@ -57,6 +57,8 @@ class Proven:
     statements and documents that it shows. One that another outdoes is not kept.
     """
     short: set[Code] = field(default_factory=set)
+    before: Proven | None = None
+    """What it proved at an earlier checkpoint: for what is known already, under a fault."""
 
     def take(self, bundle: bytes, note: bytes, evidence: BundleEvidence) -> bool:
         """Add what a bundle of the same checkpoint proves; who cosigned it since makes it young.
@@ -164,7 +166,8 @@ class RemoteStore:
         self.changed = False
         self.proven: Proven | None = memory.recall(log)
         self._memory = memory
-        self._before: Proven | None = None  # of the checkpoint before the log grew
+        # of the checkpoint before the log grew
+        self._before = None if self.proven is None else self.proven.before
         self._wanted: dict[bytes, None] = {}
         self._asked: set[bytes] = set()
         self._rounds = 0

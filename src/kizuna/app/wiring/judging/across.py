@@ -23,7 +23,7 @@ from kizuna.model.verdict import Known, Verdict
 
 if TYPE_CHECKING:
     from kizuna.app.wiring.judging.question import Question
-    from kizuna.app.wiring.remote import StoreMemory
+    from kizuna.app.wiring.remote import Shown, StoreMemory
     from kizuna.chain.exchange.across import Across
     from kizuna.chain.exchange.askers import Askers
     from kizuna.chain.exchange.asking import Transport
@@ -82,6 +82,7 @@ class AcrossJudge:
         self._oneself = Oneself(workspace)
         self._askers = Askers()
         self._memories: dict[tuple[bytes, frozenset[str]], StoreMemory] = {}
+        self._shown: Shown = {}
         self._sessions: dict[tuple[Any, ...], _Session] = {}
 
     def verify(
@@ -255,7 +256,7 @@ class AcrossJudge:
         whose = (anchors.to_json(), signed)
         known = self._memories.pop(whose, None)
         if known is None:
-            known = StoreMemory(self._workspace.path / "remote", anchors, signed)
+            known = StoreMemory(self._workspace.path / "remote", anchors, signed, self._shown)
         self._memories[whose] = known
         for old in list(self._memories)[:-_MEMORIES]:
             del self._memories[old]
