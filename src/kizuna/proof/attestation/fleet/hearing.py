@@ -147,7 +147,8 @@ class Hearing:
             order.close_epoch(state, index)
         counters = appraisal.counters
         back = order.went_back(state, index, counters)
-        late = bool(back) and same and order.came_late(state, index, counters, back, challenge)
+        turned = same or challenge is not None
+        late = bool(back) and turned and order.came_late(state, index, counters, back, challenge)
         if late:
             order.note_late(state, index, counters)
             alarm, detail = None, ""

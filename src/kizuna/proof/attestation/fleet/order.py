@@ -6,7 +6,9 @@ epoch after all it said in the old one, so there going back is going back. 2. Wi
 network may turn the order round: a lesser counter that was not heard before came late, and no more
 is held against it. A counter heard before, under other words, is a second voice. 3. Evidence that
 answers a challenge given after the last evidence came in was made after it: no excuse holds there.
-4. Of one start, sequence and clock order the same evidence alike, or two things speak.
+What answers an earlier one may have been made before it, in whichever epoch it arrives: whoever
+could hold an answer back would else condemn an honest device. 4. Of one start, sequence and clock
+order the same evidence alike, or two things speak.
 
 A device that is set back by less than it said within the running epoch, to a sequence that was
 lost on its way, passes for late until its next epoch: then rule 1 finds it.
@@ -27,7 +29,7 @@ _STARTS: Final = ("boot", "resets", "restarts")
 _BEFORE: Final = "_before"
 _WINDOW: Final = 64
 _ALL: Final = (1 << _WINDOW) - 1
-_TOP: Final = 2**64 - 2
+_TOP: Final = 2**64 - 1
 
 
 def went_back(state: State, index: int, counters: Counters, *, before: str = "") -> str:
@@ -66,10 +68,14 @@ def went_on(state: State, index: int, counters: Counters) -> bool:
 def came_late(
     state: State, index: int, counters: Counters, back: str, challenge: int | None
 ) -> bool:
-    """Whether evidence of the running epoch whose counter ``back`` lies behind only came late."""
-    if challenge is not None and challenge > state.seen[index]:
-        return False
-    if went_back(state, index, counters, before=_BEFORE):
+    """Whether evidence whose counter ``back`` lies behind only came late.
+
+    Asked of evidence of the running epoch, and of the answer to a challenge in any.
+    """
+    if challenge is not None:
+        if challenge > state.seen[index]:
+            return False
+    elif went_back(state, index, counters, before=_BEFORE):
         return False
     if back in _STARTS:
         return True  # said before it began anew, in this same epoch
@@ -104,7 +110,8 @@ def advance(state: State, index: int, counters: Counters) -> None:
     for name in _NAMES:
         value = getattr(counters, name)
         if value is not None:
-            getattr(state, name)[index] = value + 1 if 0 <= value < _TOP else 0
+            # beyond what a column holds is the furthest: forgotten, it could go back
+            getattr(state, name)[index] = min(max(value, -1) + 1, _TOP)
 
 
 def close_epoch(state: State, index: int) -> None:

@@ -582,3 +582,35 @@ def test_an_older_word_makes_nothing_good_that_a_later_one_told(fleet):
     hear(fleet, later)
     assert hear(fleet, said(3, b"before")) == []
     assert standing(fleet) is Status.CONTRAINDICATED
+
+
+@pytest.mark.parametrize("minute", [1, 2])
+def test_an_answer_held_back_until_the_next_epoch_condemns_nobody(fleet, minute):
+    hear(fleet, evidence(1, boot=1, sequence=1))
+    hear(fleet, evidence(3, boot=1, sequence=3), minute=1)
+    held_back = evidence(2, boot=1, sequence=2)
+    at = NOW + 60 * minute + 5
+    events = fleet.observe(
+        DEVICE, held_back, epoch=EPOCH + minute, now=at, source="net", challenge=NOW + 20
+    )
+    assert events == []
+    assert hear(fleet, evidence(4, boot=1, sequence=4), minute=3) == []
+    assert standing(fleet) is Status.AFFIRMING
+
+
+def test_an_answer_held_back_says_no_sequence_twice_and_mends_nothing(fleet):
+    hear(fleet, evidence(1, boot=1, sequence=1))
+    hear(fleet, evidence(3, AppraisalCode.FIRMWARE_UNKNOWN, sequence=3), minute=1)
+    before = standing(fleet)
+    assert hear(fleet, evidence(2, sequence=2), minute=2, challenge=NOW + 20) == []
+    assert standing(fleet) is before
+    hear(fleet, evidence(4, sequence=4), minute=3)
+    events = hear(fleet, evidence(9, sequence=3), minute=3, challenge=NOW + 90)
+    assert alarms(events) == [Alarm.COUNTER_BACK]
+
+
+def test_a_counter_beyond_what_is_kept_lets_no_other_go_back(fleet):
+    hear(fleet, evidence(1, boot=1, sequence=100))
+    hear(fleet, evidence(2, boot=1, sequence=2**64 - 1), minute=1)
+    (event,) = hear(fleet, evidence(3, boot=1, sequence=5), minute=2)
+    assert event.after is Status.CONTRAINDICATED
