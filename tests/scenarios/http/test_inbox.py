@@ -12,11 +12,13 @@ from typer.testing import CliRunner
 from kizuna.app.cli.tree import build
 from kizuna.app.wiring.member.saying import Member
 from kizuna.app.wiring.procure.inbox import Seen, inbox, told_elsewhere, with_decisions
-from kizuna.app.wiring.procure.quoting import agree, issue, offer, quotations
+from kizuna.app.wiring.procure.quoting import REQUEST, agree, issue, offer, quotations
 from kizuna.app.wiring.procure.request import Line, Request
 from kizuna.app.wiring.settings import Settings
 from kizuna.criteria.profiles import shipped_profile
 from kizuna.model.errors import Malformed
+from kizuna.model.kind import Kind
+from kizuna.model.payload import Norm
 from kizuna.record.lists import Role, service_for
 from kizuna.record.store.hosting import Hosting
 
@@ -249,3 +251,37 @@ def test_whatever_was_offered_has_one_state_and_reasons_for_it(
     if offer_["state"] == "incomplete":
         assert offer_["missing"]
     assert found["last"] == 2
+
+
+def test_a_request_that_somebody_wrote_otherwise_keeps_nobody_from_reading_the_others(
+    opened, buyer, join, clock
+):
+    sato = join("sato")
+    which = asked(buyer, sato)
+    strange = (
+        {"lines": None},
+        {"lines": 5},
+        {"lines": [{"part": {}, "line": ["x"]}]},
+        {"lines": [], "deadline": {"a": 1}},
+        {"lines": [], "profile": "x"},
+    )
+    for number, document in enumerate(strange):
+        subject = f"{sato.identity}/requests/{number}"
+        norm = Norm(type=REQUEST, name=REQUEST, version=str(number), document=document)
+        signed = sato.say(Kind.NORM, subject, norm)
+        sato.register_one(signed.statement, signed.documents)
+    assert [one["request"] for one in box(buyer, clock=clock)["requests"]] == [which]
+    assert [one["request"] for one in box(sato, clock=clock)["requests"]] == [which]
+    assert httpx.get(f"{opened.url}/api/procure/quotations").json()["requests"] == []
+
+
+def test_what_an_offer_lacks_is_counted_and_named_within_bounds():
+    lines = [{"line": str(number), "part": "p"} for number in range(20_000)]
+    request = {"request": "r", "subject": "a/requests/r", "by": "a", "index": 0, "lines": lines}
+    offered = {"offer": "o", "request": "r", "by": "b", "index": 1, "at": 0, "agreed": False}
+    told = {
+        "requests": [request],
+        "offers": [offered | {"lines": ["x"], "terms": "1 EUR", "until": None}],
+    }
+    (one,) = inbox(told, None, NOW)["offers"]
+    assert (one["state"], one["lacking"], len(one["missing"])) == ("incomplete", 20_001, 200)

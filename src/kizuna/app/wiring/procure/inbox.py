@@ -30,6 +30,8 @@ _FILE: Final = "procure-inbox.json"
 _JUDGED: Final = 50
 """Offers that are judged in one answer; how many more there are is said."""
 _FINDINGS: Final = 5
+_MISSING: Final = 200
+"""Things that one offer lacks and that are named; ``lacking`` says how many there are."""
 _BETWEEN: Final = "/requests/"
 
 
@@ -119,14 +121,16 @@ def inbox(
         ``requests``, each with ``name``, ``mine``, ``offers`` (how many), ``state`` (``waiting``,
         ``offered``, ``to-answer``, ``answered``, ``agreed``, ``ended``), ``new``; ``offers``, each
         with ``name`` (of the request), ``mine``, ``state`` (``complete``, ``incomplete``,
-        ``agreed``, ``ended``), ``missing`` (``what`` and, of a line, ``line``), ``new``; ``new``:
-        how many are; ``last``: the last place in the log.
+        ``agreed``, ``ended``), ``missing`` (``what`` and, of a line, ``line``; the first of them),
+        ``lacking`` (how many), ``new``; ``new``: how many are; ``last``: the last place in the log.
     """
     asked = {one["request"]: one for one in told["requests"]}
     offers = [_offer(one, asked[one["request"]], me, now, seen) for one in told["offers"]]
+    under: dict[str, list[Mapping[str, Any]]] = {}
+    for one in offers:
+        under.setdefault(one["request"], []).append(one)
     requests = [
-        _request(one, [o for o in offers if o["request"] == one["request"]], me, now, seen)
-        for one in told["requests"]
+        _request(one, under.get(one["request"], ()), me, now, seen) for one in told["requests"]
     ]
     both = [*requests, *offers]
     return {
@@ -169,7 +173,12 @@ def _offer(
     one: Mapping[str, Any], asked: Mapping[str, Any], me: SubjectId | None, now: int, seen: int
 ) -> dict[str, Any]:
     mine = one["by"] == me
-    lacks = list(_missing(one, asked))
+    lacking = 0
+    lacks = []
+    for lack in _missing(one, asked):
+        lacking += 1
+        if lacking <= _MISSING:
+            lacks.append(lack)
     if one["agreed"]:
         state = "agreed"
     elif _over(one["until"], now):
@@ -182,6 +191,7 @@ def _offer(
         "mine": mine,
         "state": state,
         "missing": lacks,
+        "lacking": lacking,
         "new": me is not None and not mine and one["index"] > seen,
     }
 
@@ -190,11 +200,13 @@ def _missing(one: Mapping[str, Any], asked: Mapping[str, Any]) -> Iterable[dict[
     """What keeps an offer from answering the whole request."""
     lines = [str(line.get("line", "")) for line in asked["lines"]]
     offered = list(one.get("lines") or ()) or lines
+    # looked up by hash: both lists may be long, and are of others' making
+    asks, offers = frozenset(lines), frozenset(offered)
     for line in lines:
-        if line not in offered:
+        if line not in offers:
             yield {"what": "line", "line": line}
     for line in offered:
-        if line not in lines:
+        if line not in asks:
             yield {"what": "unasked", "line": line}
     if not one.get("terms"):
         yield {"what": "terms", "line": ""}

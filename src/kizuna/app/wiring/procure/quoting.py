@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import msgspec
 from msgspec import Meta, Struct
 
-from kizuna.app.wiring.procure.request import Request, checked, when
+from kizuna.app.wiring.procure.request import MAX_LINES, Request, checked, when
 from kizuna.model.errors import Malformed, Refused
 from kizuna.model.identifier import SubjectId, canonical
 from kizuna.model.kind import Kind
@@ -43,6 +43,23 @@ AGREEMENT: Final = "quotation-agreement"
 _BETWEEN: Final = "/requests/"
 _MOST: Final = 2_000
 _Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class _Line(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What is read of a line of a request; further members are let be."""
+
+    part: str
+    line: str | None = None
+    quantity: int | None = None
+
+
+class _Requested(Struct, frozen=True, kw_only=True):
+    """What is read of a request, which anybody may have written otherwise than ``issue`` does."""
+
+    title: str | None = None
+    deadline: str | None = None
+    profile: dict[str, str] | None = None
+    lines: Annotated[list[_Line], Meta(max_length=MAX_LINES)] = []
 
 
 class _Offered(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -188,7 +205,9 @@ def quotations(workspace: Workspace, *, view: View | None = None) -> dict[str, A
             continue
         buyer = said.subject.partition(_BETWEEN)[0]
         if norm.type == REQUEST and said.issuer == buyer:
-            requests[said.digest.hex()] = _request_json(row, norm)
+            wanted = _converted(norm, _Requested)
+            if wanted is not None:
+                requests[said.digest.hex()] = _request_json(row, wanted)
         elif norm.type == OFFER:
             found = _converted(norm, _Offered)
             asked = None if found is None else requests.get(found.request)
@@ -214,24 +233,20 @@ def quotations(workspace: Workspace, *, view: View | None = None) -> dict[str, A
     return {"requests": list(requests.values()), "offers": list(offers.values())}
 
 
-def _request_json(row: Registered, norm: Norm) -> dict[str, Any]:
-    said, document = row.statement, norm.document
+def _request_json(row: Registered, wanted: _Requested) -> dict[str, Any]:
+    said = row.statement
     return {
         "request": said.digest.hex(),
         "subject": said.subject,
         "index": row.index,
         "by": said.issuer,
         "at": row.registered.earliest,
-        "title": str(document.get("title") or ""),
+        "title": wanted.title or "",
         "to": list(said.audience),
         "public": not said.audience,
-        "deadline": document.get("deadline"),
-        "profile": document.get("profile"),
-        "lines": [
-            {k: one[k] for k in ("line", "part", "quantity") if k in one}
-            for one in document.get("lines", [])
-            if isinstance(one, dict)
-        ],
+        "deadline": wanted.deadline,
+        "profile": wanted.profile,
+        "lines": msgspec.to_builtins(wanted.lines),
     }
 
 
@@ -242,7 +257,7 @@ def _register(
     return organisation.register_one(signed.statement, signed.documents)
 
 
-def _converted(norm: Norm, shape: Any) -> Any:  # noqa: ANN401 - one of two structs
+def _converted(norm: Norm, shape: Any) -> Any:  # noqa: ANN401 - one of three structs
     try:
         return msgspec.convert(norm.document, shape)
     except msgspec.ValidationError:
