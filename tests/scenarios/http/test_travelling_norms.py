@@ -163,3 +163,13 @@ def test_what_a_stolen_key_said_is_nobodys_norm(mapped):
     norms, _ = norms_of(mapped, more=more, anchors=anchors)
     assert not norms.whose.get(NAME, ("", False))[1]
     assert NAME not in norms.mappings or not norms.mappings[NAME].accepted
+
+
+def test_a_norm_that_calls_its_mapping_otherwise_is_not_read(mapped):
+    """Under another name it would stand in the answer as the verifier's own."""
+    document = {**norms_of(mapped)[0].mappings[NAME].document(), "mapping": "another"}
+    document = {**document, "name": "another"} if "name" in document else document
+    norm = Norm(type="mapping", name=NAME, version="3", document=document)
+    mapped.register_one(mapped.sign(Kind.NORM, place(mapped.identity), norm))
+    norms, _ = norms_of(mapped)
+    assert norms.mappings[NAME].version == "1"

@@ -22,7 +22,7 @@ from kizuna.app.wiring.criteria.catalogs import CATALOG
 from kizuna.criteria.catalogs import MAPPING, Catalog, Mapping
 from kizuna.criteria.profiles import SHIPPED, from_norm
 from kizuna.criteria.profiles.reader import NORM_TYPE
-from kizuna.model.errors import Problem
+from kizuna.model.errors import Malformed, Problem
 from kizuna.model.identifier import Digest, SubjectId, canonical
 from kizuna.model.payload import Action, Norm, Status
 
@@ -120,7 +120,7 @@ def _order(
 
 def _take_mapping(found: Norms, norm: Norm, issuer: SubjectId, *, counts: bool) -> None:
     taken: dict[str, Mapping] = {}
-    _take(taken, norm.name, lambda: Mapping.from_document(norm.document))
+    _take(taken, norm.name, lambda: _mapping(norm))
     for name, mapping in taken.items():
         found.mappings[name] = mapping if counts else mapping.with_acceptance(accepted=False)
         found.whose[name] = (issuer, counts)
@@ -132,6 +132,17 @@ def _take(into: dict[str, Any], name: str, read: Callable[[], Any]) -> None:
         into[name] = read()
     except Problem:
         return
+
+
+def _mapping(norm: Norm) -> Mapping:
+    found = Mapping.from_document(norm.document)
+    if (found.name, found.version) != (norm.name, norm.version):
+        raise Malformed(
+            "mapping.malformed",
+            f"the norm names {norm.name} {norm.version}, its document {found.name[:80]}",
+            hint="register the mapping under its own name",
+        )
+    return found
 
 
 def _catalog(norm: Norm) -> Catalog:
