@@ -187,6 +187,8 @@ def _offer_lines(door: Door, one: dict[str, Any]) -> Iterator[str]:
     )
     for lack in one["missing"]:
         yield "      " + door.text(f"procure.lacks.{lack['what']}", line=lack["line"])
+    if one["lacking"] > len(one["missing"]):
+        yield "      " + door.text("procure.more", count=one["lacking"] - len(one["missing"]))
     if one.get("decision"):
         yield "      " + door.text(f"procure.{one['decision']}")
         for line in one["lacks"]:
