@@ -238,6 +238,24 @@ def test_sessions_are_bounded_for_each_speaker_and_nobody_ends_another_s():
     assert len(door._sessions) == 1  # what is over is not kept either
 
 
+class Alike:
+    """The codes of two members who are called alike: one's key is kept here, the other's is not."""
+
+    def who(self, shown):
+        return Guest("sato", f"did:web:{shown}.example", shown, keeps_key=shown == "b")
+
+    def still(self, guest):
+        return guest.code in ("a", "b")
+
+
+def test_whoever_is_called_like_another_ends_none_of_their_sessions():
+    door = Door(SHOWN, lambda: 0, secure=False, codes=Alike())
+    one = entered(door, "a")
+    for _ in range(200):
+        entered(door, "b")
+    assert door.visitor(one).identity == "did:web:a.example"
+
+
 @pytest.mark.parametrize(
     ("more", "code"),
     [

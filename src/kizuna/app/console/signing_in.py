@@ -103,7 +103,7 @@ class Door:
             if guest is None:
                 return None
         session = secrets.token_urlsafe(32)
-        self._make_room(None if guest is None else guest.name)
+        self._make_room(None if guest is None else guest.identity)
         self._sessions[sha256(session.encode()).digest()] = Visitor(until, guest)
         return self._cookie(session, _LIFE)
 
@@ -141,12 +141,12 @@ class Door:
         """Whether a form is of this session: its word fits."""
         return compare_digest(self.word(scope).encode(), word.encode("utf-8", "replace"))
 
-    def _make_room(self, name: str | None) -> None:
+    def _make_room(self, identity: SubjectId | None) -> None:
         """End what is over, and of one speaker's sessions the oldest beyond its number."""
         now = self._clock()
         for session in [k for k, v in self._sessions.items() if now >= v.until]:
             del self._sessions[session]
-        own = [k for k, v in self._sessions.items() if v.name == name]
+        own = [k for k, v in self._sessions.items() if v.identity == identity]
         for session in own[: max(0, len(own) + 1 - _SESSIONS)]:
             del self._sessions[session]
 
