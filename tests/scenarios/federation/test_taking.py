@@ -73,6 +73,18 @@ def test_the_verdict_changes_with_what_the_federation_says(country, buyer):
     assert told == ["undetermined", "trusted", "undetermined"]
 
 
+@pytest.mark.parametrize("later", [0, -30])
+def test_two_readings_in_one_second_are_two_issues_and_clocks_may_be_set_back(
+    country, buyer, later
+):
+    take(country, "asama", mapping=country.mapping())
+    branch = country.places["branch"].workspace
+    branch.lists.set_state(country.member("asama"), "withdrawn", reason="fraud")
+    country.clock.now += later
+    assert [c["what"] for c in take(country)["changes"]] == ["withdrawn"]
+    assert take(country)["changes"] == []
+
+
 def test_a_mark_that_is_revoked_counts_no_more_once_its_issuer_is_asked(country, buyer):
     take(country, "asama", mapping=country.mapping())
     branch = country.places["branch"].workspace

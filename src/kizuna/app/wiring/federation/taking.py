@@ -112,7 +112,7 @@ class Taking:
         for one in looked:
             if one.fault is not None and one.entity not in known:
                 raise one.fault
-        foreign, data = self._as_list(chosen, looked, known)
+        foreign, data = self._as_list(name, chosen, looked, known)
         keys = self._reading.book.anchors([chosen])[0].keys
         told = self._foreign.take_in(
             foreign,
@@ -175,8 +175,18 @@ class Taking:
                 return _Looked(entity, None, fault)
         return _Looked(entity, found, None)
 
+    def _number(self, name: str, document: bytes) -> int:
+        """The number of this reading: the instant, and never that of another reading.
+
+        Two readings may fall into one second, and clocks are set back.
+        """
+        held = self._foreign.named(name)
+        if held is None:
+            return self._now
+        return max(self._now, held.sequence + (bytes.fromhex(held.document) != document))
+
     def _as_list(
-        self, anchor: str, looked: Sequence[_Looked], known: Mapping[str, Followed]
+        self, name: str, anchor: str, looked: Sequence[_Looked], known: Mapping[str, Followed]
     ) -> tuple[ForeignList, bytes]:
         entries: list[ForeignEntry] = []
         ends: list[int] = []
@@ -198,17 +208,18 @@ class Taking:
                 "marks": [m.raw.decode("ascii") for m in marks],
             }
         data = msgspec.json.encode(whole, order="sorted")
+        document = sha256(data).digest()
         return (
             ForeignList(
                 id=SubjectId(anchor),
                 operator=anchor,
                 title="",
-                sequence=self._now,
+                sequence=self._number(name, document),
                 issued=self._now,
                 next_update=min(ends) if ends else None,
                 entries=tuple(entries),
                 standard=_STANDARD,
-                document=sha256(data).digest(),
+                document=document,
             ),
             data,
         )
