@@ -54,9 +54,7 @@ def write_durably(root: Path, files: dict[str, bytes]) -> None:
                     descriptor = _create(path)
                 descriptors.append(descriptor)
                 folders.add(path.parent)
-                written = os.write(descriptor, data)
-                while written < len(data):
-                    written += os.write(descriptor, data[written:])
+                _write_all(descriptor, data)
             if len(descriptors) > 2:  # the disk takes several waiting writes at once
                 list(_flushers().map(os.fsync, descriptors))
             else:
@@ -80,9 +78,7 @@ def replace_durably(path: Path, data: bytes) -> None:
     try:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
-            written = os.write(descriptor, data)
-            while written < len(data):
-                written += os.write(descriptor, data[written:])
+            _write_all(descriptor, data)
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
@@ -140,6 +136,12 @@ def _create(path: Path) -> int:
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
 
 
+def _write_all(descriptor: int, data: bytes) -> None:
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, data[written:])
+
+
 def _make_folders(path: Path) -> list[Path]:
     """Make missing folders; returns every folder that got a new name in it."""
     missing: list[Path] = []
@@ -162,7 +164,7 @@ def append_durably(path: Path, text: str) -> None:
         try:
             length = os.fstat(descriptor).st_size
             torn = length > 0 and os.pread(descriptor, 1, length - 1) != b"\n"
-            os.write(descriptor, (f"\n{text}" if torn else text).encode())
+            _write_all(descriptor, (f"\n{text}" if torn else text).encode())
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
