@@ -12,7 +12,7 @@ earlier is used under a fault too, as far as its age allows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -325,8 +325,3 @@ class RemoteStore:
         if self.changed and self.proven is not None:
             self.changed = False
             self._memory.keep(self.log, self.proven)
-
-
-def heads_of(stores: Mapping[str, RemoteStore]) -> tuple[Known, ...]:
-    """The checkpoint of every store that proved anything."""
-    return tuple(s.proven.head for s in stores.values() if s.proven is not None)
