@@ -103,15 +103,19 @@ def test_what_was_done_to_it_must_be_shown(mapped):
     assert NAME not in norms.mappings
 
 
+def said_by(mapped, party, version):
+    """The mapping as somebody else would have it, registered; the keys under which it stands."""
+    where = place(party.identity)
+    norm = said_of(norms_of(mapped)[0].mappings[NAME], version, accepted=True)
+    mapped.register_one(party.sign(where, norm, kind=Kind.NORM, at=mapped.clock()))
+    (row,) = rows_of(mapped, where)
+    return [subject_key(where), statement_key(row.statement.digest)]
+
+
 def test_no_number_of_norms_pushes_the_newest_out(mapped, monkeypatch):
     register_mappings(mapped, MAPPING.encode(), accept=False)
     stranger = Party()
-    mapping = norms_of(mapped)[0].mappings[NAME]
-    where = place(stranger.identity)
-    norm = said_of(mapping, "7", accepted=True)
-    mapped.register_one(stranger.sign(where, norm, kind=Kind.NORM, at=mapped.clock()))
-    (strange,) = rows_of(mapped, where)
-    more = [subject_key(where), statement_key(strange.statement.digest)]
+    more = said_by(mapped, stranger, "7")
     # the mapping of each, and the two catalogs between its versions, are more than are read
     for most in (1, 2, 3, 2_000):
         monkeypatch.setattr(travelling, "_MOST", most)
@@ -123,12 +127,7 @@ def test_no_number_of_norms_pushes_the_newest_out(mapped, monkeypatch):
 def test_the_verifiers_own_word_goes_before_that_of_who_keeps_a_list(mapped):
     register_mappings(mapped, MAPPING.encode(), accept=False)
     keeper = Party()
-    mapping = norms_of(mapped)[0].mappings[NAME]
-    where = place(keeper.identity)
-    norm = said_of(mapping, "9", accepted=True)
-    mapped.register_one(keeper.sign(where, norm, kind=Kind.NORM, at=mapped.clock()))
-    (row,) = rows_of(mapped, where)
-    more = [subject_key(where), statement_key(row.statement.digest)]
+    more = said_by(mapped, keeper, "9")
     lists = [
         *mapped.anchors().lists,
         ListAnchor(id="urn:list:kept", name="kept", operator=keeper.identity),
@@ -144,12 +143,7 @@ def test_the_verifiers_own_word_goes_before_that_of_who_keeps_a_list(mapped):
 
 def test_what_a_stolen_key_said_is_nobodys_norm(mapped):
     keeper = Party()
-    mapping = norms_of(mapped)[0].mappings[NAME]
-    where = place(keeper.identity)
-    norm = said_of(mapping, "9", accepted=True)
-    mapped.register_one(keeper.sign(where, norm, kind=Kind.NORM, at=mapped.clock()))
-    (row,) = rows_of(mapped, where)
-    more = [subject_key(where), statement_key(row.statement.digest)]
+    more = said_by(mapped, keeper, "9")
     kept = ListAnchor(id="urn:list:kept", name="kept", operator=keeper.identity)
     anchors = msgspec.structs.replace(mapped.anchors(), verifier=None, lists=[kept])
     assert norms_of(mapped, more=more, anchors=anchors)[0].mappings[NAME].accepted == 1
